@@ -1,0 +1,260 @@
+//! Block memory: aligned raw buffers, and the pool that keeps freed ones for the next block.
+//!
+//! First touch of fresh pages costs several times the arithmetic done on them, so large buffers are recycled by size
+//! class and huge pages are asked for. A buffer is always initialised memory: zeros when fresh, old contents when recycled.
+
+use parking_lot::Mutex;
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::cell::RefCell;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// Buffers below this come from the allocator and go back to it.
+const POOLED: usize = 64 * 1024;
+/// Buffers from here on are aligned to, and advised for, huge pages.
+const HUGE: usize = 4 * 1024 * 1024;
+const HUGE_PAGE: usize = 2 * 1024 * 1024;
+const CACHE_LINE: usize = 64;
+
+/// Raw, aligned, initialised memory of one block.
+pub struct Buffer {
+    pointer: NonNull<u8>,
+    len: usize,
+    capacity: usize,
+    /// The contents are known to be zero: nothing was written since the system handed it out.
+    fresh: bool,
+    home: Option<Arc<Inner>>,
+}
+
+// SAFETY: a buffer owns its memory; shared access is read-only, and writing takes `&mut`.
+unsafe impl Send for Buffer {}
+// SAFETY: as above.
+unsafe impl Sync for Buffer {}
+
+impl Buffer {
+    /// A buffer of `len` bytes, whose contents are arbitrary but initialised, from the pool in force on this thread.
+    pub fn new(len: usize) -> Self {
+        CURRENT.with_borrow(|pool| match pool {
+            Some(pool) => pool.take(len),
+            None => Buffer::fresh(len, len, None),
+        })
+    }
+
+    /// A buffer of zeros.
+    pub fn zeroed(len: usize) -> Self {
+        let mut buffer = Buffer::new(len);
+        if !buffer.fresh {
+            buffer.bytes_mut().fill(0);
+        }
+        buffer
+    }
+
+    fn layout(capacity: usize) -> Layout {
+        let align = if capacity >= HUGE { HUGE_PAGE } else { CACHE_LINE };
+        Layout::from_size_align(capacity.max(1), align).expect("a block's size fits an isize")
+    }
+
+    fn fresh(len: usize, capacity: usize, home: Option<Arc<Inner>>) -> Self {
+        let layout = Buffer::layout(capacity);
+        // SAFETY: the layout has a size above zero.
+        let raw = unsafe { alloc_zeroed(layout) };
+        let Some(pointer) = NonNull::new(raw) else { handle_alloc_error(layout) };
+        #[cfg(target_os = "linux")]
+        if capacity >= HUGE {
+            // SAFETY: the range was just allocated and belongs to this buffer; the advice does not change contents.
+            let _ = unsafe { rustix::mm::madvise(raw.cast(), capacity, rustix::mm::Advice::LinuxHugepage) };
+        }
+        if let Some(home) = &home {
+            home.live.fetch_add(capacity, Relaxed);
+            home.peak.fetch_max(home.live.load(Relaxed), Relaxed);
+        }
+        Buffer { pointer, len, capacity, fresh: true, home }
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: `pointer` is valid for `capacity >= len` initialised bytes while `self` lives.
+        unsafe { std::slice::from_raw_parts(self.pointer.as_ptr(), self.len) }
+    }
+
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.fresh = false;
+        // SAFETY: as `bytes`, and `&mut self` makes the access exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.pointer.as_ptr(), self.len) }
+    }
+
+    pub(super) fn pointer(&self) -> *const u8 {
+        self.pointer.as_ptr()
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let Some(home) = self.home.take() {
+            home.live.fetch_sub(self.capacity, Relaxed);
+            if home.keep(self) {
+                return;
+            }
+        }
+        // SAFETY: allocated with this very layout, and nobody else has the pointer.
+        unsafe { dealloc(self.pointer.as_ptr(), Buffer::layout(self.capacity)) }
+    }
+}
+
+/// Memory that was freed by one block and waits for the next.
+struct Free(NonNull<u8>);
+// SAFETY: free memory belongs to whoever holds the list.
+unsafe impl Send for Free {}
+
+#[derive(Default)]
+struct Inner {
+    /// Free memory by capacity.
+    free: Mutex<std::collections::BTreeMap<usize, Vec<Free>>>,
+    /// Bytes in `free`.
+    idle: AtomicUsize,
+    /// Bytes in use by blocks.
+    live: AtomicUsize,
+    peak: AtomicUsize,
+    /// No more than this is kept idle.
+    keep: AtomicUsize,
+}
+
+impl Inner {
+    /// Takes over the memory of a dying buffer, if there is room for it.
+    fn keep(&self, buffer: &Buffer) -> bool {
+        let room = self.keep.load(Relaxed);
+        if buffer.capacity < POOLED || self.idle.load(Relaxed) + buffer.capacity > room {
+            return false;
+        }
+        self.idle.fetch_add(buffer.capacity, Relaxed);
+        self.free.lock().entry(buffer.capacity).or_default().push(Free(buffer.pointer));
+        true
+    }
+
+    fn release(&self) {
+        for (capacity, pointers) in std::mem::take(&mut *self.free.lock()) {
+            for Free(pointer) in pointers {
+                self.idle.fetch_sub(capacity, Relaxed);
+                // SAFETY: `keep` took the memory over from a buffer of this capacity.
+                unsafe { dealloc(pointer.as_ptr(), Buffer::layout(capacity)) }
+            }
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// Where an engine's blocks get their memory from, and return it to.
+#[derive(Clone, Default)]
+pub struct Pool(Arc<Inner>);
+
+thread_local! {
+    static CURRENT: RefCell<Option<Pool>> = const { RefCell::new(None) };
+}
+
+/// While it lives, blocks made on this thread come from its pool.
+pub struct Entered {
+    previous: Option<Pool>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.previous.take());
+    }
+}
+
+impl Pool {
+    /// A pool that keeps at most `keep` bytes of freed memory.
+    pub fn new(keep: usize) -> Self {
+        let pool = Pool::default();
+        pool.0.keep.store(keep, Relaxed);
+        pool
+    }
+
+    /// Makes this the pool of the calling thread until the guard is dropped.
+    pub fn enter(&self) -> Entered {
+        Entered { previous: CURRENT.replace(Some(self.clone())) }
+    }
+
+    /// Bytes that blocks hold now.
+    pub fn live(&self) -> usize {
+        self.0.live.load(Relaxed)
+    }
+
+    /// The most bytes that blocks held since the last [`Pool::reset_peak`].
+    pub fn peak(&self) -> usize {
+        self.0.peak.load(Relaxed)
+    }
+
+    pub fn reset_peak(&self) {
+        self.0.peak.store(self.live(), Relaxed);
+    }
+
+    /// Gives idle memory back to the system.
+    pub fn release(&self) {
+        self.0.release();
+    }
+
+    fn take(&self, len: usize) -> Buffer {
+        if len < POOLED {
+            return Buffer::fresh(len, len, Some(self.0.clone()));
+        }
+        let capacity = size_class(len);
+        let found = self.0.free.lock().get_mut(&capacity).and_then(Vec::pop);
+        match found {
+            None => Buffer::fresh(len, capacity, Some(self.0.clone())),
+            Some(Free(pointer)) => {
+                self.0.idle.fetch_sub(capacity, Relaxed);
+                let live = self.0.live.fetch_add(capacity, Relaxed) + capacity;
+                self.0.peak.fetch_max(live, Relaxed);
+                Buffer { pointer, len, capacity, fresh: false, home: Some(self.0.clone()) }
+            }
+        }
+    }
+}
+
+/// Capacities are multiples of an eighth of the power of two below: at most an eighth is lost.
+fn size_class(len: usize) -> usize {
+    let step = (len.next_power_of_two() / 16).max(4096);
+    len.div_ceil(step) * step
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_freed_buffer_is_used_again_and_zeroed_when_asked() {
+        let pool = Pool::new(1 << 20);
+        let _on = pool.enter();
+        let mut first = Buffer::new(100_000);
+        first.bytes_mut().fill(7);
+        let at = first.pointer();
+        drop(first);
+        let second = Buffer::zeroed(100_001);
+        assert_eq!(second.pointer(), at);
+        assert!(second.bytes().iter().all(|&b| b == 0));
+        assert_eq!(pool.live(), size_class(100_001));
+    }
+
+    #[test]
+    fn a_pool_keeps_no_more_than_it_may() {
+        let pool = Pool::new(0);
+        let _on = pool.enter();
+        drop(Buffer::new(100_000));
+        assert_eq!(pool.0.idle.load(Relaxed), 0);
+        assert_eq!(pool.live(), 0);
+    }
+}

@@ -1,0 +1,275 @@
+//! Functions as values: ops, closures and host functions look alike from here.
+
+use super::{Str, Task, Value};
+use crate::err;
+use crate::text::{Error, Result, Span};
+use smallvec::SmallVec;
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+/// Something that can be called, with a name, a signature and a docstring.
+pub struct Function {
+    pub name: Str,
+    pub signature: Signature,
+    pub doc: Option<Str>,
+    pub cost: Cost,
+    pub callable: Box<dyn Callable>,
+}
+
+/// What a call costs, its arguments being there: what inlining goes by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Cost {
+    /// Makes a view, or a block out of nothing: cheaper to do again than to keep.
+    Free,
+    /// One pass over the block, or reading it from a store.
+    Cheap,
+    /// Worth keeping the result of.
+    Dear,
+    #[default]
+    Unknown,
+}
+
+/// The code behind a function. Implemented by ops (`op/`), closures (`eval/`), and host functions.
+pub trait Callable: Send + Sync {
+    /// Calls with arguments already bound to the parameters.
+    fn call(&self, args: Args) -> Result<Value>;
+
+    /// Whether the function itself decides what laziness of its arguments means. A closure does; for others the
+    /// caller makes a lazy call when an argument is lazy.
+    fn takes_lazy(&self) -> bool {
+        true
+    }
+
+    /// The function as a form that evaluates to it, where it is not just its name.
+    fn source(&self) -> Option<Task> {
+        None
+    }
+
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// What functions need from higher floors. `eval/` implements it; kernels and schedulers only see this.
+pub trait Host: Send + Sync {
+    /// Calls any callable value: function, keyword, map, list, array.
+    fn apply(&self, callee: &Value, args: &[Value], span: Span) -> Result<Value>;
+
+    /// The op of that name, whatever the user has bound the name to. Heads of tasks in layers are ops.
+    fn op(&self, name: &str) -> Option<Arc<Function>>;
+
+    /// The value of a global name: what the user bound it to, else the op.
+    fn global(&self, name: &str) -> Option<Value>;
+
+    /// Computes lazy values together, sharing what they share: one concrete value for each.
+    fn compute(&self, values: &[Value], span: Span) -> Result<Vec<Value>>;
+
+    /// Whether the computation was cancelled (Ctrl-C, `Engine::cancel`); long loops ask now and then.
+    fn interrupted(&self) -> bool;
+
+    /// The host itself, for ops that work on the engine (`def`, `import`, `doc`).
+    fn as_any(&self) -> &dyn Any;
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum ParamKind {
+    Required,
+    /// May be left out; then it has the parameter's default. Given by position, or as `:name value`.
+    Optional,
+    /// Given only as `:name value`.
+    Keyword,
+    /// Takes all positional arguments that are left.
+    Rest,
+}
+
+#[derive(Clone, Debug)]
+pub struct Param {
+    pub name: Str,
+    pub kind: ParamKind,
+    /// What an absent argument is; `nil` for required ones.
+    pub default: Value,
+}
+
+/// The parameters of a function, in the order its body sees them.
+#[derive(Clone, Debug, Default)]
+pub struct Signature {
+    pub params: Vec<Param>,
+}
+
+/// Arguments bound to parameters: `values[i]` belongs to `params[i]`, except that the rest parameter's are in `rest`.
+pub struct Args<'a> {
+    pub host: &'a dyn Host,
+    pub function: &'a Function,
+    pub values: SmallVec<[Value; 6]>,
+    pub rest: Vec<Value>,
+    /// Which parameters were given, bit by bit.
+    pub given: u64,
+    /// The call.
+    pub span: Span,
+}
+
+impl Signature {
+    pub fn rest_index(&self) -> Option<usize> {
+        self.params.iter().position(|p| p.kind == ParamKind::Rest)
+    }
+
+    fn named(&self, name: &str) -> Option<usize> {
+        self.params.iter().position(|p| p.name == name && matches!(p.kind, ParamKind::Optional | ParamKind::Keyword))
+    }
+
+    /// Fewest and most positional arguments.
+    pub fn arity(&self) -> (usize, Option<usize>) {
+        let count = |kind: ParamKind| self.params.iter().filter(|p| p.kind == kind).count();
+        let least = count(ParamKind::Required);
+        let most = least + count(ParamKind::Optional);
+        (least, self.rest_index().is_none().then_some(most))
+    }
+}
+
+impl Function {
+    /// Binds and calls. `args` are positional values and keywords, as they stand in the call.
+    pub fn call(&self, host: &dyn Host, args: &[Value], span: Span) -> Result<Value> {
+        let args = self.bind(host, args, span)?;
+        self.callable.call(args)
+    }
+
+    /// Sorts arguments to parameters. A keyword is an argument's name where the callee declares that keyword,
+    /// otherwise a value.
+    pub fn bind<'a>(&'a self, host: &'a dyn Host, args: &[Value], span: Span) -> Result<Args<'a>> {
+        let params = &self.signature.params;
+        let mut bound = Args {
+            host,
+            function: self,
+            values: params.iter().map(|p| p.default.clone()).collect(),
+            rest: Vec::new(),
+            given: 0,
+            span,
+        };
+        let positions = |i: &usize| !matches!(params[*i].kind, ParamKind::Keyword | ParamKind::Rest);
+        let mut positional = (0..params.len()).filter(positions);
+        let has_rest = self.signature.rest_index().is_some();
+        let mut extra = 0;
+        let mut i = 0;
+        while i < args.len() {
+            if let Value::Keyword(name) = &args[i]
+                && let Some(at) = self.signature.named(name)
+                && i + 1 < args.len()
+            {
+                if bound.given & (1 << at) != 0 {
+                    return Err(err!(Arity, "{}: `:{name}` is given twice", self.name).label(span, "in this call"));
+                }
+                bound.values[at] = args[i + 1].clone();
+                bound.given |= 1 << at;
+                i += 2;
+                continue;
+            }
+            // A parameter that was given by name already is not a place for a positional argument.
+            match positional.by_ref().find(|at| bound.given & (1 << at) == 0) {
+                Some(at) => {
+                    bound.values[at] = args[i].clone();
+                    bound.given |= 1 << at;
+                }
+                None if has_rest => bound.rest.push(args[i].clone()),
+                None => extra += 1,
+            }
+            i += 1;
+        }
+        let missing =
+            params.iter().enumerate().find(|(at, p)| p.kind == ParamKind::Required && bound.given & (1 << at) == 0);
+        if extra > 0 || missing.is_some() {
+            return Err(self.arity_error(args, missing.map(|(_, p)| p), span));
+        }
+        Ok(bound)
+    }
+
+    fn arity_error(&self, args: &[Value], missing: Option<&Param>, span: Span) -> Error {
+        let (least, most) = self.signature.arity();
+        let declared = |name: &Str| self.signature.named(name).is_some();
+        let stray = args.iter().find_map(|a| match a {
+            Value::Keyword(name) if !declared(name) => Some(name),
+            _ => None,
+        });
+        let error = match stray {
+            Some(name) => {
+                let known: Vec<&str> = self
+                    .signature
+                    .params
+                    .iter()
+                    .filter(|p| matches!(p.kind, ParamKind::Optional | ParamKind::Keyword))
+                    .map(|p| p.name.as_str())
+                    .collect();
+                let error = err!(Arity, "{} has no keyword `:{name}`", self.name).label(span, "in this call");
+                match crate::text::suggest::nearest(name, known) {
+                    Some(near) => error.help(format!("did you mean `:{near}`?")),
+                    None => error,
+                }
+            }
+            None => {
+                let got = args.len()
+                    - 2 * args
+                        .iter()
+                        .filter(|a| matches!(a, Value::Keyword(n) if declared(n)))
+                        .count()
+                        .min(args.len() / 2);
+                let plural = |n: usize| if n == 1 { "argument" } else { "arguments" };
+                let wants = match most {
+                    Some(most) if most == least => format!("{least} {}", plural(least)),
+                    Some(most) => format!("{least} to {most} arguments"),
+                    None => format!("at least {least} {}", plural(least)),
+                };
+                let label = missing.map_or("too many arguments".into(), |p| format!("`{}` is missing", p.name));
+                err!(Arity, "{} takes {wants}, got {got}", self.name).label(span, label)
+            }
+        };
+        error.help(format!("usage: {}", self.usage()))
+    }
+
+    /// `(clip x lo hi)`, `(sum x :axis nil)`: how the function is called.
+    pub fn usage(&self) -> String {
+        let mut usage = format!("({}", self.name);
+        for p in &self.signature.params {
+            match p.kind {
+                ParamKind::Required => usage.push_str(&format!(" {}", p.name)),
+                ParamKind::Rest => usage.push_str(&format!(" & {}", p.name)),
+                ParamKind::Keyword => usage.push_str(&format!(" :{} {:?}", p.name, p.default)),
+                ParamKind::Optional => usage.push_str(&format!(" {}?", p.name)),
+            }
+        }
+        usage.push(')');
+        usage
+    }
+}
+
+impl Args<'_> {
+    /// Whether the parameter was given in the call.
+    pub fn has(&self, at: usize) -> bool {
+        self.given & (1 << at) != 0
+    }
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "<fn {}>", self.name)
+    }
+}
+
+/// A plain Rust function as a [`Callable`].
+pub struct Native<F>(pub F);
+
+impl<F> Callable for Native<F>
+where
+    F: Fn(Args) -> Result<Value> + Send + Sync + 'static,
+{
+    fn call(&self, args: Args) -> Result<Value> {
+        (self.0)(args)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl From<Arc<Function>> for Value {
+    fn from(f: Arc<Function>) -> Self {
+        Value::Function(f)
+    }
+}

@@ -1,0 +1,32 @@
+//! Floor 1: the nouns. Task, Key, Value, Block (typed n-d array), Graph and its layers, Array, Slice.
+
+pub mod array;
+pub mod block;
+pub mod buffer;
+pub mod chunks;
+pub mod dtype;
+pub mod function;
+pub mod graph;
+pub mod key;
+pub mod list;
+pub mod map;
+pub mod slice;
+pub mod task;
+pub mod value;
+
+pub use array::Array;
+pub use block::{Block, Dims, Element, Strides};
+pub use buffer::{Buffer, Pool};
+pub use chunks::Chunks;
+pub use dtype::{Complex32, Complex64, DType, Kind};
+pub use function::{Args, Callable, Cost, Function, Host, Param, ParamKind, Signature};
+pub use graph::{At, Axis, BlockRef, Body, Graph, Input, Layer};
+pub use key::Key;
+pub use list::List;
+pub use map::Map;
+pub use slice::Slice;
+pub use task::{Form, Task};
+pub use value::{Delayed, Value};
+
+/// An immutable string, one pointer wide; cloning counts a reference, literals cost nothing.
+pub use arcstr::{ArcStr as Str, literal};

@@ -1,0 +1,191 @@
+//! A task is a computation: data, a key, a call, or a list of computations. It is what the reader yields, what
+//! `quote` returns, what a graph maps keys to, what the passes rewrite, and what a worker runs.
+
+use super::{Key, Str, Value};
+use crate::text::Span;
+use std::fmt;
+use std::sync::Arc;
+
+/// One computation and the text it came from. Equality ignores spans.
+#[derive(Clone)]
+pub struct Task {
+    pub form: Form,
+    pub span: Span,
+}
+
+#[derive(Clone)]
+pub enum Form {
+    /// Itself.
+    Data(Value),
+    /// Whatever the key names here: a local, a global, another task of the graph. Symbols are keys.
+    Key(Key),
+    /// A function, then its arguments; `()` is an empty call.
+    Call(Arc<[Task]>),
+    List(Arc<[Task]>),
+    Map(Arc<[(Task, Task)]>),
+    /// The n-th dependency of the task of a layer: a key, once the block is known (see `Layer::task`).
+    Input(u32),
+    /// A value that depends on the block's index: the bounds of an `arange`, where a block lies in a file.
+    Index(IndexFn),
+}
+
+/// A function of a block's index. `at` maps the index of the layer at hand to the one `function` was written for.
+#[derive(Clone)]
+pub struct IndexFn {
+    pub function: Arc<dyn Fn(&[u32]) -> Value + Send + Sync>,
+    pub at: Option<super::At>,
+}
+
+impl IndexFn {
+    pub fn value(&self, index: &[u32]) -> Value {
+        match &self.at {
+            None => (self.function)(index),
+            Some(at) => (self.function)(&at.apply(index)),
+        }
+    }
+}
+
+impl Task {
+    pub fn new(form: Form, span: Span) -> Self {
+        Task { form, span }
+    }
+
+    pub fn data(value: impl Into<Value>) -> Self {
+        Task::new(Form::Data(value.into()), Span::NONE)
+    }
+
+    pub fn symbol(name: impl Into<Str>) -> Self {
+        Task::new(Form::Key(Key::new(name)), Span::NONE)
+    }
+
+    pub fn key(key: Key) -> Self {
+        Task::new(Form::Key(key), Span::NONE)
+    }
+
+    pub fn call(items: Vec<Task>) -> Self {
+        Task::new(Form::Call(items.into()), Span::NONE)
+    }
+
+    pub fn list(items: Vec<Task>) -> Self {
+        Task::new(Form::List(items.into()), Span::NONE)
+    }
+
+    pub fn input(n: usize) -> Self {
+        Task::new(Form::Input(n as u32), Span::NONE)
+    }
+
+    /// A value of the block's index; see [`Form::Index`].
+    pub fn index(function: impl Fn(&[u32]) -> Value + Send + Sync + 'static) -> Self {
+        let function = Arc::new(function);
+        Task::new(Form::Index(IndexFn { function, at: None }), Span::NONE)
+    }
+
+    pub fn with_span(mut self, span: Span) -> Self {
+        self.span = span;
+        self
+    }
+
+    /// The name, where the task is a symbol.
+    pub fn as_symbol(&self) -> Option<&Str> {
+        match &self.form {
+            Form::Key(k) if k.index.is_empty() => Some(&k.name),
+            _ => None,
+        }
+    }
+
+    /// Whether this is a call whose head is the symbol `name`.
+    pub fn is_call_of(&self, name: &str) -> bool {
+        matches!(&self.form, Form::Call(items) if items.first().and_then(Task::as_symbol).is_some_and(|s| s == name))
+    }
+
+    /// Calls `f` on this task and everything in it, outermost first.
+    pub fn walk<'a>(&'a self, f: &mut dyn FnMut(&'a Task)) {
+        deep(|| {
+            f(self);
+            match &self.form {
+                Form::Call(items) | Form::List(items) => items.iter().for_each(|t| t.walk(f)),
+                Form::Map(pairs) => pairs.iter().for_each(|(k, v)| {
+                    k.walk(f);
+                    v.walk(f);
+                }),
+                _ => {}
+            }
+        })
+    }
+
+    /// The task with every part for which `f` has an answer replaced by it. Parts of an answer are left alone.
+    pub fn replace(&self, f: &mut dyn FnMut(&Task) -> Option<Task>) -> Task {
+        if let Some(answer) = f(self) {
+            return answer;
+        }
+        deep(|| {
+            let form = match &self.form {
+                Form::Call(items) => Form::Call(items.iter().map(|t| t.replace(f)).collect()),
+                Form::List(items) => Form::List(items.iter().map(|t| t.replace(f)).collect()),
+                Form::Map(pairs) => Form::Map(pairs.iter().map(|(k, v)| (k.replace(f), v.replace(f))).collect()),
+                other => other.clone(),
+            };
+            Task::new(form, self.span)
+        })
+    }
+}
+
+/// Runs `f` with enough stack for another level of recursion over nested data.
+pub fn deep<R>(f: impl FnOnce() -> R) -> R {
+    stacker::maybe_grow(64 * 1024, 4 * 1024 * 1024, f)
+}
+
+impl PartialEq for Task {
+    fn eq(&self, other: &Task) -> bool {
+        match (&self.form, &other.form) {
+            (Form::Data(a), Form::Data(b)) => a.same(b),
+            (Form::Key(a), Form::Key(b)) => a == b,
+            (Form::Call(a), Form::Call(b)) | (Form::List(a), Form::List(b)) => deep(|| a == b),
+            (Form::Map(a), Form::Map(b)) => deep(|| a == b),
+            (Form::Input(a), Form::Input(b)) => a == b,
+            (Form::Index(a), Form::Index(b)) => Arc::ptr_eq(&a.function, &b.function) && a.at == b.at,
+            _ => false,
+        }
+    }
+}
+
+/// Dropping a task that nests without bound must not exhaust the stack.
+impl Drop for Form {
+    fn drop(&mut self) {
+        match self {
+            Form::Call(items) | Form::List(items) => {
+                if let Some(items) = Arc::get_mut(items)
+                    && items.iter().any(|t| t.nests())
+                {
+                    deep(|| items.iter_mut().for_each(|t| *t = Task::input(0)));
+                }
+            }
+            Form::Map(pairs) => {
+                if let Some(pairs) = Arc::get_mut(pairs) {
+                    deep(|| pairs.iter_mut().for_each(|p| *p = (Task::input(0), Task::input(0))));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Task {
+    fn nests(&self) -> bool {
+        matches!(self.form, Form::Call(_) | Form::List(_) | Form::Map(_))
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match &self.form {
+            Form::Data(v) => write!(f, "{v:?}"),
+            Form::Key(k) => write!(f, "{k}"),
+            Form::Call(items) => f.debug_tuple("call").field(items).finish(),
+            Form::List(items) => f.debug_list().entries(items.iter()).finish(),
+            Form::Map(pairs) => f.debug_map().entries(pairs.iter().map(|(k, v)| (k, v))).finish(),
+            Form::Input(n) => write!(f, "<input {n}>"),
+            Form::Index(_) => f.write_str("<index>"),
+        }
+    }
+}

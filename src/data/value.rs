@@ -1,0 +1,363 @@
+//! What an expression evaluates to. Sixteen bytes; numbers inline, everything else one counted pointer.
+
+use super::task::deep;
+use super::{Array, Block, Complex64, DType, Form, Function, Graph, Kind, Layer, List, Map, Slice, Str, Task};
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+#[derive(Clone, Default)]
+pub enum Value {
+    #[default]
+    Nil,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Complex(Arc<Complex64>),
+    Str(Str),
+    Keyword(Str),
+    Regex(Arc<regex::Regex>),
+    Slice(Arc<Slice>),
+    /// `...`
+    Ellipsis,
+    /// `newaxis`
+    NewAxis,
+    List(Arc<List>),
+    Map(Arc<Map>),
+    /// Quoted code that is not data: a symbol or a call.
+    Code(Arc<Task>),
+    Function(Arc<Function>),
+    /// A concrete array. One of no dimensions behaves as the number in it, with its dtype.
+    Block(Arc<Block>),
+    /// A lazy array.
+    Array(Arc<Array>),
+    /// Any other value that is not computed yet.
+    Delayed(Arc<Delayed>),
+    Graph(Arc<Graph>),
+}
+
+/// A lazy value: the only key of a layer.
+#[derive(Clone)]
+pub struct Delayed {
+    pub layer: Arc<Layer>,
+}
+
+const _: () = assert!(std::mem::size_of::<Value>() == 16);
+
+impl Value {
+    pub fn str(text: impl Into<Str>) -> Self {
+        Value::Str(text.into())
+    }
+
+    pub fn keyword(name: impl Into<Str>) -> Self {
+        Value::Keyword(name.into())
+    }
+
+    pub fn list(items: Vec<Value>) -> Self {
+        Value::List(Arc::new(List::from(items)))
+    }
+
+    pub fn map(map: Map) -> Self {
+        Value::Map(Arc::new(map))
+    }
+
+    pub fn complex(re: f64, im: f64) -> Self {
+        Value::Complex(Arc::new(Complex64::new(re, im)))
+    }
+
+    pub fn symbol(name: impl Into<Str>) -> Self {
+        Value::Code(Arc::new(Task::symbol(name)))
+    }
+
+    /// What messages call the type of this value.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Value::Nil => "nil",
+            Value::Bool(_) => "bool",
+            Value::Int(_) => "int",
+            Value::Float(_) => "float",
+            Value::Complex(_) => "complex",
+            Value::Str(_) => "string",
+            Value::Keyword(_) => "keyword",
+            Value::Regex(_) => "regex",
+            Value::Slice(_) => "slice",
+            Value::Ellipsis => "ellipsis",
+            Value::NewAxis => "newaxis",
+            Value::List(_) => "list",
+            Value::Map(_) => "map",
+            Value::Code(t) => match t.form {
+                Form::Key(_) => "symbol",
+                _ => "task",
+            },
+            Value::Function(_) => "function",
+            Value::Block(_) => "array",
+            Value::Array(_) => "lazy array",
+            Value::Delayed(_) => "lazy value",
+            Value::Graph(_) => "graph",
+        }
+    }
+
+    /// Only `nil` and `false` are false; an array of no dimensions is what is in it.
+    pub fn truthy(&self) -> bool {
+        match self {
+            Value::Nil | Value::Bool(false) => false,
+            Value::Block(b) if b.ndim() == 0 && b.dtype() == DType::Bool => b.get::<bool>(&[]),
+            _ => true,
+        }
+    }
+
+    /// Whether computing this takes a scheduler. Lists and maps that hold lazy values are not lazy themselves.
+    pub fn is_lazy(&self) -> bool {
+        matches!(self, Value::Array(_) | Value::Delayed(_))
+    }
+
+    /// Whether the value can hold other values without bound.
+    pub(super) fn nests(&self) -> bool {
+        matches!(self, Value::List(_) | Value::Map(_) | Value::Function(_) | Value::Code(_))
+    }
+
+    /// An integer: also a 0-d integer array. Floats are not integers.
+    pub fn as_int(&self) -> Option<i64> {
+        match self {
+            Value::Int(n) => Some(*n),
+            Value::Block(b) if b.ndim() == 0 && b.dtype().is_integer() => match b.item() {
+                Value::Int(n) => Some(n),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// A real number as a float: int, float, or a 0-d array of one.
+    pub fn as_float(&self) -> Option<f64> {
+        match self {
+            Value::Int(n) => Some(*n as f64),
+            Value::Float(x) => Some(*x),
+            Value::Block(b) if b.ndim() == 0 => match b.item() {
+                Value::Block(_) => b.cast(DType::F64).ok().map(|b| b.get::<f64>(&[])),
+                item => item.as_float(),
+            },
+            _ => None,
+        }
+    }
+
+    pub fn as_complex(&self) -> Option<Complex64> {
+        match self {
+            Value::Complex(c) => Some(**c),
+            Value::Block(b) if b.ndim() == 0 && b.dtype().is_complex() => b.item().as_complex(),
+            other => other.as_float().map(|re| Complex64::new(re, 0.0)),
+        }
+    }
+
+    /// The text of a string or keyword.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Value::Str(s) | Value::Keyword(s) => Some(s),
+            _ => None,
+        }
+    }
+
+    pub fn as_list(&self) -> Option<&[Value]> {
+        match self {
+            Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The kind of a plain number, which is weak in promotion; `None` for everything else.
+    pub fn number_kind(&self) -> Option<Kind> {
+        match self {
+            Value::Bool(_) => Some(Kind::Bool),
+            Value::Int(_) => Some(Kind::Int),
+            Value::Float(_) => Some(Kind::Float),
+            Value::Complex(_) => Some(Kind::Complex),
+            _ => None,
+        }
+    }
+
+    /// A 0-d array as the plain number it is; everything else as it is. (A uint64 beyond int64 stays an array.)
+    pub fn plain(self) -> Value {
+        match &self {
+            Value::Block(b) if b.ndim() == 0 => b.item(),
+            _ => self,
+        }
+    }
+
+    /// Whether the two are the same data: like `=`, but never elementwise, and with `nan` the same as `nan`,
+    /// `1` not the same as `1.0`. What "reads back equal" means.
+    pub fn same(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Float(a), Value::Float(b)) => {
+                a == b && a.is_sign_negative() == b.is_sign_negative() || a.is_nan() && b.is_nan()
+            }
+            (Value::Int(_), Value::Float(_)) | (Value::Float(_), Value::Int(_)) => false,
+            (Value::Complex(a), Value::Complex(b)) => {
+                Value::Float(a.re).same(&Value::Float(b.re)) && Value::Float(a.im).same(&Value::Float(b.im))
+            }
+            (Value::Str(a), Value::Str(b)) | (Value::Keyword(a), Value::Keyword(b)) => a == b,
+            (Value::Str(_), Value::Keyword(_)) | (Value::Keyword(_), Value::Str(_)) => false,
+            (Value::List(a), Value::List(b)) => {
+                a.len() == b.len() && deep(|| a.iter().zip(b.iter()).all(|(a, b)| a.same(b)))
+            }
+            (Value::Map(a), Value::Map(b)) => {
+                a.len() == b.len() && deep(|| a.iter().all(|(k, v)| b.get(k).is_some_and(|w| v.same(w))))
+            }
+            (Value::Block(a), Value::Block(b)) => a.same(b),
+            _ => self.same_key(other),
+        }
+    }
+
+    /// Equality of map keys, and of everything `=` does not compare elementwise: `1` and `1.0` are equal, a keyword
+    /// equals the string of its name, functions and lazy values equal only themselves.
+    pub fn same_key(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Nil, Value::Nil) | (Value::Ellipsis, Value::Ellipsis) | (Value::NewAxis, Value::NewAxis) => true,
+            (Value::Bool(a), Value::Bool(b)) => a == b,
+            (Value::Int(a), Value::Int(b)) => a == b,
+            (Value::Float(a), Value::Float(b)) => a == b || a.to_bits() == b.to_bits(),
+            (Value::Int(a), Value::Float(b)) | (Value::Float(b), Value::Int(a)) => same_number(*a, *b),
+            (Value::Complex(a), b) => b.as_complex().is_some_and(|b| **a == b),
+            (a, Value::Complex(b)) => a.as_complex().is_some_and(|a| a == **b),
+            (Value::Str(a) | Value::Keyword(a), Value::Str(b) | Value::Keyword(b)) => a == b,
+            (Value::Slice(a), Value::Slice(b)) => a == b,
+            (Value::Regex(a), Value::Regex(b)) => a.as_str() == b.as_str(),
+            (Value::List(a), Value::List(b)) => {
+                Arc::ptr_eq(a, b) || a.len() == b.len() && deep(|| a.iter().zip(b.iter()).all(|(a, b)| a.same_key(b)))
+            }
+            (Value::Map(a), Value::Map(b)) => {
+                Arc::ptr_eq(a, b)
+                    || a.len() == b.len() && deep(|| a.iter().all(|(k, v)| b.get(k).is_some_and(|w| v.same_key(w))))
+            }
+            (Value::Code(a), Value::Code(b)) => a == b,
+            (Value::Function(a), Value::Function(b)) => Arc::ptr_eq(a, b),
+            (Value::Block(a), Value::Block(b)) => Arc::ptr_eq(a, b) || a.same(b),
+            (Value::Array(a), Value::Array(b)) => Arc::ptr_eq(a, b) || a.layer.name == b.layer.name,
+            (Value::Delayed(a), Value::Delayed(b)) => a.layer.name == b.layer.name,
+            (Value::Graph(a), Value::Graph(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
+    pub fn is_hashable(&self) -> bool {
+        match self {
+            Value::List(items) => deep(|| items.iter().all(Value::is_hashable)),
+            Value::Map(m) => deep(|| m.iter().all(|(_, v)| v.is_hashable())),
+            Value::Block(b) => b.ndim() == 0,
+            Value::Array(_) | Value::Delayed(_) | Value::Graph(_) | Value::Function(_) => false,
+            _ => true,
+        }
+    }
+
+    /// A hash that agrees with [`Value::same_key`].
+    pub fn hash_into<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Value::Nil | Value::Ellipsis | Value::NewAxis => std::mem::discriminant(self).hash(state),
+            Value::Bool(b) => b.hash(state),
+            Value::Int(n) => n.hash(state),
+            Value::Float(x) if same_number(*x as i64, *x) => (*x as i64).hash(state),
+            Value::Float(x) => x.to_bits().hash(state),
+            Value::Complex(c) if c.im == 0.0 => Value::Float(c.re).hash_into(state),
+            Value::Complex(c) => (c.re.to_bits(), c.im.to_bits()).hash(state),
+            Value::Str(s) | Value::Keyword(s) => hash_text(s, state),
+            Value::Slice(s) => s.hash(state),
+            Value::Regex(r) => r.as_str().hash(state),
+            Value::List(items) => deep(|| items.iter().for_each(|v| v.hash_into(state))),
+            // Order does not count in equality, so it must not count here.
+            Value::Map(m) => m.len().hash(state),
+            Value::Block(b) if b.ndim() == 0 && !matches!(b.item(), Value::Block(_)) => b.item().hash_into(state),
+            _ => std::mem::discriminant(self).hash(state),
+        }
+    }
+}
+
+/// How a string or a keyword hashes as a map key.
+pub(super) fn hash_text<H: Hasher>(text: &str, state: &mut H) {
+    text.hash(state);
+}
+
+/// Whether an integer and a float are the same number, exactly.
+fn same_number(a: i64, b: f64) -> bool {
+    b == a as f64 && (-9.3e18..9.2e18).contains(&b) && b as i64 == a
+}
+
+impl From<i64> for Value {
+    fn from(n: i64) -> Self {
+        Value::Int(n)
+    }
+}
+
+impl From<usize> for Value {
+    fn from(n: usize) -> Self {
+        Value::Int(n as i64)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(x: f64) -> Self {
+        Value::Float(x)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(b: bool) -> Self {
+        Value::Bool(b)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(s: &str) -> Self {
+        Value::Str(s.into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(s: String) -> Self {
+        Value::Str(s.into())
+    }
+}
+
+impl From<Block> for Value {
+    fn from(b: Block) -> Self {
+        Value::Block(Arc::new(b))
+    }
+}
+
+impl From<Slice> for Value {
+    fn from(s: Slice) -> Self {
+        Value::Slice(Arc::new(s))
+    }
+}
+
+impl From<Function> for Value {
+    fn from(f: Function) -> Self {
+        Value::Function(Arc::new(f))
+    }
+}
+
+impl<T: Into<Value>> From<Vec<T>> for Value {
+    fn from(items: Vec<T>) -> Self {
+        Value::list(items.into_iter().map(Into::into).collect())
+    }
+}
+
+/// For assertions; `read::print` is what users see.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Value::Nil => f.write_str("nil"),
+            Value::Bool(b) => write!(f, "{b}"),
+            Value::Int(n) => write!(f, "{n}"),
+            Value::Float(x) => write!(f, "{x:?}"),
+            Value::Complex(c) => write!(f, "{c}"),
+            Value::Str(s) => write!(f, "{:?}", s.as_str()),
+            Value::Keyword(s) => write!(f, ":{s}"),
+            Value::Slice(s) => write!(f, "{s}"),
+            Value::List(items) => f.debug_list().entries(items.iter()).finish(),
+            Value::Map(m) => f.debug_map().entries(m.iter()).finish(),
+            Value::Code(t) => write!(f, "'{t:?}"),
+            Value::Function(x) => write!(f, "<fn {}>", x.name),
+            Value::Block(b) => write!(f, "{b:?}"),
+            other => write!(f, "<{}>", other.type_name()),
+        }
+    }
+}

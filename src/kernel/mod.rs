@@ -1,0 +1,2 @@
+//! Floor 1: what runs on one block.
+pub mod cast;

@@ -1,0 +1,14 @@
+//! dsk: a small Lisp whose programs are task graphs.
+
+pub mod data;
+pub mod eval;
+pub mod io;
+pub mod kernel;
+pub mod memory;
+pub mod op;
+pub mod ops;
+pub mod optimize;
+pub mod read;
+pub mod schedule;
+pub mod text;
+pub mod tools;
