@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 /// A Rust type that a value of the language converts to.
 ///
-/// Conversions lose nothing: an int is also a float where the float is exact to it, but a float is never an int, and
-/// an array of one dtype is never silently one of another.
+/// An int is taken for a float, but a float is never taken for an int, and an array of one dtype never for one of
+/// another.
 pub trait FromValue: Sized {
     /// What messages call such a value: `an int`, `a float64 array`.
     fn wanted() -> String;
@@ -37,7 +37,7 @@ fn mismatch(wanted: &str, found: &Value) -> Error {
 }
 
 /// What a message calls a value: its type, and for an array also dtype and shape.
-fn described(value: &Value) -> String {
+pub(super) fn described(value: &Value) -> String {
     match value {
         Value::Nil => "nil".into(),
         Value::Block(b) => format!("a {} array of shape {:?}", b.dtype(), b.shape()),
