@@ -11,7 +11,8 @@ use std::sync::Arc;
 /// Something that can be called, with a name, a signature and a docstring.
 pub struct Function {
     pub name: Str,
-    pub signature: Signature,
+    /// Shared: closures of one `fn` differ only in what they captured.
+    pub signature: Arc<Signature>,
     pub doc: Option<Str>,
     pub cost: Cost,
     pub callable: Box<dyn Callable>,
@@ -53,6 +54,12 @@ pub trait Callable: Send + Sync {
 pub trait Host: Send + Sync {
     /// Calls any callable value: function, keyword, map, list, array.
     fn apply(&self, callee: &Value, args: &[Value], span: Span) -> Result<Value>;
+
+    /// [`Host::apply`] for arguments nobody else needs: what they hold alone, the callee may change in place
+    /// (`assoc` on the accumulator of a fold).
+    fn apply_owned(&self, callee: &Value, args: SmallVec<[Value; 6]>, span: Span) -> Result<Value> {
+        self.apply(callee, &args, span)
+    }
 
     /// The op of that name, whatever the user has bound the name to. Heads of tasks in layers are ops.
     fn op(&self, name: &str) -> Option<Arc<Function>>;

@@ -98,6 +98,41 @@ impl Task {
         matches!(&self.form, Form::Call(items) if items.first().and_then(Task::as_symbol).is_some_and(|s| s == name))
     }
 
+    /// What `(quote task)` evaluates to: data, lists and maps of quoted parts; symbols and calls as code.
+    pub fn quoted(&self) -> Value {
+        match &self.form {
+            Form::Data(v) => v.clone(),
+            Form::List(items) => deep(|| Value::list(items.iter().map(Task::quoted).collect())),
+            Form::Map(pairs) => deep(|| {
+                let mut map = super::Map::with_capacity(pairs.len());
+                for (k, v) in pairs.iter() {
+                    if map.insert(k.quoted(), v.quoted()).is_err() {
+                        // A key that cannot be hashed keeps the whole map as code.
+                        return Value::Code(Arc::new(self.clone()));
+                    }
+                }
+                Value::map(map)
+            }),
+            _ => Value::Code(Arc::new(self.clone())),
+        }
+    }
+
+    /// The form that a value stands for as code: the inverse of [`Task::quoted`]. What code made anew gets `span`.
+    pub fn from_quoted(value: &Value, span: Span) -> Task {
+        match value {
+            Value::Code(task) => (**task).clone(),
+            Value::List(items) => deep(|| {
+                let items: Vec<Task> = items.iter().map(|v| Task::from_quoted(v, span)).collect();
+                Task::list(items).with_span(span)
+            }),
+            Value::Map(map) => deep(|| {
+                let pairs = map.iter().map(|(k, v)| (Task::from_quoted(k, span), Task::from_quoted(v, span)));
+                Task::new(Form::Map(pairs.collect()), span)
+            }),
+            other => Task::data(other.clone()).with_span(span),
+        }
+    }
+
     /// Calls `f` on this task and everything in it, outermost first.
     pub fn walk<'a>(&'a self, f: &mut dyn FnMut(&'a Task)) {
         deep(|| {

@@ -1,0 +1,225 @@
+//! Options of a computation. Nearest wins: a call's keywords, `with-config`, the command line, `DSK_*` variables,
+//! `dsk.toml`, the defaults; whoever has a source of options lays it over the ones below with [`Config::with`].
+
+use super::Observer;
+use crate::data::{Map, Value};
+use crate::err;
+use crate::text::{Result, suggest};
+use std::fmt;
+use std::sync::Arc;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SchedulerName {
+    /// Every core, one task a worker.
+    #[default]
+    Threads,
+    /// On the calling thread, in the static order: for debugging.
+    Sync,
+}
+
+#[derive(Clone)]
+pub struct Config {
+    pub scheduler: SchedulerName,
+    /// Tasks that run at the same time under `:threads`.
+    pub workers: usize,
+    /// Bytes that blocks may take.
+    pub memory_limit: usize,
+    /// Whether passes rewrite the graph before it runs.
+    pub optimize: bool,
+    /// Whether progress is shown; `None` is "where standard error is a terminal".
+    pub progress: Option<bool>,
+    /// Told of every task.
+    pub observers: Vec<Arc<dyn Observer>>,
+}
+
+/// The option's name and what it takes.
+pub const OPTIONS: &[(&str, &str)] = &[
+    ("scheduler", "`:threads` or `:sync`"),
+    ("workers", "a number of threads, at least 1"),
+    ("memory-limit", "a size, as \"1GB\", or a number of bytes"),
+    ("optimize", "`true` or `false`"),
+    ("progress", "`true`, `false`, or `nil` for \"where standard error is a terminal\""),
+];
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            scheduler: SchedulerName::default(),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_limit: default_memory_limit(),
+            optimize: true,
+            progress: None,
+            observers: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// These options with those of a keyword map laid over them.
+    pub fn with(&self, options: &Map) -> Result<Config> {
+        let mut config = self.clone();
+        for (name, value) in options.iter() {
+            let Some(name) = name.as_text() else {
+                return Err(err!(Type, "an option is a keyword, as `:workers`, not {}", name.type_name()));
+            };
+            config.set(name, value)?;
+        }
+        Ok(config)
+    }
+
+    /// Sets one option. Text is taken for what it says, so that `DSK_WORKERS=2` is `:workers 2`.
+    pub fn set(&mut self, name: &str, value: &Value) -> Result<()> {
+        let wrong = || {
+            let takes = OPTIONS.iter().find(|(n, _)| *n == name).map_or("", |(_, takes)| takes);
+            err!(Value, "`:{name}` takes {takes}, not `{value:?}`")
+        };
+        let flag = |value: &Value| match (value, value.as_text()) {
+            (Value::Bool(on), _) => Some(*on),
+            (_, Some("true" | "1" | "yes" | "on")) => Some(true),
+            (_, Some("false" | "0" | "no" | "off")) => Some(false),
+            _ => None,
+        };
+        match name {
+            "scheduler" => {
+                self.scheduler = match value.as_text() {
+                    Some("threads") => SchedulerName::Threads,
+                    Some("sync") => SchedulerName::Sync,
+                    _ => return Err(wrong()),
+                }
+            }
+            "workers" => {
+                let number = value.as_int().or_else(|| value.as_text()?.trim().parse().ok());
+                self.workers = number
+                    .and_then(|n| usize::try_from(n).ok())
+                    .filter(|n| (1..=MOST_WORKERS).contains(n))
+                    .ok_or_else(wrong)?;
+            }
+            "memory-limit" => {
+                let bytes = match value {
+                    Value::Int(n) => usize::try_from(*n).ok(),
+                    other => other.as_text().and_then(parse_bytes),
+                };
+                self.memory_limit = bytes.filter(|&n| n > 0).ok_or_else(wrong)?;
+            }
+            "optimize" => self.optimize = flag(value).ok_or_else(wrong)?,
+            "progress" => {
+                self.progress = match value {
+                    Value::Nil => None,
+                    other => Some(flag(other).ok_or_else(wrong)?),
+                }
+            }
+            _ => {
+                let error = err!(Arity, "there is no option `:{name}`");
+                return Err(match suggest::nearest(name, OPTIONS.iter().map(|(n, _)| *n)) {
+                    Some(near) => error.help(format!("did you mean `:{near}`?")),
+                    None => error.help(format!(
+                        "the options are {}",
+                        OPTIONS.iter().map(|(n, _)| format!("`:{n}`")).collect::<Vec<_>>().join(", ")
+                    )),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+const MOST_WORKERS: usize = 1024;
+
+/// A size as people write it: `1GB`, `200 MB`, `1.5GiB`, `4096`. Decimal units are powers of 1000, `KiB` and its kin of
+/// 1024. `None` where it is not a size or does not fit.
+pub fn parse_bytes(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '_'))).unwrap_or(text.len());
+    let number: f64 = text[..digits].replace('_', "").parse().ok()?;
+    let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "t" | "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        "tib" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        _ => return None,
+    };
+    let bytes = number * unit;
+    (bytes.is_finite() && bytes < isize::MAX as f64).then_some(bytes as usize)
+}
+
+/// A number of bytes as people read it: `8 B`, `1.5 kB`, `64 GB`.
+pub struct Bytes(pub usize);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let mut amount = self.0 as f64;
+        if self.0 < 1000 {
+            return write!(f, "{} B", self.0);
+        }
+        for unit in ["kB", "MB", "GB", "TB", "PB"] {
+            amount /= 1000.0;
+            if amount < 999.5 {
+                return if amount < 9.95 && amount.fract() > 0.049 {
+                    write!(f, "{amount:.1} {unit}")
+                } else {
+                    write!(f, "{amount:.0} {unit}")
+                };
+            }
+        }
+        write!(f, "{amount:.0} EB")
+    }
+}
+
+/// 70 % of the machine's memory, or of what its control group may use.
+fn default_memory_limit() -> usize {
+    let machine = machine_memory().unwrap_or(4 << 30);
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|s| s.trim().parse().ok());
+    machine.min(group.unwrap_or(usize::MAX)) / 10 * 7
+}
+
+#[cfg(target_os = "linux")]
+fn machine_memory() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|l| l.starts_with("MemTotal:"))?;
+    let kib: usize = line.split_whitespace().nth(1)?.parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn machine_memory() -> Option<usize> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_and_shown_as_people_write_them() {
+        for (text, bytes) in [("1GB", 1_000_000_000), ("1.5 GiB", 3 << 29), ("200mb", 200_000_000), ("4_096", 4096)] {
+            assert_eq!(parse_bytes(text), Some(bytes), "{text}");
+        }
+        for text in ["", "GB", "1XB", "-1GB", "1e3", "99999999999TB"] {
+            assert_eq!(parse_bytes(text), None, "{text}");
+        }
+        let shown = |n| Bytes(n).to_string();
+        assert_eq!(
+            [shown(8), shown(1500), shown(8_000_000), shown(64_000_000_000)],
+            ["8 B", "1.5 kB", "8 MB", "64 GB"]
+        );
+    }
+
+    #[test]
+    fn the_nearest_layer_wins_and_slips_are_named() {
+        let mut options = Map::new();
+        options.set("workers", Value::Int(3));
+        options.set("scheduler", Value::keyword("sync"));
+        let below = Config { workers: 8, optimize: false, ..Config::default() };
+        let config = below.with(&options).unwrap();
+        assert_eq!((config.workers, config.scheduler, config.optimize), (3, SchedulerName::Sync, false));
+
+        let slip = config.clone().set("worker", &Value::Int(1)).unwrap_err();
+        assert_eq!(slip.help_lines(), ["did you mean `:workers`?"]);
+        assert!(config.clone().set("workers", &Value::Int(0)).unwrap_err().message().contains("at least 1"));
+    }
+}
