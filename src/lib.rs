@@ -1,6 +1,7 @@
 //! dsk: a small Lisp whose programs are task graphs.
 
 pub mod data;
+pub mod engine;
 pub mod eval;
 pub mod io;
 pub mod kernel;

@@ -1,2 +1,14 @@
-//! Floor 1: what runs on one block.
+//! Floor 1: what runs on one block. Results have NumPy 2's dtype, shape, and values within its own accuracy.
+
 pub mod cast;
+pub mod create;
+pub mod elementwise;
+pub mod fused;
+pub mod gemm;
+pub mod layout;
+pub mod random;
+pub mod reduce;
+
+pub use elementwise::{Binary, Operand, Typed, Unary};
+pub use fused::{Expr, Program};
+pub use reduce::Reduce;

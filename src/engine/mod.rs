@@ -1,0 +1,5 @@
+//! Engine.
+
+mod convert;
+
+pub use convert::{FromValue, IntoValue};
