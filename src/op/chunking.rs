@@ -103,7 +103,8 @@ fn resolve(axes: Vec<Axis>, shape: &[usize], dtype: DType) -> Result<Chunks> {
             }
         });
     }
-    let largest = |axis: &Option<Arc<[usize]>>| axis.as_ref().map_or(1, |a| a.iter().copied().max().unwrap_or(1).max(1));
+    let largest =
+        |axis: &Option<Arc<[usize]>>| axis.as_ref().map_or(1, |a| a.iter().copied().max().unwrap_or(1).max(1));
     let fixed = sizes.iter().map(largest).fold(dtype.size(), usize::saturating_mul);
     let open: Vec<usize> = (0..shape.len()).filter(|&a| sizes[a].is_none()).collect();
     let blocks = auto_blocks(&open.iter().map(|&a| shape[a]).collect::<Dims>(), AUTO_BYTES / fixed.max(1));

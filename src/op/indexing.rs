@@ -77,9 +77,9 @@ impl Index {
     /// Whether all of an array of that shape is taken as it is.
     pub fn is_all(&self, shape: &[usize]) -> bool {
         self.0.len() == shape.len()
-            && self.0.iter().zip(shape).all(|(step, &n)| {
-                matches!(step, Step::Axis(Take::Range(r)) if *r == Range { start: 0, step: 1, count: n })
-            })
+            && self.0.iter().zip(shape).all(
+                |(step, &n)| matches!(step, Step::Axis(Take::Range(r)) if *r == Range { start: 0, step: 1, count: n }),
+            )
     }
 
     /// Shape of what is taken.
@@ -218,12 +218,14 @@ fn take(item: &Value, axis: usize, n: usize) -> Result<Take> {
             let list = b.view::<i64>().iter().map(|&at| element(at, axis, n)).collect::<Result<_>>()?;
             Ok(Take::List(list))
         }
-        Value::Block(b) => {
-            Err(err!(Index, "an index array is one-dimensional, of integers or bools; this is {}{}", b.dtype(), show(b.shape())))
-        }
-        Value::Array(_) => {
-            Err(err!(Index, "an index is concrete, this one is a lazy array").help("compute it first: `(slice x (compute i))`"))
-        }
+        Value::Block(b) => Err(err!(
+            Index,
+            "an index array is one-dimensional, of integers or bools; this is {}{}",
+            b.dtype(),
+            show(b.shape())
+        )),
+        Value::Array(_) => Err(err!(Index, "an index is concrete, this one is a lazy array")
+            .help("compute it first: `(slice x (compute i))`")),
         other => Err(err!(
             Index,
             "an index is an integer, a slice, `...`, `newaxis`, or a list of integers or bools; found a {}",
@@ -259,7 +261,10 @@ enum Gather {
     One(u32, usize),
     Range(u32, Range),
     /// Elements of several blocks one after the other, and the order to put them in, unless it is that one.
-    List { sources: Vec<(u32, Vec<usize>)>, order: Option<Vec<usize>> },
+    List {
+        sources: Vec<(u32, Vec<usize>)>,
+        order: Option<Vec<usize>>,
+    },
 }
 
 impl Gather {

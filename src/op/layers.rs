@@ -1,7 +1,7 @@
 //! Making the layers of lazy arrays: blockwise ops with broadcasting, constants, and new cuts of the same array.
 
-use super::token::Token;
 use super::chunking::{self, Bounds};
+use super::token::Token;
 use super::{Operand, infer};
 use crate::data::slice::Range;
 use crate::data::{
@@ -311,7 +311,9 @@ mod tests {
 
     #[test]
     fn ranges_survive_being_slices() {
-        for (start, step, count, len) in [(0, 1, 5, 5), (4, -1, 5, 5), (3, -2, 2, 5), (1, 3, 1, 5), (0, -1, 1, 5), (2, 1, 0, 5)] {
+        for (start, step, count, len) in
+            [(0, 1, 5, 5), (4, -1, 5, 5), (3, -2, 2, 5), (1, 3, 1, 5), (0, -1, 1, 5), (2, 1, 0, 5)]
+        {
             let range = Range { start, step, count };
             let back = as_slice(&range).resolve(len).expect("the step is not 0");
             assert_eq!(back.count, count);

@@ -6,6 +6,7 @@ pub mod chunking;
 pub mod indexing;
 pub mod infer;
 pub mod layers;
+pub mod number;
 pub mod operand;
 pub mod token;
 
