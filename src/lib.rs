@@ -1,5 +1,10 @@
 //! dsk: a small Lisp whose programs are task graphs.
 
+pub use engine::{Canceller, Engine, FromValue, IntoValue};
+pub use schedule::Config;
+pub use text::{Error, Result};
+pub use data::Value;
+
 pub mod data;
 pub mod engine;
 pub mod eval;

@@ -206,3 +206,9 @@ impl Canceller {
         self.interpreter.cancel()
     }
 }
+impl Engine {
+    pub fn error_value(&self, error: &Error) -> Value { self.interpreter.error_value(error) }
+    pub fn keywords(&self, name: &str) -> Vec<String> { let Some(Value::Function(f)) = self.get(name) else { return Vec::new() };
+        let named = f.signature.params.iter().filter(|p| matches!(p.kind, crate::data::ParamKind::Optional | crate::data::ParamKind::Keyword));
+        named.map(|p| p.name.to_string()).collect() }
+}

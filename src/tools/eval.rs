@@ -66,4 +66,48 @@ impl<'a> Conversation<'a> {
             }
         }
     }
+
+    /// Answers the forms that are whole; at the end of the input also what is not.
+    fn take(&mut self, end: bool) -> Result<()> {
+        let forms = match self.job.engine.read(self.name, self.feed.text()) {
+            Err(error) if error.is_incomplete() && !end => return Ok(()),
+            forms => forms,
+        };
+        self.feed.take();
+        match forms {
+            Ok(forms) => {
+                for form in &forms {
+                    let result = self.job.engine.eval_form(form).and_then(|value| self.job.engine.compute(&value));
+                    self.answer(&self.line(form, result))?;
+                }
+            }
+            Err(error) => self.answer(&json::failure(&error, self.position(&error)))?,
+        }
+        self.before = self.lines;
+        Ok(())
+    }
+
+    fn line(&self, form: &Task, result: Result<Value>) -> String {
+        match result {
+            Ok(value) => json::answer(&value, &|task| self.job.engine.show(&task.quoted())),
+            Err(error) => {
+                let error = error.at(form.span);
+                json::failure(&error, self.position(&error))
+            }
+        }
+    }
+
+    /// Line and column of an error in the whole input.
+    fn position(&self, error: &Error) -> Option<(usize, usize)> {
+        let span = error.span();
+        let (line, column) = self.job.engine.sources().get(span.source)?.position(span.start as usize);
+        let before = self.pieces.iter().rev().find(|(id, _)| *id == span.source).map_or(0, |(_, before)| *before);
+        Some((before + line, column))
+    }
+
+    fn answer(&self, line: &str) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        let written = writeln!(out, "{line}").and_then(|()| out.flush());
+        written.map_err(|e| err!(Io, "standard output cannot be written: {e}"))
+    }
 }
