@@ -17,7 +17,7 @@ impl Observer for Count {
     }
 }
 
-fn main() -> Result<()> {
+pub fn main() -> Result<()> {
     let count = Arc::new(Count::default());
     let config = Config { workers: 2, memory_limit: 256 << 20, observers: vec![count.clone()], ..Config::default() };
     let engine = Engine::with_config(config);

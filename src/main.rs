@@ -60,8 +60,8 @@ fn main() -> ExitCode {
     match command {
         Some(Command::Run { program }) => tools::run::program(&options, program),
         Some(Command::Eval { json: _, file }) => tools::eval::converse(&options, &file),
-        Some(Command::Doc { name, markdown }) => ExitCode::from(3),
-        Some(Command::Info { files }) => ExitCode::from(3),
+        Some(Command::Doc { name, markdown }) => tools::doc::show(&options, name.as_deref(), markdown),
+        Some(Command::Info { files }) => tools::info::show(&files),
         None => match expr {
             Some(expr) => tools::run::expression(&options, &expr, program),
             None if program.is_empty() => tools::repl::start(&options),

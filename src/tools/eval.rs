@@ -3,8 +3,9 @@
 use super::feed::Feed;
 use super::job::Job;
 use super::{Options, json};
-use crate::data::{Task, Value};
+use crate::data::Task;
 use crate::err;
+use crate::read::Forms;
 use crate::text::{Error, Result, SourceId};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -30,16 +31,24 @@ struct Conversation<'a> {
     job: &'a Job,
     name: &'a str,
     feed: Feed,
-    /// Lines read so far, and those before what `feed` holds.
+    /// Lines read so far.
     lines: usize,
-    before: usize,
-    /// The lines before each piece of text that was evaluated: spans count from the piece's begin.
-    pieces: Vec<(SourceId, usize)>,
+    /// Where in the input that begins which `feed` holds.
+    begin: Place,
+    /// Where in the input each text begins that was read from `feed`: spans count from there.
+    texts: Vec<(SourceId, Place)>,
+}
+
+/// So many lines, then so many characters of the next one.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    lines: usize,
+    columns: usize,
 }
 
 impl<'a> Conversation<'a> {
     fn new(job: &'a Job, name: &'a str) -> Self {
-        Conversation { job, name, feed: Feed::default(), lines: 0, before: 0, pieces: Vec::new() }
+        Conversation { job, name, feed: Feed::default(), lines: 0, begin: Place::default(), texts: Vec::new() }
     }
 
     fn hold(mut self, mut input: impl BufRead) -> Result<()> {
@@ -59,37 +68,45 @@ impl<'a> Conversation<'a> {
                 }
                 Err(_) => {
                     self.feed.take();
-                    let position = (self.lines, 1);
-                    self.before = self.lines;
-                    self.answer(&json::failure(&err!(Syntax, "the line is not UTF-8 text"), Some(position)))?;
+                    self.begin = Place { lines: self.lines, columns: 0 };
+                    self.answer(&json::failure(&err!(Syntax, "the line is not UTF-8 text"), Some((self.lines, 1))))?;
                 }
             }
         }
     }
 
-    /// Answers the forms that are whole; at the end of the input also what is not.
+    /// Answers every form that is whole; at the end of the input also one that is not.
     fn take(&mut self, end: bool) -> Result<()> {
-        let forms = match self.job.engine.read(self.name, self.feed.text()) {
-            Err(error) if error.is_incomplete() && !end => return Ok(()),
-            forms => forms,
-        };
-        self.feed.take();
-        match forms {
-            Ok(forms) => {
-                for form in &forms {
-                    let result = self.job.engine.eval_form(form).and_then(|value| self.job.engine.compute(&value));
-                    self.answer(&self.line(form, result))?;
+        let text = self.feed.take();
+        let source = self.job.engine.sources().add(self.name, text.as_str());
+        self.texts.push((source, self.begin));
+        let mut forms = Forms::new(source, &text);
+        loop {
+            let before = forms.offset();
+            let answer = match forms.next() {
+                None => break,
+                Some(Ok(form)) => self.evaluate(&form),
+                Some(Err(error)) if error.is_incomplete() && !end => {
+                    let (done, rest) = text.split_at(before);
+                    let line = done.rfind('\n').map_or(0, |at| at + 1);
+                    let columns = done[line..].chars().count() + if line == 0 { self.begin.columns } else { 0 };
+                    self.begin = Place { lines: self.begin.lines + done.matches('\n').count(), columns };
+                    self.feed.push(rest);
+                    return Ok(());
                 }
-            }
-            Err(error) => self.answer(&json::failure(&error, self.position(&error)))?,
+                Some(Err(error)) => json::failure(&error, self.position(&error)),
+            };
+            self.answer(&answer)?;
         }
-        self.before = self.lines;
+        self.begin = Place { lines: self.lines, columns: 0 };
         Ok(())
     }
 
-    fn line(&self, form: &Task, result: Result<Value>) -> String {
-        match result {
-            Ok(value) => json::answer(&value, &|task| self.job.engine.show(&task.quoted())),
+    /// The line that answers a form.
+    fn evaluate(&self, form: &Task) -> String {
+        let engine = &self.job.engine;
+        match engine.eval_form(form).and_then(|value| engine.compute(&value)) {
+            Ok(value) => json::answer(&value, &|task| engine.show_task(task)),
             Err(error) => {
                 let error = error.at(form.span);
                 json::failure(&error, self.position(&error))
@@ -101,8 +118,8 @@ impl<'a> Conversation<'a> {
     fn position(&self, error: &Error) -> Option<(usize, usize)> {
         let span = error.span();
         let (line, column) = self.job.engine.sources().get(span.source)?.position(span.start as usize);
-        let before = self.pieces.iter().rev().find(|(id, _)| *id == span.source).map_or(0, |(_, before)| *before);
-        Some((before + line, column))
+        let begin = self.texts.iter().rev().find(|(id, _)| *id == span.source).map_or(Place::default(), |(_, p)| *p);
+        Some((begin.lines + line, column + if line == 1 { begin.columns } else { 0 }))
     }
 
     fn answer(&self, line: &str) -> Result<()> {
