@@ -135,88 +135,120 @@ impl Signature {
 impl Function {
     /// Binds and calls. `args` are positional values and keywords, as they stand in the call.
     pub fn call(&self, host: &dyn Host, args: &[Value], span: Span) -> Result<Value> {
-        let args = self.bind(host, args, span)?;
+        let args = self.bind(host, args.iter().cloned().collect(), span)?;
         self.callable.call(args)
     }
 
-    /// Sorts arguments to parameters. A keyword is an argument's name where the callee declares that keyword,
-    /// otherwise a value.
-    pub fn bind<'a>(&'a self, host: &'a dyn Host, args: &[Value], span: Span) -> Result<Args<'a>> {
-        let params = &self.signature.params;
-        let mut bound = Args {
-            host,
-            function: self,
+    /// Sorts arguments to parameters.
+    pub fn bind<'a>(&'a self, host: &'a dyn Host, args: SmallVec<[Value; 6]>, span: Span) -> Result<Args<'a>> {
+        let Bound { values, rest, given } = self.signature.bind(&self.name, args, span)?;
+        Ok(Args { host, function: self, values, rest, given, span })
+    }
+
+    /// How the function is called.
+    pub fn usage(&self) -> String {
+        self.signature.usage(&self.name)
+    }
+}
+
+/// Arguments sorted to parameters; see [`Args`].
+pub struct Bound {
+    pub values: SmallVec<[Value; 6]>,
+    pub rest: Vec<Value>,
+    pub given: u64,
+}
+
+impl Signature {
+    /// Sorts arguments, as they stand in a call of `name`, to parameters. A keyword is an argument's name where the
+    /// callee declares that keyword, otherwise a value.
+    pub fn bind(&self, name: &str, mut args: SmallVec<[Value; 6]>, span: Span) -> Result<Bound> {
+        let params = &self.params;
+        let given_by_position = |p: &Param| matches!(p.kind, ParamKind::Required | ParamKind::Optional);
+        // Names first: a parameter that is given by name is not a place for a positional argument.
+        let mut given = 0u64;
+        let mut named: SmallVec<[(usize, usize); 4]> = SmallVec::new();
+        if params.iter().any(|p| matches!(p.kind, ParamKind::Optional | ParamKind::Keyword)) {
+            let mut i = 0;
+            while i + 1 < args.len() {
+                let at = match &args[i] {
+                    Value::Keyword(name) => self.named(name),
+                    _ => None,
+                };
+                let Some(at) = at else {
+                    i += 1;
+                    continue;
+                };
+                if given & (1 << at) != 0 {
+                    let param = &params[at].name;
+                    return Err(err!(Arity, "{name}: `:{param}` is given twice").label(span, "in this call"));
+                }
+                given |= 1 << at;
+                named.push((i, at));
+                i += 2;
+            }
+        }
+        let positional = args.len() - 2 * named.len();
+        let open = params.iter().enumerate().filter(|(at, p)| given_by_position(p) && given & (1 << at) == 0);
+        let missing = open.clone().skip(positional).find(|(_, p)| p.kind == ParamKind::Required);
+        if missing.is_some() || positional > open.clone().count() && self.rest_index().is_none() {
+            return Err(self.arity_error(name, &args, positional, missing.map(|(_, p)| p), span));
+        }
+        let mut bound = Bound {
             values: params.iter().map(|p| p.default.clone()).collect(),
             rest: Vec::new(),
-            given: 0,
-            span,
+            given,
         };
-        let positions = |i: &usize| !matches!(params[*i].kind, ParamKind::Keyword | ParamKind::Rest);
-        let mut positional = (0..params.len()).filter(positions);
-        let has_rest = self.signature.rest_index().is_some();
-        let mut extra = 0;
+        let mut open: SmallVec<[usize; 6]> = open.map(|(at, _)| at).collect();
+        open.reverse();
+        let mut named = named.into_iter().peekable();
         let mut i = 0;
         while i < args.len() {
-            if let Value::Keyword(name) = &args[i]
-                && let Some(at) = self.signature.named(name)
-                && i + 1 < args.len()
-            {
-                if bound.given & (1 << at) != 0 {
-                    return Err(err!(Arity, "{}: `:{name}` is given twice", self.name).label(span, "in this call"));
-                }
-                bound.values[at] = args[i + 1].clone();
-                bound.given |= 1 << at;
+            if let Some((_, at)) = named.next_if(|(start, _)| *start == i) {
+                bound.values[at] = std::mem::take(&mut args[i + 1]);
                 i += 2;
                 continue;
             }
-            // A parameter that was given by name already is not a place for a positional argument.
-            match positional.by_ref().find(|at| bound.given & (1 << at) == 0) {
+            let value = std::mem::take(&mut args[i]);
+            match open.pop() {
                 Some(at) => {
-                    bound.values[at] = args[i].clone();
+                    bound.values[at] = value;
                     bound.given |= 1 << at;
                 }
-                None if has_rest => bound.rest.push(args[i].clone()),
-                None => extra += 1,
+                None => bound.rest.push(value),
             }
             i += 1;
-        }
-        let missing =
-            params.iter().enumerate().find(|(at, p)| p.kind == ParamKind::Required && bound.given & (1 << at) == 0);
-        if extra > 0 || missing.is_some() {
-            return Err(self.arity_error(args, missing.map(|(_, p)| p), span));
         }
         Ok(bound)
     }
 
-    fn arity_error(&self, args: &[Value], missing: Option<&Param>, span: Span) -> Error {
-        let (least, most) = self.signature.arity();
-        let declared = |name: &Str| self.signature.named(name).is_some();
+    fn arity_error(
+        &self,
+        name: &str,
+        args: &[Value],
+        positional: usize,
+        missing: Option<&Param>,
+        span: Span,
+    ) -> Error {
+        let (least, most) = self.arity();
         let stray = args.iter().find_map(|a| match a {
-            Value::Keyword(name) if !declared(name) => Some(name),
+            Value::Keyword(name) if self.named(name).is_none() => Some(name),
             _ => None,
         });
         let error = match stray {
-            Some(name) => {
+            Some(stray) => {
                 let known: Vec<&str> = self
-                    .signature
                     .params
                     .iter()
                     .filter(|p| matches!(p.kind, ParamKind::Optional | ParamKind::Keyword))
                     .map(|p| p.name.as_str())
                     .collect();
-                let error = err!(Arity, "{} has no keyword `:{name}`", self.name).label(span, "in this call");
-                match crate::text::suggest::nearest(name, known) {
+                let error = err!(Arity, "{name} has no keyword `:{stray}`").label(span, "in this call");
+                match crate::text::suggest::nearest(stray, known) {
                     Some(near) => error.help(format!("did you mean `:{near}`?")),
                     None => error,
                 }
             }
             None => {
-                let got = args.len()
-                    - 2 * args
-                        .iter()
-                        .filter(|a| matches!(a, Value::Keyword(n) if declared(n)))
-                        .count()
-                        .min(args.len() / 2);
                 let plural = |n: usize| if n == 1 { "argument" } else { "arguments" };
                 let wants = match most {
                     Some(most) if most == least => format!("{least} {}", plural(least)),
@@ -224,16 +256,16 @@ impl Function {
                     None => format!("at least {least} {}", plural(least)),
                 };
                 let label = missing.map_or("too many arguments".into(), |p| format!("`{}` is missing", p.name));
-                err!(Arity, "{} takes {wants}, got {got}", self.name).label(span, label)
+                err!(Arity, "{name} takes {wants}, got {positional}").label(span, label)
             }
         };
-        error.help(format!("usage: {}", self.usage()))
+        error.help(format!("usage: {}", self.usage(name)))
     }
 
     /// `(clip x lo hi)`, `(sum x :axis nil)`: how the function is called.
-    pub fn usage(&self) -> String {
-        let mut usage = format!("({}", self.name);
-        for p in &self.signature.params {
+    pub fn usage(&self, name: &str) -> String {
+        let mut usage = format!("({name}");
+        for p in &self.params {
             match p.kind {
                 ParamKind::Required => usage.push_str(&format!(" {}", p.name)),
                 ParamKind::Rest => usage.push_str(&format!(" & {}", p.name)),

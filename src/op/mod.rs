@@ -2,6 +2,17 @@
 //! does, examples that are run as tests, what it costs, and the code. Help, completion, arity errors, the reference and
 //! the doc tests all read these.
 
+pub mod chunking;
+pub mod indexing;
+pub mod infer;
+pub mod layers;
+pub mod number;
+pub mod operand;
+pub mod token;
+
+pub use operand::{Given, Operand};
+pub use token::Token;
+
 use crate::data::{Args, Callable, Cost, Function, Str, Value};
 use crate::text::Result;
 

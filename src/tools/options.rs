@@ -50,7 +50,9 @@ impl Options {
             let option = name.to_ascii_lowercase().replace('_', "-");
             // Other programs may use the prefix: only names that are options count.
             if crate::schedule::config::OPTIONS.iter().any(|(known, _)| *known == option) {
-                config.set(&option, &Value::from(value)).map_err(|e| e.help(format!("from the variable DSK_{name}")))?;
+                config
+                    .set(&option, &Value::from(value))
+                    .map_err(|e| e.help(format!("from the variable DSK_{name}")))?;
             }
         }
         for (name, value) in [
@@ -60,7 +62,9 @@ impl Options {
             ("spill-dir", &self.spill_dir),
         ] {
             if let Some(value) = value {
-                config.set(name, &Value::from(value.as_str())).map_err(|e| e.help(format!("from the flag --{name}")))?;
+                config
+                    .set(name, &Value::from(value.as_str()))
+                    .map_err(|e| e.help(format!("from the flag --{name}")))?;
             }
         }
         if self.progress {

@@ -1,0 +1,447 @@
+//! NumPy's basic indexing, and one-dimensional index lists on any number of axes (each on its own: "outer" indexing), on
+//! concrete blocks and as a plan over the blocks of lazy arrays.
+
+use super::chunking::{Bounds, show};
+use super::layers::{self, Plan};
+use super::token::Token;
+use crate::data::slice::Range;
+use crate::data::{Array, Block, BlockRef, Chunks, Cost, DType, Dims, Slice, Task, Value};
+use crate::err;
+use crate::kernel::layout;
+use crate::text::{Result, Span};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// What is taken of one axis.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Take {
+    /// One element; the axis goes.
+    One(usize),
+    Range(Range),
+    /// These elements, in this order.
+    List(Arc<[usize]>),
+}
+
+/// A step of an index: a new axis of size 1, or what is taken of the next axis.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Step {
+    New,
+    Axis(Take),
+}
+
+/// An index of an array of known shape, every axis accounted for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Index(pub Vec<Step>);
+
+impl Index {
+    /// Reads an index as it is written: integers, slices, `...`, `newaxis`, lists of integers or bools (one bool for each
+    /// element of the axis), and one-dimensional arrays of either.
+    pub fn parse(items: &[Value], shape: &[usize]) -> Result<Index> {
+        let is_axis = |v: &&Value| !matches!(v, Value::Ellipsis | Value::NewAxis);
+        let used = items.iter().filter(is_axis).count();
+        if used > shape.len() {
+            return Err(err!(Index, "{used} indices for an array of shape {}", show(shape)));
+        }
+        if items.iter().filter(|v| matches!(v, Value::Ellipsis)).count() > 1 {
+            return Err(err!(Index, "an index has at most one `...`"));
+        }
+        let mut steps = Vec::with_capacity(shape.len() + items.len());
+        let mut axis = 0;
+        let all = |axis: usize| Step::Axis(Take::Range(Range { start: 0, step: 1, count: shape[axis] }));
+        for item in items {
+            match item {
+                Value::NewAxis => steps.push(Step::New),
+                Value::Ellipsis => {
+                    let until = axis + shape.len() - used;
+                    steps.extend((axis..until).map(all));
+                    axis = until;
+                }
+                item => {
+                    steps.push(Step::Axis(take(item, axis, shape[axis])?));
+                    axis += 1;
+                }
+            }
+        }
+        steps.extend((axis..shape.len()).map(all));
+        Ok(Index(steps))
+    }
+
+    /// What is taken of each axis.
+    pub fn takes(&self) -> impl Iterator<Item = &Take> {
+        self.0.iter().filter_map(|step| match step {
+            Step::Axis(take) => Some(take),
+            Step::New => None,
+        })
+    }
+
+    /// Whether all of an array of that shape is taken as it is.
+    pub fn is_all(&self, shape: &[usize]) -> bool {
+        self.0.len() == shape.len()
+            && self.0.iter().zip(shape).all(
+                |(step, &n)| matches!(step, Step::Axis(Take::Range(r)) if *r == Range { start: 0, step: 1, count: n }),
+            )
+    }
+
+    /// Shape of what is taken.
+    pub fn shape(&self) -> Dims {
+        let size = |step: &Step| match step {
+            Step::New => Some(1),
+            Step::Axis(Take::One(_)) => None,
+            Step::Axis(Take::Range(r)) => Some(r.count),
+            Step::Axis(Take::List(list)) => Some(list.len()),
+        };
+        self.0.iter().filter_map(size).collect()
+    }
+
+    /// What is taken of a concrete array: a view, unless there are lists, or it is a small part of a large block, which a view
+    /// would keep in memory.
+    pub fn of_block(&self, block: &Block) -> Result<Block> {
+        let mut view = block.clone();
+        let mut axis = 0;
+        for step in &self.0 {
+            match step {
+                Step::New => view = view.insert_axis(axis),
+                Step::Axis(Take::One(at)) => {
+                    view = view.take_axis(axis, *at);
+                    continue;
+                }
+                Step::Axis(Take::Range(range)) => view = view.slice_axis(axis, *range),
+                Step::Axis(Take::List(list)) => {
+                    let list: Vec<i64> = list.iter().map(|&i| i as i64).collect();
+                    view = layout::take(&view, axis, &list)?;
+                }
+            }
+            axis += 1;
+        }
+        if view.nbytes() < block.nbytes() / 4 { Ok(view.contiguous()) } else { Ok(view) }
+    }
+
+    /// What is taken of a lazy array. Blocks of which nothing is taken are not computed.
+    pub fn of_array(&self, array: &Array, span: Span) -> Array {
+        if self.is_all(&array.shape()) {
+            return array.clone();
+        }
+        let bounds = Bounds::of(&array.chunks);
+        let mut steps = Vec::with_capacity(self.0.len());
+        let mut cuts: Vec<Arc<[usize]>> = Vec::new();
+        let mut axis = 0;
+        for step in &self.0 {
+            let plan = match step {
+                Step::New => {
+                    cuts.push([1].into());
+                    AxisPlan::New
+                }
+                Step::Axis(take) => {
+                    let plan = plan_axis(take, &bounds, axis, array.chunks.axis(axis));
+                    axis += 1;
+                    match &plan {
+                        AxisPlan::Blocks(blocks) if !matches!(take, Take::One(_)) => {
+                            cuts.push(blocks.iter().map(Gather::len).collect());
+                        }
+                        _ => {}
+                    }
+                    plan
+                }
+            };
+            steps.push(plan);
+        }
+        let chunks = Chunks::from_axes(cuts);
+        let mut token = Token::new("slice").layer(&array.layer);
+        for step in &self.0 {
+            token = match step {
+                Step::New => token.with(0u8),
+                Step::Axis(Take::One(at)) => token.with((1u8, at)),
+                Step::Axis(Take::Range(r)) => token.with((2u8, r)),
+                Step::Axis(Take::List(list)) => token.with((3u8, list)),
+            };
+        }
+        let lists = self.takes().any(|t| matches!(t, Take::List(_)));
+        let plan = Plan {
+            token,
+            parents: vec![array.layer.clone()],
+            dtype: array.dtype,
+            chunks,
+            cost: if lists { Cost::Cheap } else { Cost::Free },
+            span,
+        };
+        plan.per_block(move |index| {
+            let mut out = index.iter();
+            let chosen: Vec<Option<&Gather>> = steps
+                .iter()
+                .map(|plan| match plan {
+                    AxisPlan::New => {
+                        out.next();
+                        None
+                    }
+                    AxisPlan::One(gather) => Some(gather),
+                    AxisPlan::Blocks(blocks) => {
+                        let at = out.next().copied().unwrap_or(0);
+                        Some(&blocks[at as usize])
+                    }
+                })
+                .collect();
+            let mut refs = Vec::new();
+            let task = build(&chosen, &bounds, &mut SmallVec::new(), 0, &mut refs);
+            (refs, task)
+        })
+    }
+}
+
+fn take(item: &Value, axis: usize, n: usize) -> Result<Take> {
+    if let Some(at) = item.as_int() {
+        return Ok(Take::One(element(at, axis, n)?));
+    }
+    match item {
+        Value::Slice(slice) => match slice.resolve(n) {
+            Some(range) => Ok(Take::Range(range)),
+            None => Err(err!(Value, "the step of a slice is not 0, in `{slice}`")),
+        },
+        Value::List(items) if items.iter().any(|v| matches!(v, Value::Bool(_))) => {
+            let bools = items.iter().map(|v| match v {
+                Value::Bool(b) => Ok(*b),
+                other => Err(err!(Index, "a mask holds bools only, found a {}", other.type_name())),
+            });
+            mask(&bools.collect::<Result<Vec<bool>>>()?, axis, n)
+        }
+        Value::List(items) => {
+            let at = |v: &Value| match v.as_int() {
+                Some(at) => element(at, axis, n),
+                None => Err(err!(Index, "an index list holds integers or bools, found a {}", v.type_name())),
+            };
+            Ok(Take::List(items.iter().map(at).collect::<Result<_>>()?))
+        }
+        Value::Block(b) if b.ndim() == 1 && b.dtype() == DType::Bool => {
+            mask(&b.view::<bool>().iter().copied().collect::<Vec<_>>(), axis, n)
+        }
+        Value::Block(b) if b.ndim() == 1 && b.dtype().is_integer() => {
+            let b = b.cast(DType::I64)?;
+            let list = b.view::<i64>().iter().map(|&at| element(at, axis, n)).collect::<Result<_>>()?;
+            Ok(Take::List(list))
+        }
+        Value::Block(b) => Err(err!(
+            Index,
+            "an index array is one-dimensional, of integers or bools; this is {}{}",
+            b.dtype(),
+            show(b.shape())
+        )),
+        Value::Array(_) => Err(err!(Index, "an index is concrete, this one is a lazy array")
+            .help("compute it first: `(slice x (compute i))`")),
+        other => Err(err!(
+            Index,
+            "an index is an integer, a slice, `...`, `newaxis`, or a list of integers or bools; found a {}",
+            other.type_name()
+        )),
+    }
+}
+
+fn element(at: i64, axis: usize, n: usize) -> Result<usize> {
+    let from_start = if at < 0 { at.checked_add(n as i64) } else { Some(at) };
+    match from_start.and_then(|i| usize::try_from(i).ok()).filter(|&i| i < n) {
+        Some(i) => Ok(i),
+        None => Err(err!(Index, "index {at} is out of range for axis {axis}, which has {n} elements")),
+    }
+}
+
+fn mask(bools: &[bool], axis: usize, n: usize) -> Result<Take> {
+    if bools.len() != n {
+        return Err(err!(Index, "a mask of {} bools for axis {axis}, which has {n} elements", bools.len()));
+    }
+    Ok(Take::List((0..n).filter(|&i| bools[i]).collect()))
+}
+
+/// How an axis of the array becomes an axis of the result, or none.
+enum AxisPlan {
+    New,
+    One(Gather),
+    Blocks(Vec<Gather>),
+}
+
+/// What one block of the result takes along an axis.
+enum Gather {
+    One(u32, usize),
+    Range(u32, Range),
+    /// Elements of several blocks one after the other, and the order to put them in, unless it is that one.
+    List {
+        sources: Vec<(u32, Vec<usize>)>,
+        order: Option<Vec<usize>>,
+    },
+}
+
+impl Gather {
+    fn len(&self) -> usize {
+        match self {
+            Gather::One(..) => 1,
+            Gather::Range(_, range) => range.count,
+            Gather::List { sources, .. } => sources.iter().map(|(_, list)| list.len()).sum(),
+        }
+    }
+}
+
+fn plan_axis(take: &Take, bounds: &Bounds, axis: usize, cut: &[usize]) -> AxisPlan {
+    match take {
+        Take::One(at) => {
+            let block = bounds.find(axis, *at);
+            AxisPlan::One(Gather::One(block, at - bounds.start(axis, block)))
+        }
+        Take::Range(range) => AxisPlan::Blocks(plan_range(range, bounds, axis, cut.len())),
+        Take::List(list) => AxisPlan::Blocks(plan_list(list, bounds, axis, cut)),
+    }
+}
+
+/// The blocks that a range meets, in the order it meets them.
+fn plan_range(range: &Range, bounds: &Bounds, axis: usize, blocks: usize) -> Vec<Gather> {
+    if range.count == 0 {
+        return vec![Gather::Range(0, Range { start: 0, step: 1, count: 0 })];
+    }
+    if *range == (Range { start: 0, step: 1, count: bounds.end(axis) }) {
+        // All of the axis: the blocks as they are, also those of size 0.
+        let whole = |block| Gather::Range(block, Range { start: 0, step: 1, count: bounds.len(axis, block) });
+        return (0..blocks as u32).map(whole).collect();
+    }
+    let mut found = Vec::new();
+    let mut taken = 0;
+    while taken < range.count {
+        let at = (range.start as isize + taken as isize * range.step) as usize;
+        let block = bounds.find(axis, at);
+        let local = at - bounds.start(axis, block);
+        let room = if range.step > 0 { bounds.len(axis, block) - 1 - local } else { local };
+        let count = (room / range.step.unsigned_abs() + 1).min(range.count - taken);
+        found.push(Gather::Range(block, Range { start: local, step: range.step, count }));
+        taken += count;
+    }
+    found
+}
+
+/// Blocks for an index list. Where the list mostly stays within a block before it goes to the next, blocks of the result are
+/// those runs; otherwise they are as large as the largest block, and gather from all the blocks they need.
+fn plan_list(list: &[usize], bounds: &Bounds, axis: usize, cut: &[usize]) -> Vec<Gather> {
+    if list.is_empty() {
+        return vec![Gather::List { sources: vec![(0, Vec::new())], order: None }];
+    }
+    let blocks: Vec<u32> = list.iter().map(|&at| bounds.find(axis, at)).collect();
+    let runs = 1 + blocks.windows(2).filter(|w| w[0] != w[1]).count();
+    let largest = cut.iter().copied().max().unwrap_or(1).max(1);
+    let mut ends: Vec<usize> = Vec::new();
+    if runs <= 2 * cut.len() {
+        ends.extend((1..list.len()).filter(|&i| blocks[i] != blocks[i - 1]));
+    } else {
+        ends.extend((1..list.len().div_ceil(largest)).map(|i| i * largest));
+    }
+    ends.push(list.len());
+    let mut start = 0;
+    ends.into_iter()
+        .map(|end| {
+            let gather = gather(&list[start..end], &blocks[start..end], bounds, axis);
+            start = end;
+            gather
+        })
+        .collect()
+}
+
+fn gather(list: &[usize], blocks: &[u32], bounds: &Bounds, axis: usize) -> Gather {
+    // Stable: elements of one block stay in their order.
+    let mut sorted: Vec<usize> = (0..list.len()).collect();
+    sorted.sort_by_key(|&i| blocks[i]);
+    let mut sources: Vec<(u32, Vec<usize>)> = Vec::new();
+    for &i in &sorted {
+        let local = list[i] - bounds.start(axis, blocks[i]);
+        match sources.last_mut() {
+            Some((block, list)) if *block == blocks[i] => list.push(local),
+            _ => sources.push((blocks[i], vec![local])),
+        }
+    }
+    let in_order = sorted.windows(2).all(|w| w[0] < w[1]);
+    let order = (!in_order).then(|| {
+        let mut order = vec![0; sorted.len()];
+        sorted.iter().enumerate().for_each(|(place, &i)| order[i] = place);
+        order
+    });
+    Gather::List { sources, order }
+}
+
+/// What is taken of one block along each step of the index.
+type Chosen<'a> = SmallVec<[Option<(u32, Selector<'a>)>; 4]>;
+
+#[derive(Clone, Copy)]
+enum Selector<'a> {
+    One(usize),
+    Range(Range),
+    List(&'a [usize]),
+}
+
+/// The task of one block of the result, axis by axis: lists that need several blocks are concatenated.
+fn build<'a>(
+    plan: &[Option<&'a Gather>],
+    bounds: &Bounds,
+    chosen: &mut Chosen<'a>,
+    out_axis: usize,
+    refs: &mut Vec<BlockRef>,
+) -> Task {
+    let Some((first, rest)) = plan.split_first() else { return leaf(bounds, chosen, refs) };
+    let mut go = |choice: Option<(u32, Selector<'a>)>, axes: usize, refs: &mut Vec<BlockRef>| {
+        chosen.push(choice);
+        let task = build(rest, bounds, chosen, out_axis + axes, refs);
+        chosen.pop();
+        task
+    };
+    match first {
+        None => go(None, 1, refs),
+        Some(Gather::One(block, at)) => go(Some((*block, Selector::One(*at))), 0, refs),
+        Some(Gather::Range(block, range)) => go(Some((*block, Selector::Range(*range))), 1, refs),
+        Some(Gather::List { sources, order }) => {
+            let mut parts: Vec<Task> =
+                sources.iter().map(|(block, list)| go(Some((*block, Selector::List(list))), 1, refs)).collect();
+            let whole = match parts.pop() {
+                Some(only) if parts.is_empty() => only,
+                last => {
+                    parts.extend(last);
+                    let axis = Task::data(Value::from(out_axis));
+                    layers::call("concatenate", vec![Task::list(parts)], vec![("axis", axis)])
+                }
+            };
+            match order {
+                None => whole,
+                Some(order) => {
+                    let mut items = vec![whole];
+                    items.extend((0..out_axis).map(|_| Task::data(Value::from(Slice::ALL))));
+                    items.push(Task::data(layers::ints(order)));
+                    layers::call("slice", items, Vec::new())
+                }
+            }
+        }
+    }
+}
+
+fn leaf(bounds: &Bounds, chosen: &Chosen, refs: &mut Vec<BlockRef>) -> Task {
+    let blocks = chosen.iter().flatten().map(|(block, _)| *block);
+    refs.push(BlockRef { parent: 0, index: blocks.collect() });
+    let input = Task::input(refs.len() - 1);
+    let mut axis = 0;
+    let mut all = true;
+    let mut items = vec![input.clone()];
+    for choice in chosen {
+        let Some((block, selector)) = choice else {
+            all = false;
+            items.push(Task::data(Value::NewAxis));
+            continue;
+        };
+        let whole = Range { start: 0, step: 1, count: bounds.len(axis, *block) };
+        axis += 1;
+        items.push(Task::data(match selector {
+            Selector::One(at) => {
+                all = false;
+                Value::from(*at)
+            }
+            Selector::Range(range) if *range == whole => Value::from(Slice::ALL),
+            Selector::Range(range) => {
+                all = false;
+                Value::from(layers::as_slice(range))
+            }
+            Selector::List(list) => {
+                all = false;
+                layers::ints(list)
+            }
+        }));
+    }
+    if all { input } else { layers::call("slice", items, Vec::new()) }
+}

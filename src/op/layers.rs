@@ -1,0 +1,324 @@
+//! Making the layers of lazy arrays: blockwise ops with broadcasting, constants, and new cuts of the same array.
+
+use super::chunking::{self, Bounds};
+use super::token::Token;
+use super::{Operand, infer};
+use crate::data::slice::Range;
+use crate::data::{
+    Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Dims, Input, Layer, Slice, Task, Value,
+};
+use crate::text::{Result, Span};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// What a new layer is made of, besides its body.
+pub struct Plan {
+    pub token: Token,
+    pub parents: Vec<Arc<Layer>>,
+    pub dtype: DType,
+    pub chunks: Chunks,
+    pub cost: Cost,
+    pub span: Span,
+}
+
+impl Plan {
+    /// The array whose blocks the tasks of this body make.
+    pub fn array(self, body: Body) -> Array {
+        let layer = Layer {
+            name: self.token.name(),
+            grid: self.chunks.grid(),
+            body,
+            parents: self.parents,
+            blocks: Some((self.dtype, self.chunks.clone())),
+            cost: self.cost,
+            span: self.span,
+        };
+        Array { layer: Arc::new(layer), dtype: self.dtype, chunks: self.chunks }
+    }
+
+    /// An array made of nothing: the task holds all there is.
+    pub fn source(self, task: Task) -> Array {
+        self.array(Body::Blockwise { inputs: Vec::new(), task })
+    }
+
+    /// An array of which each block has a task of its own.
+    pub fn per_block(self, f: impl Fn(&[u32]) -> (Vec<BlockRef>, Task) + Send + Sync + 'static) -> Array {
+        self.array(Body::PerBlock(Arc::new(f)))
+    }
+}
+
+/// `(name items… :keyword value …)` as a task.
+pub fn call(name: &'static str, items: Vec<Task>, keywords: Vec<(&str, Task)>) -> Task {
+    let mut all = Vec::with_capacity(1 + items.len() + 2 * keywords.len());
+    all.push(Task::symbol(crate::data::Str::from(name)));
+    all.extend(items);
+    for (keyword, value) in keywords {
+        all.push(Task::data(Value::keyword(keyword)));
+        all.push(value);
+    }
+    Task::call(all)
+}
+
+/// `[1 0]`, as data.
+pub fn ints(items: &[usize]) -> Value {
+    items.iter().map(|&n| n as i64).collect::<Vec<i64>>().into()
+}
+
+/// `:float64`, as data.
+pub fn dtype_value(dtype: DType) -> Value {
+    Value::keyword(dtype.name())
+}
+
+/// Parents of a layer, each once.
+#[derive(Default)]
+pub struct Parents(pub Vec<Arc<Layer>>);
+
+impl Parents {
+    /// The position of the layer among the parents.
+    pub fn add(&mut self, layer: &Arc<Layer>) -> usize {
+        match self.0.iter().position(|p| p.name == layer.name) {
+            Some(at) => at,
+            None => {
+                self.0.push(layer.clone());
+                self.0.len() - 1
+            }
+        }
+    }
+}
+
+/// A concrete array as a lazy one: its blocks are data in the tasks.
+pub fn constant(block: &Block, chunks: Chunks, span: Span) -> Array {
+    let token = Token::new("array").value(&block.clone().into()).chunks(&chunks);
+    let (whole, bounds) = (block.clone(), Bounds::of(&chunks));
+    let task = Task::index(move |index| Value::from(region(&whole, &bounds, index)));
+    Plan { token, parents: Vec::new(), dtype: block.dtype(), chunks, cost: Cost::Free, span }.source(task)
+}
+
+/// The part of a block that is one block of its cut, as a view.
+fn region(whole: &Block, bounds: &Bounds, index: &[u32]) -> Block {
+    (0..whole.ndim()).fold(whole.clone(), |part, axis| {
+        let block = index[axis];
+        part.slice_axis(axis, Range { start: bounds.start(axis, block), step: 1, count: bounds.len(axis, block) })
+    })
+}
+
+/// A lazy array of an operand: concrete ones in one block.
+pub fn lazy(operand: &Operand, span: Span) -> Result<Array> {
+    Ok(match operand {
+        Operand::Array(a) => (**a).clone(),
+        Operand::Block(b) => constant(b, Chunks::whole(b.shape()), span),
+        Operand::Number(n) => {
+            let block = crate::kernel::create::from_value(n, None)?;
+            constant(&block, Chunks::whole(&[]), span)
+        }
+    })
+}
+
+/// The operands cut alike where they have an axis in common, and the chunks of what they broadcast to. Axes of size 1 that
+/// are stretched stay as they are, in one block.
+pub fn unify(operands: &[Operand], span: Span) -> Result<(Vec<Operand>, Chunks)> {
+    let shapes: Vec<Dims> = operands.iter().map(Operand::shape).collect();
+    let shape = infer::broadcast(&shapes.iter().map(|s| s.as_slice()).collect::<Vec<_>>())?;
+    let ndim = shape.len();
+    let cuts: Vec<Arc<[usize]>> = (0..ndim)
+        .map(|axis| {
+            let lazy = operands.iter().filter_map(|o| match o {
+                Operand::Array(a) => {
+                    let own = axis.checked_sub(ndim - a.ndim())?;
+                    let cut = a.chunks.axis(own);
+                    (cut.iter().sum::<usize>() == shape[axis]).then_some(cut)
+                }
+                _ => None,
+            });
+            match lazy.collect::<Vec<_>>() {
+                cuts if cuts.is_empty() => [shape[axis]].into(),
+                cuts => chunking::common(&cuts),
+            }
+        })
+        .collect();
+    let chunks = Chunks::from_axes(cuts);
+    let fit = |operand: &Operand| -> Result<Operand> {
+        let own = operand.shape();
+        let lead = ndim - own.len();
+        let axes = own.iter().enumerate().map(|(axis, &n)| match n == shape[lead + axis] {
+            true => chunks.axis(lead + axis).clone(),
+            false => [n].into(),
+        });
+        let wanted = Chunks::from_axes(axes.collect());
+        Ok(match operand {
+            Operand::Array(a) => Operand::Array(Arc::new(recut(a, wanted, span))),
+            // One element for all: it is data in every task.
+            Operand::Block(b) if b.shape().iter().all(|&n| n == 1) => operand.clone(),
+            Operand::Block(b) => Operand::Array(Arc::new(constant(b, wanted, span))),
+            Operand::Number(_) => operand.clone(),
+        })
+    };
+    let operands = operands.iter().map(fit).collect::<Result<_>>()?;
+    Ok((operands, chunks))
+}
+
+/// An elementwise op on operands of which at least one is lazy: broadcast, cut alike, one task per block of the result.
+/// `task` puts the arguments of a block together. `token` holds all that the result depends on besides the operands.
+pub fn elementwise(
+    token: Token,
+    operands: &[Operand],
+    dtype: DType,
+    cost: Cost,
+    span: Span,
+    task: impl FnOnce(Vec<Task>) -> Task,
+) -> Result<Array> {
+    let (operands, chunks) = unify(operands, span)?;
+    infer::byte_size(&chunks.shape(), dtype)?;
+    let ndim = chunks.ndim();
+    let mut token = token.with(dtype).chunks(&chunks);
+    let mut parents = Parents::default();
+    let mut inputs: Vec<Input> = Vec::new();
+    let mut items = Vec::with_capacity(operands.len());
+    for operand in &operands {
+        token = token.value(&operand.value());
+        items.push(match operand {
+            Operand::Array(a) => {
+                let input = Input { parent: parents.add(&a.layer), at: broadcast_at(&a.chunks, &chunks, ndim) };
+                let at = inputs.iter().position(|i| *i == input).unwrap_or_else(|| {
+                    inputs.push(input);
+                    inputs.len() - 1
+                });
+                Task::input(at)
+            }
+            constant => Task::data(constant.value()),
+        });
+    }
+    let plan = Plan { token, parents: parents.0, dtype, chunks, cost, span };
+    Ok(plan.array(Body::Blockwise { inputs, task: task(items) }))
+}
+
+/// Which block of an operand meets block (i, j, …) of the result it is broadcast to.
+fn broadcast_at(own: &Chunks, out: &Chunks, ndim: usize) -> At {
+    let lead = ndim - own.ndim();
+    At((0..own.ndim())
+        .map(|axis| match own.axis(axis) == out.axis(lead + axis) {
+            true => Axis::Axis((lead + axis) as u8),
+            false => Axis::Block(0),
+        })
+        .collect())
+}
+
+/// One op of one array, block by block; shapes and cuts stay.
+pub fn map_blocks(array: &Array, token: Token, dtype: DType, cost: Cost, span: Span, task: Task) -> Array {
+    let input = Input { parent: 0, at: At::same(array.ndim()) };
+    let token = token.layer(&array.layer).with(dtype);
+    let plan = Plan { token, parents: vec![array.layer.clone()], dtype, chunks: array.chunks.clone(), cost, span };
+    plan.array(Body::Blockwise { inputs: vec![input], task })
+}
+
+/// The same array in other blocks, each put together straight from the old blocks that it overlaps.
+pub fn recut(array: &Array, chunks: Chunks, span: Span) -> Array {
+    if chunks == array.chunks {
+        return array.clone();
+    }
+    let token = Token::new("rechunk").layer(&array.layer).chunks(&chunks);
+    let plan = Plan {
+        token,
+        parents: vec![array.layer.clone()],
+        dtype: array.dtype,
+        chunks: chunks.clone(),
+        cost: Cost::Cheap,
+        span,
+    };
+    let (old, new) = (Bounds::of(&array.chunks), Bounds::of(&chunks));
+    plan.per_block(move |index| {
+        let parts: Vec<Vec<(u32, Range)>> = (0..index.len())
+            .map(|axis| old.pieces(axis, new.start(axis, index[axis]), new.len(axis, index[axis])))
+            .collect();
+        let mut refs = Vec::new();
+        let task = assemble(&parts, &old, &mut SmallVec::new(), &mut refs);
+        (refs, task)
+    })
+}
+
+/// `(block [[a b] [c d]])` over the pieces along each axis; a lone piece stands for itself.
+fn assemble(
+    parts: &[Vec<(u32, Range)>],
+    old: &Bounds,
+    chosen: &mut SmallVec<[(u32, Range); 4]>,
+    refs: &mut Vec<BlockRef>,
+) -> Task {
+    fn nested(
+        parts: &[Vec<(u32, Range)>],
+        old: &Bounds,
+        chosen: &mut SmallVec<[(u32, Range); 4]>,
+        refs: &mut Vec<BlockRef>,
+    ) -> Task {
+        let Some((first, rest)) = parts.split_first() else {
+            refs.push(BlockRef { parent: 0, index: chosen.iter().map(|c| c.0).collect() });
+            let ranges: Vec<Range> = chosen.iter().map(|c| c.1).collect();
+            let block: Vec<usize> = chosen.iter().enumerate().map(|(a, c)| old.len(a, c.0)).collect();
+            return sliced(Task::input(refs.len() - 1), &ranges, &block);
+        };
+        let mut items = Vec::with_capacity(first.len());
+        for piece in first {
+            chosen.push(*piece);
+            items.push(nested(rest, old, chosen, refs));
+            chosen.pop();
+        }
+        Task::list(items)
+    }
+    let task = nested(parts, old, chosen, refs);
+    if parts.iter().all(|p| p.len() == 1) {
+        return lone(task, parts.len());
+    }
+    call("block", vec![task], Vec::new())
+}
+
+/// The only leaf of lists nested `depth` deep.
+fn lone(task: Task, depth: usize) -> Task {
+    (0..depth).fold(task, |t, _| match &t.form {
+        crate::data::Form::List(items) => items[0].clone(),
+        _ => t.clone(),
+    })
+}
+
+/// `(slice x 0:2 :)`, or just `x` where that is all of it.
+pub fn sliced(x: Task, ranges: &[Range], shape: &[usize]) -> Task {
+    let whole = |(r, &n): (&Range, &usize)| *r == Range { start: 0, step: 1, count: n };
+    if ranges.iter().zip(shape).all(whole) {
+        return x;
+    }
+    let mut items = vec![x];
+    items.extend(ranges.iter().map(|r| Task::data(Value::from(as_slice(r)))));
+    call("slice", items, Vec::new())
+}
+
+/// The slice that takes this range, whatever the length of the axis.
+pub fn as_slice(range: &Range) -> Slice {
+    let Range { start, step, count } = *range;
+    if count == 0 {
+        return Slice::new(0, 0);
+    }
+    let last = start as isize + step * (count as isize - 1);
+    // Past the last element: before the first one there is no index but "absent".
+    let stop = last + step.signum();
+    Slice {
+        start: Some(start as i64),
+        stop: (stop >= 0).then_some(stop as i64),
+        step: (step != 1).then_some(step as i64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_survive_being_slices() {
+        for (start, step, count, len) in
+            [(0, 1, 5, 5), (4, -1, 5, 5), (3, -2, 2, 5), (1, 3, 1, 5), (0, -1, 1, 5), (2, 1, 0, 5)]
+        {
+            let range = Range { start, step, count };
+            let back = as_slice(&range).resolve(len).expect("the step is not 0");
+            assert_eq!(back.count, count);
+            assert!(count == 0 || back.start == start);
+            assert!(count < 2 || back.step == step);
+        }
+    }
+}
