@@ -1,7 +1,8 @@
-//! Usage lines: `(clip x lo hi)`, `(sum x :axis nil :keepdims false)`, `(concat & colls)`. A usage line is a dsk form; the
-//! parameters of the op, and so arity errors, completion and defaults, are read from it.
+//! Usage lines: `(clip x lo hi)`, `(sum x :axis nil :keepdims false)`, `(concat & colls)`. A usage line is a dsk form of
+//! names, keywords and plain data; the parameters of the op, and so arity errors, completion and defaults, are read from
+//! it. Hundreds of them are read whenever the program starts, so this is a reader of just that, and not the grammar's.
 
-use crate::data::{Form, Param, ParamKind, Signature, Task, Value};
+use crate::data::{Map, Param, ParamKind, Signature, Str, Value};
 use crate::err;
 use crate::text::Result;
 
@@ -13,47 +14,94 @@ use crate::text::Result;
 /// - `& xs` takes all further arguments by position.
 ///
 /// Errors: `dsk::syntax` when the line is not of this form.
-pub fn parse(usage: &str) -> Result<(String, Signature)> {
-    let form = crate::read::parse_one(usage)?;
-    let Form::Call(items) = &form.form else { return Err(wrong(usage, "it is not a call")) };
-    let Some((name, params)) = items.split_first().and_then(|(head, rest)| Some((head.as_symbol()?, rest))) else {
-        return Err(wrong(usage, "it does not begin with a name"));
-    };
-    let params = parameters(params).map_err(|problem| wrong(usage, &problem))?;
-    Ok((name.to_string(), Signature { params }))
+pub fn parse(usage: &str) -> Result<(Str, Signature)> {
+    let wrong = |problem: String| err!(Syntax, "the usage line `{usage}` cannot be read: {problem}");
+    let inside = usage.strip_prefix('(').and_then(|u| u.strip_suffix(')'));
+    let mut words = Words(inside.ok_or_else(|| wrong("it is not a call".into()))?);
+    let name = words.symbol().ok_or_else(|| wrong("it does not begin with a name".into()))?;
+    let params = parameters(&mut words).map_err(wrong)?;
+    Ok((name.into(), Signature { params }))
 }
 
-fn wrong(usage: &str, problem: &str) -> crate::text::Error {
-    err!(Syntax, "the usage line `{usage}` cannot be read: {problem}")
-}
-
-fn parameters(items: &[Task]) -> Result<Vec<Param>, String> {
-    let symbol = |t: &Task| t.as_symbol().cloned();
-    let has_rest = items.iter().any(|t| symbol(t).is_some_and(|s| s == "&"));
+fn parameters(words: &mut Words) -> Result<Vec<Param>, String> {
     let mut params = Vec::new();
-    let mut items = items.iter();
-    while let Some(item) = items.next() {
-        let next = || "a parameter is missing at the end".to_string();
-        params.push(match (&item.form, symbol(item)) {
-            (Form::Data(Value::Keyword(name)), _) => Param {
-                name: name.clone(),
-                kind: if has_rest { ParamKind::Keyword } else { ParamKind::Optional },
-                default: items.next().ok_or_else(next)?.quoted(),
-            },
-            (_, Some(and)) if and == "&" => {
-                let name = items.next().and_then(symbol).ok_or_else(next)?;
-                Param { name, kind: ParamKind::Rest, default: Value::Nil }
-            }
-            (_, Some(name)) => match name.strip_suffix('?') {
-                Some(name) if !name.is_empty() => {
-                    Param { name: name.into(), kind: ParamKind::Positional, default: Value::Nil }
-                }
-                _ => Param { name, kind: ParamKind::Required, default: Value::Nil },
-            },
-            _ => return Err(format!("`{item:?}` is not a parameter")),
-        });
+    while let Some(word) = words.next() {
+        let (name, kind, default) = if let Some(name) = word.strip_prefix(':') {
+            (name, ParamKind::Optional, value(words)?)
+        } else if word == "&" {
+            (words.symbol().ok_or("`&` stands before no name")?, ParamKind::Rest, Value::Nil)
+        } else if let Some(name) = word.strip_suffix('?') {
+            (name, ParamKind::Positional, Value::Nil)
+        } else {
+            (word, ParamKind::Required, Value::Nil)
+        };
+        if !is_symbol(name) {
+            return Err(format!("`{word}` is not a parameter"));
+        }
+        params.push(Param { name: name.into(), kind, default });
     }
-    Ok(params)
+    // Positions that are left belong to the rest.
+    if params.iter().any(|p| p.kind == ParamKind::Rest) {
+        params.iter_mut().filter(|p| p.kind == ParamKind::Optional).for_each(|p| p.kind = ParamKind::Keyword);
+    }
+    match params.len() {
+        0..=64 => Ok(params),
+        n => Err(format!("{n} parameters are too many")),
+    }
+}
+
+/// A default: plain data, or an empty list or map.
+fn value(words: &mut Words) -> Result<Value, String> {
+    let word = words.next().ok_or("a default is missing at the end")?;
+    Ok(match word {
+        "nil" => Value::Nil,
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        "inf" => Value::Float(f64::INFINITY),
+        "nan" => Value::Float(f64::NAN),
+        "[]" => Value::list(Vec::new()),
+        "{}" => Value::map(Map::new()),
+        _ => {
+            if let Some(text) = word.strip_prefix('"').and_then(|w| w.strip_suffix('"')) {
+                return Ok(Value::str(text.replace("\\n", "\n").replace("\\t", "\t")));
+            }
+            if let Some(name) = word.strip_prefix(':') {
+                return Ok(Value::keyword(name));
+            }
+            let int = word.parse().map(Value::Int);
+            return int.or_else(|_| word.parse().map(Value::Float)).map_err(|_| format!("`{word}` is not a default"));
+        }
+    })
+}
+
+fn is_symbol(word: &str) -> bool {
+    !word.is_empty()
+        && !word.starts_with(|c: char| c.is_ascii_digit() || c == ':' || c == '"')
+        && !word.contains(['(', ')', '[', ']', '{', '}', '"', '\''])
+}
+
+/// The words of a line, apart by blanks; a string is one word.
+struct Words<'a>(&'a str);
+
+impl<'a> Words<'a> {
+    fn symbol(&mut self) -> Option<&'a str> {
+        self.next().filter(|w| is_symbol(w))
+    }
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let text = self.0.trim_start();
+        let end = match text.strip_prefix('"') {
+            Some(string) => string.find('"').map_or(text.len(), |at| at + 2),
+            None => text.find(' ').unwrap_or(text.len()),
+        };
+        let (word, rest) = text.split_at(end);
+        self.0 = rest;
+        (!word.is_empty()).then_some(word)
+    }
 }
 
 #[cfg(test)]
@@ -73,20 +121,21 @@ mod tests {
     #[test]
     fn every_kind_of_parameter() {
         assert_eq!(kinds("(f)"), []);
-        assert_eq!(
-            kinds("(f x lo? :axis nil)"),
-            [pair("x", Required), pair("lo", Positional), pair("axis", Optional)]
-        );
+        assert_eq!(kinds("(f x lo? :axis nil)"), [pair("x", Required), pair("lo", Positional), pair("axis", Optional)]);
         assert_eq!(kinds("(f x & more :key 1)"), [pair("x", Required), pair("more", Rest), pair("key", Keyword)]);
-        let (name, signature) = parse("(str/split text :by \" \" :n -1)").unwrap();
+    }
+
+    #[test]
+    fn defaults_are_plain_data() {
+        let (name, signature) = parse("(str/split text :by \" \\n\" :n -1 :f 1e-5 :k :auto :l [] :b true)").unwrap();
         assert_eq!(name, "str/split");
-        assert!(signature.params[1].default.same(&Value::str(" ")));
-        assert!(signature.params[2].default.same(&Value::Int(-1)));
+        let defaults: Vec<String> = signature.params.iter().map(|p| format!("{:?}", p.default)).collect();
+        assert_eq!(defaults, ["nil", "\" \\n\"", "-1", "1e-5", ":auto", "[]", "true"]);
     }
 
     #[test]
     fn what_is_no_usage_line_is_refused() {
-        for usage in ["", "f", "()", "(1 x)", "(f :axis)", "(f &)", "(f 1)", "(f"] {
+        for usage in ["", "f", "()", "(1 x)", "(f :axis)", "(f &)", "(f 1)", "(f", "(f [x])", "(f :axis x)"] {
             assert!(parse(usage).is_err(), "{usage}");
         }
     }
