@@ -1,31 +1,14 @@
 //! `dsk doc`: the reference, from what ops and the prelude say of themselves.
 
-use super::job::{Job, complain};
 use super::Options;
-use crate::data::Value;
+use super::job::{Job, complain};
 use crate::engine::Engine;
 use crate::err;
-use crate::op::Op;
-use crate::ops::OPS;
+use crate::ops::{CHAPTERS, all};
 use crate::text::suggest::nearest;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::process::ExitCode;
-
-/// One name of the reference.
-struct Entry {
-    name: String,
-    usage: String,
-    doc: String,
-    examples: &'static [(&'static str, &'static str)],
-    see: &'static [&'static str],
-}
-
-impl Entry {
-    fn first_line(&self) -> &str {
-        self.doc.lines().next().unwrap_or_default()
-    }
-}
 
 /// Prints what there is to say of a name; the list of all without one; the whole of it as Markdown if asked for.
 pub fn show(options: &Options, name: Option<&str>, markdown: bool) -> ExitCode {
@@ -33,15 +16,15 @@ pub fn show(options: &Options, name: Option<&str>, markdown: bool) -> ExitCode {
         Ok(job) => job,
         Err(status) => return status,
     };
-    let entries = reference(&job.engine);
+    let engine = &job.engine;
     let text = match name {
-        None if markdown => page(&entries),
-        None => list(&entries),
-        Some(name) => match entries.iter().find(|entry| entry.name == name) {
-            Some(entry) => article(entry),
+        None if markdown => page(engine),
+        None => list(engine),
+        Some(name) => match article(engine, name) {
+            Some(article) => article,
             None => {
                 let error = err!(Unbound, "the reference has no `{name}`");
-                complain(&match nearest(name, entries.iter().map(|entry| entry.name.as_str())) {
+                complain(&match nearest(name, engine.names().iter().map(String::as_str)) {
                     Some(near) => error.help(format!("did you mean `{near}`?")),
                     None => error,
                 });
@@ -49,7 +32,7 @@ pub fn show(options: &Options, name: Option<&str>, markdown: bool) -> ExitCode {
             }
         },
     };
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    match writeln!(std::io::stdout().lock(), "{}", text.trim_end()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             complain(&err!(Io, "standard output cannot be written: {e}"));
@@ -58,70 +41,52 @@ pub fn show(options: &Options, name: Option<&str>, markdown: bool) -> ExitCode {
     }
 }
 
-/// Ops in documentation order, then what the prelude defines, by name.
-fn reference(engine: &Engine) -> Vec<Entry> {
-    let of_op = |op: &&'static Op| Entry {
-        name: op.name().into(),
-        usage: op.usage.into(),
-        doc: op.doc.into(),
-        examples: op.examples,
-        see: op.see,
-    };
-    let mut entries: Vec<Entry> = OPS.iter().map(of_op).collect();
-    let ops = entries.len();
-    let mut names = engine.names();
-    names.sort_unstable();
-    for name in names {
-        // Other names of an op show the op's own.
-        if entries[..ops].iter().any(|entry| entry.name == name) {
-            continue;
-        }
-        if let Some(Value::Function(f)) = engine.get(&name)
-            && let Some(doc) = &f.doc
-        {
-            entries.push(Entry { usage: f.usage(), doc: doc.to_string(), name, examples: &[], see: &[] });
-        }
-    }
-    entries
+/// Usage, text, examples, related names.
+fn article(engine: &Engine, name: &str) -> Option<String> {
+    crate::ops::doc(name).or_else(|| Some(format!("{}\n\n{}", engine.usage(name)?, engine.doc(name)?)))
 }
 
-fn list(entries: &[Entry]) -> String {
-    let width = entries.iter().map(|e| e.name.chars().count()).max().unwrap_or(0);
+/// The chapters of the reference: a title, and names with the first line of what is said of each. Ops stand in
+/// documentation order; what the prelude defines comes last, by name.
+fn chapters(engine: &Engine) -> Vec<(&'static str, Vec<(String, String)>)> {
+    let first_line = |doc: &str| doc.lines().next().unwrap_or_default().to_owned();
+    let mut chapters: Vec<_> = CHAPTERS
+        .iter()
+        .map(|chapter| {
+            let ops = chapter.ops.iter().copied().flatten();
+            (chapter.title, ops.map(|op| (op.name().to_owned(), first_line(op.doc))).collect::<Vec<_>>())
+        })
+        .filter(|(_, names)| !names.is_empty())
+        .collect();
+    let is_op = |name: &str| all().any(|op| op.name() == name) || crate::ops::ALIASES.iter().any(|(a, _)| *a == name);
+    let prelude = engine.names().into_iter().filter(|name| !is_op(name));
+    let prelude = prelude.filter_map(|name| engine.doc(&name).map(|doc| (name, first_line(&doc))));
+    chapters.push(("The prelude", prelude.collect()));
+    chapters
+}
+
+fn list(engine: &Engine) -> String {
+    let chapters = chapters(engine);
+    let names = chapters.iter().flat_map(|(_, names)| names);
+    let width = names.map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
-    for entry in entries {
-        let _ = writeln!(text, "{:width$}  {}", entry.name, entry.first_line());
-    }
-    text
-}
-
-fn article(entry: &Entry) -> String {
-    let mut text = format!("{}\n\n{}\n", entry.usage, entry.doc.trim_end());
-    if !entry.examples.is_empty() {
+    for (title, names) in &chapters {
+        let _ = writeln!(text, "{title}");
+        for (name, line) in names {
+            let _ = writeln!(text, "  {name:width$}  {line}");
+        }
         text.push('\n');
     }
-    for (expression, value) in entry.examples {
-        let _ = writeln!(text, "  {expression}  ;=> {value}");
-    }
-    if !entry.see.is_empty() {
-        let _ = writeln!(text, "\nSee also: {}", entry.see.join(", "));
-    }
     text
 }
 
-fn page(entries: &[Entry]) -> String {
+fn page(engine: &Engine) -> String {
     let mut text = String::from("# Reference\n");
-    for entry in entries {
-        let _ = writeln!(text, "\n## `{}`\n\n```clojure\n{}\n```\n\n{}", entry.name, entry.usage, entry.doc.trim_end());
-        if !entry.examples.is_empty() {
-            text.push_str("\n```clojure\n");
-            for (expression, value) in entry.examples {
-                let _ = writeln!(text, "{expression}  ;=> {value}");
-            }
-            text.push_str("```\n");
-        }
-        if !entry.see.is_empty() {
-            let names: Vec<String> = entry.see.iter().map(|name| format!("`{name}`")).collect();
-            let _ = writeln!(text, "\nSee also: {}", names.join(", "));
+    for (title, names) in chapters(engine) {
+        let _ = writeln!(text, "\n## {title}");
+        for (name, _) in names {
+            let article = article(engine, &name).unwrap_or_default();
+            let _ = writeln!(text, "\n### `{name}`\n\n```text\n{}\n```", article.trim_end());
         }
     }
     text

@@ -106,7 +106,7 @@ impl<'a> Conversation<'a> {
     fn evaluate(&self, form: &Task) -> String {
         let engine = &self.job.engine;
         match engine.eval_form(form).and_then(|value| engine.compute(&value)) {
-            Ok(value) => json::answer(&value, &|task| engine.show_task(task)),
+            Ok(value) => json::answer(&value),
             Err(error) => {
                 let error = error.at(form.span);
                 json::failure(&error, self.position(&error))

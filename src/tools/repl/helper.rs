@@ -3,6 +3,7 @@
 
 use super::PROMPT;
 use crate::engine::Engine;
+use crate::text::SourceId;
 use crate::tools::feed::Feed;
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::{CmdKind, Highlighter, MatchingBracketHighlighter};
@@ -30,7 +31,7 @@ impl<'e> Helper<'e> {
 impl Validator for Helper<'_> {
     fn validate(&self, context: &mut ValidationContext) -> Result<ValidationResult> {
         let text = context.input();
-        let unfinished = self.engine.is_incomplete(text);
+        let unfinished = is_unfinished(text);
         let mut feed = Feed::default();
         feed.push(text);
         *self.open.borrow_mut() = if unfinished { feed.open().iter().collect() } else { String::new() };
@@ -109,6 +110,11 @@ impl Highlighter for Helper<'_> {
         let innermost: String = open.chars().skip(open.chars().count().saturating_sub(room)).collect();
         Cow::Owned(format!("{innermost:>room$}> "))
     }
+}
+
+/// Whether the text ends before a form does.
+fn is_unfinished(text: &str) -> bool {
+    crate::read::read(SourceId::default(), text).is_err_and(|error| error.is_incomplete())
 }
 
 /// Where the word before the cursor begins, and the word.
