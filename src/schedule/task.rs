@@ -86,7 +86,7 @@ fn build(task: &Task, names: &mut dyn Names) -> Result<Code> {
                 return Err(err!(Syntax, "`()` calls nothing").label(task.span, "an empty call"));
             };
             let callee = match &head.form {
-                Form::Key(key) => Code::Const(names.head(key, head.span)?),
+                Form::Key(key) if key.index.is_empty() => Code::Const(names.head(key, head.span)?),
                 _ => build(head, names)?,
             };
             let args = args.iter().map(|t| build(t, names));
