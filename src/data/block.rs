@@ -286,21 +286,6 @@ impl Block {
             .then(|| if self.is_empty() { &[] } else { &self.buffer.bytes()[start..start + self.nbytes()] })
     }
 
-    /// The bytes of the elements to write, in row-major order, of a block that was just made: what a store is read into.
-    ///
-    /// # Panics
-    /// For a block of bools, whose bytes may be 0 and 1 only; and as [`Block::as_mut_slice`].
-    pub fn as_mut_bytes(&mut self) -> &mut [u8] {
-        assert!(self.dtype != DType::Bool, "the bytes of bools are not arbitrary");
-        let contiguous = self.is_contiguous();
-        let (start, len) = (self.offset * self.dtype.size(), self.nbytes());
-        match Arc::get_mut(&mut self.buffer) {
-            Some(_) if len == 0 => &mut [],
-            Some(buffer) if contiguous => &mut buffer.bytes_mut()[start..start + len],
-            _ => panic!("a block that is being written is not shared"),
-        }
-    }
-
     /// Whether [`Block::try_as_mut_slice`] would succeed.
     pub fn is_unshared(&mut self) -> bool {
         self.is_contiguous() && Arc::get_mut(&mut self.buffer).is_some()
