@@ -1,7 +1,9 @@
 //! The roof: what the `dsk` command is made of. Uses `Engine` and what it is built on; nothing below knows of it.
 
+pub mod doc;
 pub mod eval;
 mod feed;
+pub mod info;
 mod job;
 pub mod json;
 mod options;
