@@ -1,1 +1,1 @@
-//! (placeholder)
+//! Floor 6: Task → Value.
