@@ -37,7 +37,8 @@ pub(super) fn call_function(interpreter: &Interpreter, f: &Arc<Function>, args: 
     if let Some(closure) = Closure::of(f) {
         return machine::call_closure(interpreter, closure, args.into_iter(), span);
     }
-    if args.iter().any(Value::is_lazy) && !f.callable.takes_lazy() {
+    let is_lazy = |v: &Value| if f.callable.looks_inside() { lazy::holds_lazy(v) } else { v.is_lazy() };
+    if !f.callable.takes_lazy() && args.iter().any(is_lazy) {
         return lazy::delayed_op(interpreter, f, args, span);
     }
     let args = f.bind(interpreter, args, span)?;
