@@ -2,7 +2,7 @@
 
 use super::closure::Closure;
 use super::interpreter::Interpreter;
-use super::{lazy, machine};
+use super::machine;
 use crate::data::{Form, Function, Slice, Value};
 use crate::err;
 use crate::text::{Error, Result, Span};
@@ -36,10 +36,6 @@ pub(super) fn apply(interpreter: &Interpreter, callee: &Value, args: Arguments, 
 pub(super) fn call_function(interpreter: &Interpreter, f: &Arc<Function>, args: Arguments, span: Span) -> Result<Value> {
     if let Some(closure) = Closure::of(f) {
         return machine::call_closure(interpreter, closure, args.into_iter(), span);
-    }
-    let is_lazy = |v: &Value| if f.callable.looks_inside() { lazy::holds_lazy(v) } else { v.is_lazy() };
-    if !f.callable.takes_lazy() && args.iter().any(is_lazy) {
-        return lazy::delayed_op(interpreter, f, args, span);
     }
     let args = f.bind(interpreter, args, span)?;
     f.callable.call(args)

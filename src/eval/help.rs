@@ -4,7 +4,6 @@ use super::globals::Role;
 use super::interpreter::Interpreter;
 use crate::data::{Args, Host, Str, Value};
 use crate::err;
-use crate::read;
 use crate::text::Result;
 
 impl Interpreter {
@@ -81,7 +80,7 @@ pub(super) fn source(args: Args) -> Result<Value> {
                 let range = task.span.start as usize..task.span.end as usize;
                 Ok(Value::str(text.text.get(range).unwrap_or_default()))
             }
-            None => Ok(Value::from(read::print_task(&task))),
+            None => Ok(Value::from(format!("{task:?}"))),
         },
         Some(None) => Err(err!(Value, "`{name}` is an op, and not written in dsk").label(args.span, "has no source")
             .help(format!("`(doc {name})` tells what it does"))),

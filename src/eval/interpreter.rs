@@ -6,8 +6,8 @@ use super::globals::{Binding, Cell, Globals, Namespace, Role};
 use super::modules::Modules;
 use super::operator::{Operator, Operators};
 use super::quasi::Internals;
-use super::{analyze, machine};
-use crate::data::{Form, Function, Host, Pool, Str, Task, Value, task::deep};
+use super::{analyze, lazy, machine};
+use crate::data::{Args, Form, Function, Host, Pool, Str, Task, Value, task::deep};
 use crate::err;
 use crate::op::{Op, Registry};
 use crate::read;
@@ -220,6 +220,15 @@ impl Interpreter {
         self.registry.get(&f.name).is_some_and(|op| Arc::ptr_eq(op, f))
     }
 
+    /// A function that was defined under its own name, by the program or by the host.
+    pub(super) fn function_of(&self, f: &Function) -> Option<Arc<Function>> {
+        let same = |value: &Value| match value {
+            Value::Function(g) if std::ptr::eq(Arc::as_ptr(g), f) => Some(g.clone()),
+            _ => None,
+        };
+        self.binding(&f.name, |b| same(&b.value))?
+    }
+
     pub(super) fn is_form(&self, name: &str) -> bool {
         analyze::special(name).is_some()
     }
@@ -326,6 +335,10 @@ impl Host for Interpreter {
 
     fn apply_owned(&self, callee: &Value, args: SmallVec<[Value; 6]>, span: Span) -> Result<Value> {
         call::apply(self, callee, args, span)
+    }
+
+    fn delay(&self, args: &Args) -> Result<Value> {
+        lazy::delayed_op(self, args)
     }
 
     fn op(&self, name: &str) -> Option<Arc<Function>> {

@@ -1,7 +1,6 @@
 //! Lazy calls: the call becomes the only task of a layer, and what is lazy among its arguments, however deep in lists
 //! and maps, becomes what the task waits for.
 
-use super::call::Arguments;
 use super::interpreter::Interpreter;
 use crate::data::{
     Args, Array, At, Axis, Body, Callable, Delayed, Dims, Form, Function, Input, Layer, ParamKind, Str, Task, Value,
@@ -12,9 +11,39 @@ use crate::text::{Result, Span};
 use std::any::Any;
 use std::sync::Arc;
 
-/// The call of an op that does not take lazy arguments itself. Ops depend on nothing but their arguments.
-pub(super) fn delayed_op(interpreter: &Interpreter, f: &Arc<Function>, args: Arguments, span: Span) -> Result<Value> {
-    Ok(call(interpreter, f, &args, &Naming::pure(f.name.clone()), span))
+/// The lazy call of an op that does not take lazy arguments itself. Ops depend on nothing but their arguments.
+pub(super) fn delayed_op(interpreter: &Interpreter, args: &Args) -> Result<Value> {
+    let f = args.function;
+    let registered = interpreter.op_named(&f.name).filter(|op| std::ptr::eq(Arc::as_ptr(op), f));
+    let Some(op) = registered.or_else(|| interpreter.function_of(f)) else {
+        return Err(crate::err!(Type, "{} does not take lazy values", f.name)
+            .label(args.span, "in this call")
+            .help("`(compute x)` gives the value"));
+    };
+    let naming = Naming { name: op.name.clone(), pure: true };
+    Ok(call(interpreter, &op, &as_called(args), &naming, args.span))
+}
+
+/// Bound arguments as a call has them: by position, then by name.
+fn as_called(args: &Args) -> Vec<Value> {
+    let mut positional = Vec::new();
+    let mut named = Vec::new();
+    for (at, param) in args.function.signature.params.iter().enumerate() {
+        let by_position = match param.kind {
+            ParamKind::Required => true,
+            ParamKind::Optional => !args.rest.is_empty(),
+            ParamKind::Positional => args.has(at) || !args.rest.is_empty(),
+            ParamKind::Keyword | ParamKind::Rest => false,
+        };
+        if by_position {
+            positional.push(args.values[at].clone());
+        } else if args.has(at) && param.kind != ParamKind::Rest {
+            named.extend([Value::Keyword(param.name.clone()), args.values[at].clone()]);
+        }
+    }
+    positional.extend(args.rest.iter().cloned());
+    positional.extend(named);
+    positional
 }
 
 /// How the layer of a lazy call is named.
@@ -24,16 +53,10 @@ pub struct Naming {
     pub pure: bool,
 }
 
-impl Naming {
-    fn pure(name: Str) -> Self {
-        Naming { name, pure: true }
-    }
-}
-
 /// `(delay (f a b))`.
 pub fn call(interpreter: &Interpreter, f: &Arc<Function>, args: &[Value], naming: &Naming, span: Span) -> Value {
     let mut parts = Parts::default();
-    let is_op = interpreter.op_named(&f.name).is_some_and(|op| Arc::ptr_eq(&op, f));
+    let is_op = interpreter.is_op(f);
     let head = if is_op { Task::symbol(f.name.clone()) } else { Task::data(Value::Function(f.clone())) };
     let items = std::iter::once(head).chain(args.iter().map(|a| parts.task(a))).collect();
     parts.layer(interpreter, Task::call(items).with_span(span), f, naming, span)
@@ -182,25 +205,7 @@ impl Callable for LazyFunction {
         let Some(interpreter) = args.host.as_any().downcast_ref::<Interpreter>() else {
             return Err(crate::err!(Internal, "a task was made by a host that cannot run it"));
         };
-        // The arguments as a call has them: by position, then by name.
-        let params = &self.inner.signature.params;
-        let by_position = |kind: &ParamKind| match kind {
-            ParamKind::Required => true,
-            ParamKind::Optional => !args.rest.is_empty(),
-            _ => false,
-        };
-        let mut positional = Vec::new();
-        let mut named = Vec::new();
-        for (at, param) in params.iter().enumerate() {
-            if by_position(&param.kind) {
-                positional.push(args.values[at].clone());
-            } else if args.has(at) && param.kind != ParamKind::Rest {
-                named.extend([Value::Keyword(param.name.clone()), args.values[at].clone()]);
-            }
-        }
-        positional.extend(args.rest.iter().cloned());
-        positional.extend(named);
-        Ok(call(interpreter, &self.inner, &positional, &self.naming, args.span))
+        Ok(call(interpreter, &self.inner, &as_called(&args), &self.naming, args.span))
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -660,7 +660,7 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                     }
 
                     Instr::CallGlobal { count, base: at, at: global } => {
-                        let cell = (*proto).globals.get_unchecked(global as usize);
+                        let cell = (&(*proto).globals).get_unchecked(global as usize);
                         match cell.load() {
                             Some(binding) if !binding.closure.is_null() => run_closure!(binding.closure, at, count),
                             Some(binding) => run_bound!(binding, at, count),
@@ -684,7 +684,7 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                         set!(at, attempt!(result));
                     }
                     Instr::TailGlobal { count, base: at, at: global } => {
-                        let cell = (*proto).globals.get_unchecked(global as usize);
+                        let cell = (&(*proto).globals).get_unchecked(global as usize);
                         match cell.load() {
                             Some(binding) if !binding.closure.is_null() => {
                                 tail_closure!(binding.closure, Value::Nil, at, count)

@@ -3,7 +3,8 @@
 
 use super::analyze::{Analyzer, syntax};
 use super::syntax::{Id, Kind, Var};
-use crate::data::{Args, Form, Function, Map, Native, Param, ParamKind, Signature, Str, Task, Value, task::deep};
+use crate::data::function::Native;
+use crate::data::{Args, Form, Function, Map, Param, ParamKind, Signature, Str, Task, Value, task::deep};
 use crate::text::{Result, Span};
 use std::sync::Arc;
 
