@@ -2,7 +2,7 @@
 
 use super::code::{Definition, Proto};
 use super::emit::{self, Head};
-use super::globals::{Cell, Namespace, Role};
+use super::globals::{Namespace, Role};
 use super::interpreter::Interpreter;
 use super::operator::Operator;
 use super::params::Params;
@@ -126,9 +126,7 @@ impl Analyzer<'_> {
     }
 
     fn is_local(&mut self, name: &Str) -> bool {
-        self.functions.iter().any(|f| {
-            f.names.iter().any(|(n, _)| n == name) || f.name.as_ref() == Some(name)
-        })
+        self.functions.iter().any(|f| f.names.iter().any(|(n, _)| n == name) || f.name.as_ref() == Some(name))
     }
 
     /// The expression for a form. `last` says whether a `recur` here would be the last thing its loop does.
@@ -168,7 +166,9 @@ impl Analyzer<'_> {
             Form::Map(pairs) => self.map(pairs, span),
             Form::Call(items) => match items.split_first() {
                 Some((head, args)) => self.call(form, head, args, last),
-                None => Err(syntax(span, "an empty call calls nothing", "this needs a function; an empty list is `[]`")),
+                None => {
+                    Err(syntax(span, "an empty call calls nothing", "this needs a function; an empty list is `[]`"))
+                }
             },
             Form::Input(_) | Form::Index(_) => Err(err!(Internal, "a place of a layer's task is not code")),
         }
@@ -179,7 +179,9 @@ impl Analyzer<'_> {
         let running = self.interpreter.globals.enter();
         let result = match cell.get(&running) {
             Some(binding) if binding.role == Role::Macro => {
-                Err(err!(Type, "`{name}` is a macro, and not a value").label(span, "here").help("a macro is called, `({name} …)`; a function around it makes a value of it".replace("{name}", name)))
+                Err(err!(Type, "`{name}` is a macro, and not a value").label(span, "here").help(
+                    "a macro is called, `({name} …)`; a function around it makes a value of it".replace("{name}", name),
+                ))
             }
             None if self.interpreter.is_form(name) => {
                 Err(err!(Type, "`{name}` is a special form, and not a value").label(span, "here"))
@@ -265,8 +267,9 @@ impl Analyzer<'_> {
 
     /// Whether a global name still means the op it names from the start.
     fn means_op(&self, name: &str) -> bool {
+        let Some(cell) = self.namespace.bound(name) else { return true };
         let running = self.interpreter.globals.enter();
-        let is_op = self.namespace.bound(name).is_some_and(|c| c.get(&running).is_some_and(|b| b.role == Role::Op));
+        let is_op = cell.get(&running).is_none_or(|b| b.role == Role::Op);
         self.interpreter.globals.leave(running);
         is_op
     }
@@ -420,10 +423,6 @@ impl Analyzer<'_> {
         let global = self.namespace.own(text);
         let definition = Definition { global, doc, is_macro, source: Arc::new(form.clone()) };
         Ok(self.add(Kind::Def(Box::new(definition), value), form.span))
-    }
-
-    pub fn cell(&self, name: &str) -> Arc<Cell> {
-        self.namespace.cell(name)
     }
 }
 

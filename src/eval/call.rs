@@ -33,7 +33,12 @@ pub(super) fn apply(interpreter: &Interpreter, callee: &Value, args: Arguments, 
 }
 
 /// Calls a function: a lazy call where an argument is lazy and the function leaves it to its caller what that means.
-pub(super) fn call_function(interpreter: &Interpreter, f: &Arc<Function>, args: Arguments, span: Span) -> Result<Value> {
+pub(super) fn call_function(
+    interpreter: &Interpreter,
+    f: &Arc<Function>,
+    args: Arguments,
+    span: Span,
+) -> Result<Value> {
     if let Some(closure) = Closure::of(f) {
         return machine::call_closure(interpreter, closure, args.into_iter(), span);
     }
@@ -117,10 +122,9 @@ pub(super) fn item(interpreter: &Interpreter, from: &Value, at: usize, span: Spa
             Form::Call(items) => Ok(items.get(at).map(|t| t.quoted()).unwrap_or_default()),
             _ => Err(not_taken_apart(from, span)),
         },
-        Value::Map(map) => Ok(map
-            .get_index(at)
-            .map(|(k, v)| Value::list(vec![k.clone(), v.clone()]))
-            .unwrap_or_default()),
+        Value::Map(map) => {
+            Ok(map.get_index(at).map(|(k, v)| Value::list(vec![k.clone(), v.clone()])).unwrap_or_default())
+        }
         Value::Str(s) => Ok(s.chars().nth(at).map(|c| Value::str(c.to_string())).unwrap_or_default()),
         Value::Block(b) if b.ndim() > 0 && at >= b.shape()[0] => Ok(Value::Nil),
         Value::Block(b) if b.ndim() > 0 => {
@@ -166,8 +170,10 @@ pub(super) fn field(interpreter: &Interpreter, from: &Value, key: &Value, span: 
             let pair = items.chunks_exact(2).find(|p| p[0].same_key(key));
             Ok(pair.map(|p| p[1].clone()).unwrap_or_default())
         }
-        _ => Err(err!(Type, "a {} has no keys to take apart", from.type_name())
-            .label(span, "this pattern expects a map")),
+        _ => {
+            Err(err!(Type, "a {} has no keys to take apart", from.type_name())
+                .label(span, "this pattern expects a map"))
+        }
     }
 }
 

@@ -54,7 +54,8 @@ impl Callable for Closure {
         if bound.is_empty() {
             return Some(inlined);
         }
-        let bindings = bound.iter().flat_map(|(name, value)| [Task::symbol((*name).clone()), constant(value)]).collect();
+        let bindings =
+            bound.iter().flat_map(|(name, value)| [Task::symbol((*name).clone()), constant(value)]).collect();
         Some(Task::call(vec![Task::symbol("let"), Task::list(bindings), inlined]))
     }
 

@@ -16,105 +16,317 @@ pub type Reg = u16;
 #[derive(Clone, Copy, Debug)]
 pub enum Instr {
     /// `R[to] = K[at]`
-    Const { to: Reg, at: u32 },
+    Const {
+        to: Reg,
+        at: u32,
+    },
     /// `R[to] = value`
-    Int { to: Reg, value: i32 },
+    Int {
+        to: Reg,
+        value: i32,
+    },
     /// `R[to] = R[from]`
-    Copy { to: Reg, from: Reg },
+    Copy {
+        to: Reg,
+        from: Reg,
+    },
     /// `R[to] = R[from]`, which is not used again.
-    Take { to: Reg, from: Reg },
+    Take {
+        to: Reg,
+        from: Reg,
+    },
     /// `R[to]` = captured value `at`
-    Capture { to: Reg, at: u16 },
+    Capture {
+        to: Reg,
+        at: u16,
+    },
     /// `R[to]` = the function that runs
-    Itself { to: Reg },
+    Itself {
+        to: Reg,
+    },
     /// `R[to] = G[at]`
-    Global { to: Reg, at: u32 },
+    Global {
+        to: Reg,
+        at: u32,
+    },
     /// `G[defs[at].global] = R[from]`
-    Def { from: Reg, at: u32 },
+    Def {
+        from: Reg,
+        at: u32,
+    },
     /// `R[to] = [R[first] … R[first + len - 1]]`
-    List { to: Reg, first: Reg, len: u16 },
+    List {
+        to: Reg,
+        first: Reg,
+        len: u16,
+    },
     /// Appends `R[from]` to the list `R[to]`.
-    Push { to: Reg, from: Reg },
+    Push {
+        to: Reg,
+        from: Reg,
+    },
     /// `R[to] = {R[first] R[first + 1] …}`, `len` values in all
-    Map { to: Reg, first: Reg, len: u16 },
+    Map {
+        to: Reg,
+        first: Reg,
+        len: u16,
+    },
     /// `R[to]` = a closure of `protos[at]`
-    Closure { to: Reg, at: u32 },
+    Closure {
+        to: Reg,
+        at: u32,
+    },
 
     /// `R[to] = R[a] op R[b]`
-    Add { to: Reg, a: Reg, b: Reg },
-    Subtract { to: Reg, a: Reg, b: Reg },
-    Multiply { to: Reg, a: Reg, b: Reg },
-    Divide { to: Reg, a: Reg, b: Reg },
-    FloorDivide { to: Reg, a: Reg, b: Reg },
-    Mod { to: Reg, a: Reg, b: Reg },
-    Less { to: Reg, a: Reg, b: Reg },
-    LessEqual { to: Reg, a: Reg, b: Reg },
-    Greater { to: Reg, a: Reg, b: Reg },
-    GreaterEqual { to: Reg, a: Reg, b: Reg },
-    Equal { to: Reg, a: Reg, b: Reg },
-    NotEqual { to: Reg, a: Reg, b: Reg },
+    Add {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
+    Subtract {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
+    Multiply {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
+    Divide {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
+    FloorDivide {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
+    Mod {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
+    Less {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
+    LessEqual {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
+    Greater {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
+    GreaterEqual {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
+    Equal {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
+    NotEqual {
+        to: Reg,
+        a: Reg,
+        b: Reg,
+    },
     /// `R[to] = R[a] op b`
-    AddInt { to: Reg, a: Reg, b: i16 },
-    SubtractInt { to: Reg, a: Reg, b: i16 },
-    MultiplyInt { to: Reg, a: Reg, b: i16 },
-    FloorDivideInt { to: Reg, a: Reg, b: i16 },
-    ModInt { to: Reg, a: Reg, b: i16 },
+    AddInt {
+        to: Reg,
+        a: Reg,
+        b: i16,
+    },
+    SubtractInt {
+        to: Reg,
+        a: Reg,
+        b: i16,
+    },
+    MultiplyInt {
+        to: Reg,
+        a: Reg,
+        b: i16,
+    },
+    FloorDivideInt {
+        to: Reg,
+        a: Reg,
+        b: i16,
+    },
+    ModInt {
+        to: Reg,
+        a: Reg,
+        b: i16,
+    },
 
-    Jump { to: u32 },
+    Jump {
+        to: u32,
+    },
     /// A jump back to the head of a loop: where a program that does not end can be interrupted.
-    Again { to: u32 },
-    JumpUnless { test: Reg, to: u32 },
-    JumpIf { test: Reg, to: u32 },
+    Again {
+        to: u32,
+    },
+    JumpUnless {
+        test: Reg,
+        to: u32,
+    },
     /// Jumps if `R[a] op R[b]` is false.
-    UnlessLess { a: Reg, b: Reg, to: u16 },
-    UnlessLessEqual { a: Reg, b: Reg, to: u16 },
-    UnlessGreater { a: Reg, b: Reg, to: u16 },
-    UnlessGreaterEqual { a: Reg, b: Reg, to: u16 },
-    UnlessEqual { a: Reg, b: Reg, to: u16 },
-    UnlessNotEqual { a: Reg, b: Reg, to: u16 },
-    UnlessLessInt { a: Reg, b: i16, to: u16 },
-    UnlessLessEqualInt { a: Reg, b: i16, to: u16 },
-    UnlessGreaterInt { a: Reg, b: i16, to: u16 },
-    UnlessGreaterEqualInt { a: Reg, b: i16, to: u16 },
-    UnlessEqualInt { a: Reg, b: i16, to: u16 },
-    UnlessNotEqualInt { a: Reg, b: i16, to: u16 },
+    UnlessLess {
+        a: Reg,
+        b: Reg,
+        to: u16,
+    },
+    UnlessLessEqual {
+        a: Reg,
+        b: Reg,
+        to: u16,
+    },
+    UnlessGreater {
+        a: Reg,
+        b: Reg,
+        to: u16,
+    },
+    UnlessGreaterEqual {
+        a: Reg,
+        b: Reg,
+        to: u16,
+    },
+    UnlessEqual {
+        a: Reg,
+        b: Reg,
+        to: u16,
+    },
+    UnlessNotEqual {
+        a: Reg,
+        b: Reg,
+        to: u16,
+    },
+    UnlessLessInt {
+        a: Reg,
+        b: i16,
+        to: u16,
+    },
+    UnlessLessEqualInt {
+        a: Reg,
+        b: i16,
+        to: u16,
+    },
+    UnlessGreaterInt {
+        a: Reg,
+        b: i16,
+        to: u16,
+    },
+    UnlessGreaterEqualInt {
+        a: Reg,
+        b: i16,
+        to: u16,
+    },
+    UnlessEqualInt {
+        a: Reg,
+        b: i16,
+        to: u16,
+    },
+    UnlessNotEqualInt {
+        a: Reg,
+        b: i16,
+        to: u16,
+    },
     /// Jumps if parameter `at` was not given; the bits are in `R[given]`.
-    UnlessGiven { given: Reg, at: u16, to: u16 },
+    UnlessGiven {
+        given: Reg,
+        at: u16,
+        to: u16,
+    },
 
     /// Calls with `R[base + 1] … R[base + count]`; the result is `R[base]`.
-    CallGlobal { count: u8, base: Reg, at: u32 },
+    CallGlobal {
+        count: u8,
+        base: Reg,
+        at: u32,
+    },
     /// Calls `R[callee]`, which stays where it is while the call runs.
-    Call { count: u8, base: Reg, callee: Reg },
-    CallCapture { count: u8, base: Reg, at: u16 },
+    Call {
+        count: u8,
+        base: Reg,
+        callee: Reg,
+    },
+    CallCapture {
+        count: u8,
+        base: Reg,
+        at: u16,
+    },
     /// Calls the function that runs.
-    CallItself { count: u8, base: Reg },
+    CallItself {
+        count: u8,
+        base: Reg,
+    },
     /// Calls `R[base]` with the elements of the list `R[base + 1]`: calls of more than 255 arguments.
-    CallList { base: Reg },
+    CallList {
+        base: Reg,
+    },
     /// The same as the last thing a function does: the window of the caller is used again.
-    TailGlobal { count: u8, base: Reg, at: u32 },
+    TailGlobal {
+        count: u8,
+        base: Reg,
+        at: u32,
+    },
     /// The callee is `R[base]`.
-    Tail { count: u8, base: Reg },
-    TailItself { count: u8, base: Reg },
-    Return { from: Reg },
+    Tail {
+        count: u8,
+        base: Reg,
+    },
+    TailItself {
+        count: u8,
+        base: Reg,
+    },
+    Return {
+        from: Reg,
+    },
 
     /// `R[to]` = item `at` of `R[from]`, or nil: destructuring.
-    Item { to: Reg, from: Reg, at: u16 },
+    Item {
+        to: Reg,
+        from: Reg,
+        at: u16,
+    },
     /// `R[to]` = the items of `R[from]` from `at` on.
-    Rest { to: Reg, from: Reg, at: u16 },
+    Rest {
+        to: Reg,
+        from: Reg,
+        at: u16,
+    },
     /// `R[to]` = what `R[from]` has under the key `K[key]`, or nil.
-    Field { to: Reg, from: Reg, key: u16 },
+    Field {
+        to: Reg,
+        from: Reg,
+        key: u16,
+    },
 
     /// Until `EndTry`, a failure goes on at `to` with the error as a map in `R[error]`.
-    Try { error: Reg, to: u32 },
+    Try {
+        error: Reg,
+        to: u32,
+    },
     /// The same for `finally`: the error is kept aside until `EndFinally`.
-    TryFinally { to: u32 },
+    TryFinally {
+        to: u32,
+    },
     EndTry,
     /// The end of a body that has a `finally`, which follows: nothing failed.
     Finally,
     /// Fails with what was kept aside, if anything was.
     EndFinally,
     /// `R[to]` = a fresh symbol that starts with the name `K[at]`
-    Fresh { to: Reg, at: u32 },
+    Fresh {
+        to: Reg,
+        at: u32,
+    },
 }
 
 const _: () = assert!(std::mem::size_of::<Instr>() == 8);
@@ -170,12 +382,7 @@ pub struct Proto {
 impl Definition {
     /// What is left in the place of one that was emitted.
     pub(super) fn empty() -> Self {
-        Definition {
-            global: Arc::default(),
-            doc: None,
-            is_macro: false,
-            source: Arc::new(Task::data(Value::Nil)),
-        }
+        Definition { global: Arc::default(), doc: None, is_macro: false, source: Arc::new(Task::data(Value::Nil)) }
     }
 }
 

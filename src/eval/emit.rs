@@ -132,11 +132,9 @@ impl Emitter {
         let here = self.here();
         let short = u16::try_from(here).ok();
         match &mut self.code[at] {
-            Instr::Jump { to }
-            | Instr::JumpUnless { to, .. }
-            | Instr::JumpIf { to, .. }
-            | Instr::Try { to, .. }
-            | Instr::TryFinally { to } => *to = here,
+            Instr::Jump { to } | Instr::JumpUnless { to, .. } | Instr::Try { to, .. } | Instr::TryFinally { to } => {
+                *to = here
+            }
             Instr::UnlessLess { to, .. }
             | Instr::UnlessLessEqual { to, .. }
             | Instr::UnlessGreater { to, .. }
@@ -263,7 +261,8 @@ impl Emitter {
                 Ok(())
             }
             Kind::Recur(recur) => {
-                let recur = std::mem::replace(recur, super::syntax::Recur { args: vec![], vars: vec![], steps: vec![] });
+                let recur =
+                    std::mem::replace(recur, super::syntax::Recur { args: vec![], vars: vec![], steps: vec![] });
                 self.recur(recur)
             }
             Kind::Call(callee, args) if args.len() <= MOST_ARGS => {
@@ -349,7 +348,8 @@ impl Emitter {
                 self.loops.pop();
             }
             Kind::Recur(recur) => {
-                let recur = std::mem::replace(recur, super::syntax::Recur { args: vec![], vars: vec![], steps: vec![] });
+                let recur =
+                    std::mem::replace(recur, super::syntax::Recur { args: vec![], vars: vec![], steps: vec![] });
                 self.recur(recur)?;
             }
             Kind::Fn(proto, sources) => {
@@ -499,9 +499,7 @@ impl Emitter {
 
     fn test_kind(&mut self, id: Id, kind: &mut Kind) -> Result<Vec<usize>> {
         match kind {
-            Kind::Operator(operator, a, b) if operator.is_comparison() => {
-                Ok(vec![self.comparison(*operator, *a, *b)?])
-            }
+            Kind::Operator(operator, a, b) if operator.is_comparison() => Ok(vec![self.comparison(*operator, *a, *b)?]),
             Kind::If(test, then, other) => {
                 let (test, then, other) = (*test, *then, *other);
                 // `not`: the test the other way round.
@@ -618,10 +616,8 @@ impl Emitter {
 
     fn call(&mut self, callee: Id, args: &[Id], to: Reg) -> Result<()> {
         // The window begins where the result is wanted, if that is the last register in use.
-        let direct = matches!(
-            self.body.exprs[callee].kind,
-            Kind::Global(_) | Kind::Var(_) | Kind::Capture(_) | Kind::Itself
-        );
+        let direct =
+            matches!(self.body.exprs[callee].kind, Kind::Global(_) | Kind::Var(_) | Kind::Capture(_) | Kind::Itself);
         let base = if to + 1 == self.next && direct && args.len() <= MOST_ARGS { to } else { self.take_register()? };
         if args.len() > MOST_ARGS {
             self.to(callee, base)?;

@@ -397,7 +397,12 @@ fn interpreter<'a>(args: &Args<'a>) -> Result<&'a Interpreter> {
 }
 
 /// `(doc name)`, `(source name)`: the name itself is meant, not its value.
-fn about(a: &mut Analyzer, form: &Task, args: &[Task], what: fn(&super::quasi::Internals) -> &Arc<crate::data::Function>) -> Result<Id> {
+fn about(
+    a: &mut Analyzer,
+    form: &Task,
+    args: &[Task],
+    what: fn(&super::quasi::Internals) -> &Arc<crate::data::Function>,
+) -> Result<Id> {
     let [name] = args else {
         return Err(usage(form, "one name is expected", "(doc name), (source name)"));
     };

@@ -82,7 +82,8 @@ pub(super) fn source(args: Args) -> Result<Value> {
             }
             None => Ok(Value::from(format!("{task:?}"))),
         },
-        Some(None) => Err(err!(Value, "`{name}` is an op, and not written in dsk").label(args.span, "has no source")
+        Some(None) => Err(err!(Value, "`{name}` is an op, and not written in dsk")
+            .label(args.span, "has no source")
             .help(format!("`(doc {name})` tells what it does"))),
         None if interpreter.op_info(name).is_some() || interpreter.is_form(name) => {
             Err(err!(Value, "`{name}` is a special form, and has no source").label(args.span, "in this call"))

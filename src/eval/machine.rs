@@ -90,17 +90,22 @@ pub(super) fn call_closure(
     args: impl ExactSizeIterator<Item = Value>,
     span: Span,
 ) -> Result<Value> {
-    enter(interpreter, span, |machine, base| {
-        let count = args.len();
-        // SAFETY: `machine` is this thread's, and nothing else refers to it while arguments are put down.
-        let machine = unsafe { &mut *machine };
-        machine.reserve(interpreter, base + count + 1).map_err(|e| e.at(span))?;
-        for (n, arg) in args.enumerate() {
-            machine.stack[base + 1 + n] = arg;
-        }
-        machine.top = base + 1 + count;
-        machine.bind(closure, base, count, span)
-    }, closure)
+    enter(
+        interpreter,
+        span,
+        |machine, base| {
+            let count = args.len();
+            // SAFETY: `machine` is this thread's, and nothing else refers to it while arguments are put down.
+            let machine = unsafe { &mut *machine };
+            machine.reserve(interpreter, base + count + 1).map_err(|e| e.at(span))?;
+            for (n, arg) in args.enumerate() {
+                machine.stack[base + 1 + n] = arg;
+            }
+            machine.top = base + 1 + count;
+            machine.bind(closure, base, count, span)
+        },
+        closure,
+    )
 }
 
 /// Calls a closure with arguments that are bound to its parameters.
@@ -109,13 +114,18 @@ pub(super) fn call_bound(closure: &Closure, args: Args) -> Result<Value> {
         return Err(err!(Internal, "`{}` was called by a host that cannot run it", closure.proto.name));
     };
     let span = args.span;
-    enter(interpreter, span, move |machine, base| {
-        // SAFETY: as above.
-        let machine = unsafe { &mut *machine };
-        machine.reserve(interpreter, base + closure.proto.parameters() + 1).map_err(|e| e.at(span))?;
-        machine.place(closure, base, args.values, args.rest, args.given);
-        Ok(())
-    }, closure)
+    enter(
+        interpreter,
+        span,
+        move |machine, base| {
+            // SAFETY: as above.
+            let machine = unsafe { &mut *machine };
+            machine.reserve(interpreter, base + closure.proto.parameters() + 1).map_err(|e| e.at(span))?;
+            machine.place(closure, base, args.values, args.rest, args.given);
+            Ok(())
+        },
+        closure,
+    )
 }
 
 /// Prepares a window above everything that runs, and runs the closure in it.
@@ -416,11 +426,10 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                             break Exit::Failed(interrupted());
                         }
                         if (*new).plain != $count as u16 {
-                            suspend!();
-                            attempt!((*machine).reserve(interpreter, window + 2 + $count as usize + (*new).parameters()));
-                            let bound = (*machine).bind(&*callee, window, $count as usize, span!());
-                            resume!();
-                            attempt!(bound);
+                            attempt!(
+                                (*machine).reserve(interpreter, window + 2 + $count as usize + (*new).parameters())
+                            );
+                            attempt!((*machine).bind(&*callee, window, $count as usize, span!()));
                         }
                         let m = &mut *machine;
                         attempt!(m.reserve(interpreter, window + (*new).registers as usize));
@@ -475,11 +484,10 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                         }
                         if (*new).plain != $count as u16 {
                             let window = base + $base as usize;
-                            suspend!();
-                            attempt!((*machine).reserve(interpreter, window + 2 + $count as usize + (*new).parameters()));
-                            let bound = (*machine).bind(&*callee, window, $count as usize, span!());
-                            resume!();
-                            attempt!(bound);
+                            attempt!(
+                                (*machine).reserve(interpreter, window + 2 + $count as usize + (*new).parameters())
+                            );
+                            attempt!((*machine).bind(&*callee, window, $count as usize, span!()));
                         }
                         attempt!((*machine).reserve(interpreter, base + (*new).registers as usize));
                         regs = (*machine).stack.as_mut_ptr().add(base);
@@ -628,15 +636,6 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                             other => attempt!(truth(other)),
                         };
                         if !holds {
-                            jump!(to);
-                        }
-                    }
-                    Instr::JumpIf { test, to } => {
-                        let holds = match &reg!(test) {
-                            Value::Bool(b) => *b,
-                            other => attempt!(truth(other)),
-                        };
-                        if holds {
                             jump!(to);
                         }
                     }
@@ -814,11 +813,9 @@ fn interrupted() -> Error {
 #[inline(never)]
 fn truth(value: &Value) -> Result<bool> {
     match value {
-        Value::Block(b) if b.len() != 1 => Err(err!(
-            Type,
-            "an array of {} elements is neither true nor false; `any` or `all` of it is",
-            b.len()
-        )),
+        Value::Block(b) if b.len() != 1 => {
+            Err(err!(Type, "an array of {} elements is neither true nor false; `any` or `all` of it is", b.len()))
+        }
         Value::Array(_) | Value::Delayed(_) => {
             Err(err!(Type, "a {} is neither true nor false before it is computed", value.type_name())
                 .help("`(compute x)` gives the value"))

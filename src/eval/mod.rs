@@ -27,9 +27,6 @@ mod params;
 mod quasi;
 mod syntax;
 
-#[cfg(test)]
-mod tests;
-
 pub use failure::thrown;
 pub use globals::{Binding, Role};
 pub use interpreter::Interpreter;

@@ -54,10 +54,18 @@ impl Params {
                     params.add(&name, kind, Some(default))?;
                 }
                 _ if after_rest => {
-                    return Err(syntax(item.span, "nothing but keywords follows the rest of the arguments", "found here"));
+                    return Err(syntax(
+                        item.span,
+                        "nothing but keywords follows the rest of the arguments",
+                        "found here",
+                    ));
                 }
                 _ if params.signature.params.iter().any(|p| p.kind == ParamKind::Optional) => {
-                    return Err(syntax(item.span, "a parameter without a default follows one with a default", "this one"));
+                    return Err(syntax(
+                        item.span,
+                        "a parameter without a default follows one with a default",
+                        "this one",
+                    ));
                 }
                 _ => params.add(item, ParamKind::Required, None)?,
             }
@@ -198,7 +206,9 @@ impl Analyzer<'_> {
                 continue;
             }
             let Some(key) = data(right) else {
-                return Err(syntax(right.span, "a key in a pattern is data", "found here").help("as in `{a :a b \"b\"}`"));
+                return Err(
+                    syntax(right.span, "a key in a pattern is data", "found here").help("as in `{a :a b \"b\"}`")
+                );
             };
             self.field(left, key, var, defaults.as_ref(), bindings)?;
         }

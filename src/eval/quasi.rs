@@ -145,7 +145,11 @@ impl Analyzer<'_> {
                         return self.nested("quasiquote", hole, level + 1, t, span);
                     }
                     if task.is_call_of("unquote-splicing") && level == 1 {
-                        return Err(syntax(span, "`~@` stands inside a list or a call", "there is nothing to put this into"));
+                        return Err(syntax(
+                            span,
+                            "`~@` stands inside a list or a call",
+                            "there is nothing to put this into",
+                        ));
                     }
                 }
                 let list = self.template_items(items, level, t, span)?;
@@ -182,7 +186,9 @@ impl Analyzer<'_> {
         let mut run: Vec<Id> = Vec::new();
         for item in items {
             let spliced = match &item.form {
-                Form::Call(call) if level == 1 && call.len() == 2 && item.is_call_of("unquote-splicing") => Some(&call[1]),
+                Form::Call(call) if level == 1 && call.len() == 2 && item.is_call_of("unquote-splicing") => {
+                    Some(&call[1])
+                }
                 _ => None,
             };
             match spliced {

@@ -39,7 +39,11 @@ pub enum Kind {
     /// Keys and values in turn.
     Map(Vec<Id>),
     Def(Box<Definition>, Id),
-    Try { body: Id, catch: Option<(Var, Id)>, finally: Option<Id> },
+    Try {
+        body: Id,
+        catch: Option<(Var, Id)>,
+        finally: Option<Id>,
+    },
     /// Item of a list, nil if absent.
     Item(Id, u16),
     /// The items from there on.
@@ -47,7 +51,10 @@ pub enum Kind {
     /// What a map has under a key, nil if absent.
     Field(Id, Value),
     /// A parameter, or the expression if it was not given.
-    Default { param: Var, value: Id },
+    Default {
+        param: Var,
+        value: Id,
+    },
     /// A fresh symbol.
     Fresh(Str),
 }
