@@ -147,7 +147,7 @@ impl Computation<'_> {
                 Want::Layer(layer) | Want::Key(layer, _) => layer.clone(),
             })
             .collect();
-        let goal = Goal { outputs: &layers, memory_limit: self.config.memory_limit };
+        let goal = Goal { outputs: &layers };
         let graph = optimize::optimize(Graph::of(&layers), &goal, &mut |_, _| {});
         let rewritten = |layer: &Arc<Layer>| match layer.body {
             // Hand-made tasks have no name that says what they are; the passes leave them as they are.

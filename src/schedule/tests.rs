@@ -376,3 +376,130 @@ proptest! {
         }
     }
 }
+
+/// A random expression over arrays of 3 by 2 blocks, each of which is a number: sources, elementwise operations, transposed
+/// twice, sums along an axis that are subtracted again, and cumulative ones.
+#[derive(Clone, Debug)]
+enum Expr {
+    Source,
+    Inc(usize),
+    Add(usize, usize),
+    Turned(usize),
+    MinusRow(usize),
+    Running(usize),
+}
+
+fn expressions() -> impl Strategy<Value = Vec<(Expr, Cost)>> {
+    let cost = prop::sample::select(vec![Cost::Free, Cost::Cheap, Cost::Dear]);
+    let step = (0..6, any::<prop::sample::Index>(), any::<prop::sample::Index>(), cost);
+    prop::collection::vec(step, 1..12).prop_map(|steps| {
+        steps
+            .into_iter()
+            .enumerate()
+            .map(|(at, (kind, a, b, cost))| {
+                let expr = match kind {
+                    _ if at == 0 => Expr::Source,
+                    0 => Expr::Source,
+                    1 => Expr::Inc(a.index(at)),
+                    2 => Expr::Add(a.index(at), b.index(at)),
+                    3 => Expr::Turned(a.index(at)),
+                    4 => Expr::MinusRow(a.index(at)),
+                    _ => Expr::Running(a.index(at)),
+                };
+                (expr, cost)
+            })
+            .collect()
+    })
+}
+
+fn layers(expressions: &[(Expr, Cost)]) -> Vec<Arc<Layer>> {
+    let mut made: Vec<Arc<Layer>> = Vec::new();
+    for (at, (expr, cost)) in expressions.iter().enumerate() {
+        let layer = |suffix: &str, grid: [usize; 2], parents: Vec<Arc<Layer>>, body: Body| {
+            let chunks = Chunks::regular(&grid, &[1, 1]);
+            let name = format!("l{at}{suffix}").into();
+            let blocks = Some((DType::I64, chunks));
+            Arc::new(Layer { name, grid: grid.as_slice().into(), body, parents, blocks, cost: *cost, span: Span::NONE })
+        };
+        let same = |parent| Input { parent, at: At::same(2) };
+        let pattern = |inputs: Vec<Input>, task| Body::Blockwise { inputs, task };
+        let index = Task::index(move |i| Value::Int(i64::from(i[0] * 10 + i[1]) + at as i64 * 100));
+        let next = match *expr {
+            Expr::Source => layer("", [3, 2], vec![], pattern(vec![], call("inc", vec![index]))),
+            Expr::Inc(a) => {
+                let task = call("add", vec![Task::input(0), index]);
+                layer("", [3, 2], vec![made[a].clone()], pattern(vec![same(0)], task))
+            }
+            Expr::Add(a, b) => {
+                let task = call("add", vec![call("add", vec![Task::input(0), Task::input(1)]), Task::input(1)]);
+                layer("", [3, 2], vec![made[a].clone(), made[b].clone()], pattern(vec![same(0), same(1)], task))
+            }
+            Expr::Turned(a) => {
+                let turned = || At([data::Axis::Axis(1), data::Axis::Axis(0)].as_slice().into());
+                let task = || call("add", vec![Task::input(0), Task::index(|i| Value::Int(i64::from(i[1])))]);
+                let inputs = || vec![Input { parent: 0, at: turned() }];
+                let first = layer("t", [2, 3], vec![made[a].clone()], pattern(inputs(), task()));
+                layer("", [3, 2], vec![first], pattern(inputs(), task()))
+            }
+            Expr::MinusRow(a) => {
+                let sum = Body::PerBlock(Arc::new(|i: &[u32]| {
+                    let column = (0..3).map(|row| data::BlockRef { parent: 0, index: [row, i[1]].as_slice().into() });
+                    let items = (0..3).map(Task::input).collect();
+                    (column.collect(), call("list-sum", vec![Task::list(items)]))
+                }));
+                let sums = layer("s", [1, 2], vec![made[a].clone()], sum);
+                let first = At([data::Axis::Block(0), data::Axis::Axis(1)].as_slice().into());
+                let task = call("add", vec![Task::input(0), Task::input(1)]);
+                let inputs = vec![same(0), Input { parent: 1, at: first }];
+                layer("", [3, 2], vec![made[a].clone(), sums], pattern(inputs, task))
+            }
+            Expr::Running(a) => {
+                let up_to = Body::PerBlock(Arc::new(|i: &[u32]| {
+                    let above =
+                        (0..=i[0]).map(|row| data::BlockRef { parent: 0, index: [row, i[1]].as_slice().into() });
+                    let items = (0..=i[0] as usize).map(Task::input);
+                    (above.collect(), items.fold(Task::data(0i64), |sum, item| call("add", vec![sum, item])))
+                }));
+                layer("", [3, 2], vec![made[a].clone()], up_to)
+            }
+        };
+        made.push(next);
+    }
+    made
+}
+
+/// All blocks of a layer as a list.
+fn whole(layer: &Arc<Layer>) -> Value {
+    let blocks = Body::PerBlock(Arc::new(|_: &[u32]| {
+        let all = (0..6u32).map(|n| data::BlockRef { parent: 0, index: [n / 2, n % 2].as_slice().into() });
+        (all.collect(), Task::list((0..6).map(Task::input).collect()))
+    }));
+    let name = format!("whole-{}", layer.name).into();
+    let parents = vec![layer.clone()];
+    let layer = Layer {
+        name,
+        grid: data::Dims::new(),
+        body: blocks,
+        parents,
+        blocks: None,
+        cost: Cost::Cheap,
+        span: Span::NONE,
+    };
+    Value::Delayed(Arc::new(Delayed { layer: Arc::new(layer) }))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn optimized_is_not_optimized(steps in expressions(), also: prop::sample::Index) {
+        let layers = layers(&steps);
+        let wanted = [whole(&layers[layers.len() - 1]), whole(&layers[also.index(layers.len())])];
+        let plain = Small { config: Config { optimize: false, ..Config::default() }, ..Small::new(Synchronous, 1) };
+        let want = plain.compute(&wanted, Span::NONE).unwrap();
+        for host in [Small::new(Synchronous, 1), Small::new(Threads, 3), Small::new(AnyOrder(3), 1)] {
+            let got = host.compute(&wanted, Span::NONE).unwrap();
+            prop_assert!(got.iter().zip(&want).all(|(a, b)| a.same(b)), "{got:?} {want:?}");
+        }
+    }
+}
