@@ -193,11 +193,7 @@ impl Signature {
         if missing.is_some() || positional > open.clone().count() && self.rest_index().is_none() {
             return Err(self.arity_error(name, &args, positional, missing.map(|(_, p)| p), span));
         }
-        let mut bound = Bound {
-            values: params.iter().map(|p| p.default.clone()).collect(),
-            rest: Vec::new(),
-            given,
-        };
+        let mut bound = Bound { values: params.iter().map(|p| p.default.clone()).collect(), rest: Vec::new(), given };
         let mut open: SmallVec<[usize; 6]> = open.map(|(at, _)| at).collect();
         open.reverse();
         let mut named = named.into_iter().peekable();
@@ -221,14 +217,7 @@ impl Signature {
         Ok(bound)
     }
 
-    fn arity_error(
-        &self,
-        name: &str,
-        args: &[Value],
-        positional: usize,
-        missing: Option<&Param>,
-        span: Span,
-    ) -> Error {
+    fn arity_error(&self, name: &str, args: &[Value], positional: usize, missing: Option<&Param>, span: Span) -> Error {
         let (least, most) = self.arity();
         let stray = args.iter().find_map(|a| match a {
             Value::Keyword(name) if self.named(name).is_none() => Some(name),

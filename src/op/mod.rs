@@ -9,6 +9,7 @@ pub mod layers;
 pub mod number;
 pub mod operand;
 pub mod token;
+pub mod tree;
 
 pub use operand::{Given, Operand};
 pub use token::Token;
