@@ -368,6 +368,20 @@ impl Block {
         view
     }
 
+    /// The same memory under another shape and other strides, as a view.
+    ///
+    /// # Panics
+    /// When an index would lie outside of the elements that this block covers.
+    pub(crate) fn with_layout(&self, shape: &[usize], strides: &[isize]) -> Block {
+        let reach = |shape: &[usize], strides: &[isize]| {
+            let ends = shape.iter().zip(strides).map(|(&d, &s)| (d as isize - 1) * s);
+            ends.fold((0, 0), |(low, high), end| (low + end.min(0), high + end.max(0)))
+        };
+        let (old, new) = (reach(&self.shape, &self.strides), reach(shape, strides));
+        assert!(!self.is_empty() && old.0 <= new.0 && new.1 <= old.1, "a view stays within its block");
+        Block { shape: SmallVec::from_slice(shape), strides: SmallVec::from_slice(strides), ..self.clone() }
+    }
+
     /// Stretched to `shape` by NumPy's broadcasting, as a view; `None` where it does not fit.
     pub fn broadcast_to(&self, shape: &[usize]) -> Option<Block> {
         let lead = shape.len().checked_sub(self.ndim())?;

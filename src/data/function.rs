@@ -42,6 +42,12 @@ pub trait Callable: Send + Sync {
         true
     }
 
+    /// Where the caller decides: whether a lazy value within a list or a map among the arguments makes the call lazy too,
+    /// because the function looks at the elements.
+    fn looks_inside(&self) -> bool {
+        false
+    }
+
     /// The function as a form that evaluates to it, where it is not just its name.
     fn source(&self) -> Option<Task> {
         None
@@ -82,6 +88,8 @@ pub enum ParamKind {
     Required,
     /// May be left out; then it has the parameter's default. Given by position, or as `:name value`.
     Optional,
+    /// May be left out, as `Optional`, but only given by position: for ops whose arguments may well be keywords.
+    Positional,
     /// Given only as `:name value`.
     Keyword,
     /// Takes all positional arguments that are left.
@@ -127,7 +135,7 @@ impl Signature {
     pub fn arity(&self) -> (usize, Option<usize>) {
         let count = |kind: ParamKind| self.params.iter().filter(|p| p.kind == kind).count();
         let least = count(ParamKind::Required);
-        let most = least + count(ParamKind::Optional);
+        let most = least + count(ParamKind::Optional) + count(ParamKind::Positional);
         (least, self.rest_index().is_none().then_some(most))
     }
 }
@@ -163,7 +171,11 @@ impl Signature {
     /// callee declares that keyword, otherwise a value.
     pub fn bind(&self, name: &str, mut args: SmallVec<[Value; 6]>, span: Span) -> Result<Bound> {
         let params = &self.params;
-        let given_by_position = |p: &Param| matches!(p.kind, ParamKind::Required | ParamKind::Optional);
+        if args.len() == params.len() && params.iter().all(|p| p.kind == ParamKind::Required) {
+            let given = u64::MAX.checked_shr(64 - params.len() as u32).unwrap_or(0);
+            return Ok(Bound { values: args, rest: Vec::new(), given });
+        }
+        let given_by_position = |p: &Param| !matches!(p.kind, ParamKind::Keyword | ParamKind::Rest);
         // Names first: a parameter that is given by name is not a place for a positional argument.
         let mut given = 0u64;
         let mut named: SmallVec<[(usize, usize); 4]> = SmallVec::new();
@@ -258,8 +270,8 @@ impl Signature {
             match p.kind {
                 ParamKind::Required => usage.push_str(&format!(" {}", p.name)),
                 ParamKind::Rest => usage.push_str(&format!(" & {}", p.name)),
-                ParamKind::Keyword => usage.push_str(&format!(" :{} {:?}", p.name, p.default)),
-                ParamKind::Optional => usage.push_str(&format!(" {}?", p.name)),
+                ParamKind::Keyword | ParamKind::Optional => usage.push_str(&format!(" :{} {:?}", p.name, p.default)),
+                ParamKind::Positional => usage.push_str(&format!(" {}?", p.name)),
             }
         }
         usage.push(')');

@@ -117,6 +117,11 @@ impl Layer {
         self.len() == 0
     }
 
+    /// Whether the tasks were written by hand, under keys of their own.
+    pub fn is_hand_made(&self) -> bool {
+        matches!(self.body, Body::Tasks(_))
+    }
+
     /// Every block index, in row-major order.
     pub fn indices(&self) -> impl Iterator<Item = SmallVec<[u32; 4]>> + '_ {
         let total: usize = self.grid.iter().product();

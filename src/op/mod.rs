@@ -2,25 +2,30 @@
 //! does, examples that are run as tests, what it costs, and the code. Help, completion, arity errors, the reference and
 //! the doc tests all read these.
 
+pub mod args;
 pub mod chunking;
+pub mod doc;
 pub mod indexing;
 pub mod infer;
 pub mod layers;
 pub mod number;
 pub mod operand;
+pub mod registry;
+pub mod sequence;
 pub mod token;
 pub mod tree;
+pub mod usage;
 
 pub use operand::{Given, Operand};
+pub use registry::Registry;
 pub use token::Token;
 
-use crate::data::{Args, Callable, Cost, Function, Str, Value};
+use crate::data::{Args, Cost, Value};
 use crate::text::Result;
 
 pub struct Op {
-    /// How it is called, as a dsk form: `(clip x lo hi)`, `(sum x :axis nil :keepdims false)`, `(+ x & more)`. The first
-    /// symbol is the name. Plain symbols are required; `name?` is optional (nil); `:name default` is optional, given by
-    /// name or, in order, by position; what follows `&` takes the rest.
+    /// How it is called, as a dsk form: `(clip x lo hi)`, `(sum x :axis nil :keepdims false)`, `(concat & colls)`. The first
+    /// symbol is the name; [`usage::parse`] says what parameters there are.
     pub usage: &'static str,
     /// The first line says it all; then shapes, units, errors, and the source of an algorithm.
     pub doc: &'static str,
@@ -36,9 +41,12 @@ pub struct Op {
 pub enum Kind {
     /// A special form: `eval/` compiles it; here only for the documentation.
     Form,
-    /// Concrete arguments run at once. A lazy value among the arguments (`Value::Delayed`, or `Value::Array`) makes a lazy
-    /// call of the whole.
+    /// Concrete arguments run at once. A lazy value (`Value::Delayed`, or `Value::Array`) among the arguments, or within
+    /// lists and maps among them, makes a lazy call of the whole.
     Now(fn(Args) -> Result<Value>),
+    /// As `Now`, but elements are handed on without being looked at, so that lazy ones may be among them: `(first [a b])`
+    /// is `a`, lazy or not. Only an argument that is lazy itself makes a lazy call.
+    Shallow(fn(Args) -> Result<Value>),
     /// Decides itself what lazy arguments mean: array ops (which make layers), and ops that take lazy values as they are.
     Lazy(fn(Args) -> Result<Value>),
 }

@@ -1,1 +1,9 @@
-//! (placeholder)
+//! Floor 2: text to tasks with spans, and back.
+//!
+//! ```text
+//! "(+ x 1)"  --reader-->  Call [Key +, Key x, Data 1]  --printer-->  "(+ x 1)"
+//! ```
+
+pub mod reader;
+
+pub use reader::{Forms, MAX_DEPTH, read, read_one};

@@ -1,25 +1,17 @@
 //! Options of a computation. Nearest wins: a call's keywords, `with-config`, the command line, `DSK_*` variables,
 //! `dsk.toml`, the defaults; whoever has a source of options lays it over the ones below with [`Config::with`].
 
-use super::Observer;
+use super::{Observer, Scheduler, Synchronous, Threads};
 use crate::data::{Map, Value};
 use crate::err;
 use crate::text::{Result, suggest};
 use std::fmt;
 use std::sync::Arc;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum SchedulerName {
-    /// Every core, one task a worker.
-    #[default]
-    Threads,
-    /// On the calling thread, in the static order: for debugging.
-    Sync,
-}
-
 #[derive(Clone)]
 pub struct Config {
-    pub scheduler: SchedulerName,
+    /// `:threads`, `:sync`, or one of the embedding program's own.
+    pub scheduler: Arc<dyn Scheduler>,
     /// Tasks that run at the same time under `:threads`.
     pub workers: usize,
     /// Bytes that blocks may take.
@@ -44,7 +36,7 @@ pub const OPTIONS: &[(&str, &str)] = &[
 impl Default for Config {
     fn default() -> Self {
         Config {
-            scheduler: SchedulerName::default(),
+            scheduler: Arc::new(Threads),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             memory_limit: default_memory_limit(),
             optimize: true,
@@ -82,8 +74,8 @@ impl Config {
         match name {
             "scheduler" => {
                 self.scheduler = match value.as_text() {
-                    Some("threads") => SchedulerName::Threads,
-                    Some("sync") => SchedulerName::Sync,
+                    Some("threads") => Arc::new(Threads),
+                    Some("sync") => Arc::new(Synchronous),
                     _ => return Err(wrong()),
                 }
             }
@@ -216,7 +208,7 @@ mod tests {
         options.set("scheduler", Value::keyword("sync"));
         let below = Config { workers: 8, optimize: false, ..Config::default() };
         let config = below.with(&options).unwrap();
-        assert_eq!((config.workers, config.scheduler, config.optimize), (3, SchedulerName::Sync, false));
+        assert_eq!((config.workers, config.scheduler.name(), config.optimize), (3, "sync", false));
 
         let slip = config.clone().set("worker", &Value::Int(1)).unwrap_err();
         assert_eq!(slip.help_lines(), ["did you mean `:workers`?"]);

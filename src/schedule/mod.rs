@@ -1,74 +1,62 @@
 //! Floor 5: running a plan.
+//!
+//! [`compute`] gathers what is lazy, has the passes rewrite its layers ([`crate::optimize`]), numbers the tasks that are needed
+//! ([`Plan`]), and hands the run to a [`Scheduler`]. Policy and state are in [`state`], which knows no threads; a scheduler only
+//! decides which worker runs which ready task, so that another one is another short file.
 
+pub mod compute;
 pub mod config;
+mod crew;
+mod gather;
+mod plan;
+mod results;
+mod run;
+pub mod state;
+mod sync;
+pub mod task;
+mod threads;
 
-pub use config::{Bytes, Config, SchedulerName};
+pub use compute::{Computation, compute, persist};
+pub use config::{Bytes, Config};
+pub use plan::{Plan, Want, no_such_key};
+pub use run::{Run, TaskEvent};
+pub use sync::Synchronous;
+pub use threads::Threads;
 
-use crate::data::{Host, Key, Pool, Value};
-use crate::err;
+use crate::data::{Pool, Value};
 use crate::text::{Error, Result};
-use std::sync::atomic::AtomicBool;
+
+/// A way to run tasks.
+pub trait Scheduler: Send + std::marker::Sync {
+    /// As the option `:scheduler` names it.
+    fn name(&self) -> &'static str;
+
+    /// Runs all tasks of a run: [`Run::roots`] first, then what [`Run::task`] says is ready; returns early where [`Run::stopped`].
+    fn run(&self, run: &Run);
+}
 
 /// Told of what happens during a run: for progress, profiles, and tests. Called from every worker.
-pub trait Observer: Send + Sync {
+pub trait Observer: Send + std::marker::Sync {
     /// The run begins; it has so many tasks.
     fn start(&self, _tasks: usize) {}
     fn before_task(&self, _task: &TaskEvent) {}
     /// The task is done, with what it made.
     fn after_task(&self, _task: &TaskEvent, _result: &Result<Value>) {}
-    /// The run is over. `live` is … nothing is left but outputs.
+    /// The run is over.
     fn finish(&self, _error: Option<&Error>) {}
-}
-
-/// One task, as observers see it.
-pub struct TaskEvent<'a> {
-    /// Position in the plan's static order.
-    pub id: usize,
-    /// Which worker runs it, from 0.
-    pub worker: usize,
-    /// Results held right now, this task's not among them.
-    pub live: usize,
-    key: &'a dyn Fn() -> Key,
-}
-
-impl TaskEvent<'_> {
-    /// The key; made when asked for.
-    pub fn key(&self) -> Key {
-        (self.key)()
-    }
 }
 
 /// What outlives a computation: worker threads and the pool of block buffers. One for each engine.
 pub struct Runtime {
     pub pool: Pool,
+    crew: crew::Crew,
 }
 
 impl Runtime {
     pub fn new(pool: Pool) -> Self {
-        Runtime { pool }
+        Runtime { pool, crew: crew::Crew::default() }
     }
 }
 
-/// Computes lazy values together, sharing what they share: one concrete value for each. Lists and maps are computed
-/// through; what is concrete is returned as it is. A lazy array becomes one block, or a number where it has no
-/// dimensions.
-pub fn compute(
-    _host: &dyn Host,
-    _values: &[Value],
-    _runtime: &Runtime,
-    _config: &Config,
-    _cancel: &AtomicBool,
-) -> Result<Vec<Value>> {
-    Err(err!(Internal, "computing is not there yet"))
-}
-
-/// As [`compute`], but lazy values stay collections, of blocks that are there.
-pub fn persist(
-    _host: &dyn Host,
-    _values: &[Value],
-    _runtime: &Runtime,
-    _config: &Config,
-    _cancel: &AtomicBool,
-) -> Result<Vec<Value>> {
-    Err(err!(Internal, "computing is not there yet"))
-}
+#[cfg(test)]
+mod tests;

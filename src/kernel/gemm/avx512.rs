@@ -1,0 +1,268 @@
+//! Matrix product for CPUs with AVX-512: C = A·B or C += A·B for `f64` and `f32`, strided operands, row-major C.
+//!
+//! The algorithm is Goto's ("Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008): panels of B and
+//! A are packed into contiguous memory, a panel of B for the outer caches and one of A for the second level, and a
+//! kernel that keeps a tile of C in registers runs along them. The tile is 8 rows by 3 vectors: 24 accumulators, 3
+//! vectors of B and one broadcast element of A are 28 of the 32 registers.
+
+use super::Strided;
+use crate::data::Buffer;
+use std::arch::x86_64::*;
+
+/// Rows of the register tile.
+const ROWS: usize = 8;
+/// Vectors across the register tile.
+const VECTORS: usize = 3;
+/// Depth of a packed panel: a panel of A and one of B of this depth fit the first-level cache.
+const DEPTH: usize = 512;
+/// Rows of A packed at once: with `DEPTH`, within the second-level cache.
+const A_ROWS: usize = 96;
+/// Columns of B packed at once: bounds the memory that a product takes.
+const B_COLUMNS: usize = 1008;
+
+/// Whether this CPU runs the kernels of this file.
+pub fn available() -> bool {
+    is_x86_feature_detected!("avx512f")
+}
+
+macro_rules! product {
+    ($name:ident, $T:ty, $lanes:literal, $zero:ident, $load:ident, $store:ident, $set:ident, $fma:ident, $add:ident) => {
+        pub mod $name {
+            use super::*;
+
+            /// Columns of the register tile.
+            const COLUMNS: usize = VECTORS * $lanes;
+
+            /// `c = a·b`, or `c += a·b` where `add` is set; `a` is m×k, `b` k×n and `c` m×n with rows `c_row` elements
+            /// apart. Without `add`, `k` must not be 0.
+            ///
+            /// # Safety
+            /// The CPU has AVX-512F (see [`available`]); every element of `a` and `b` in those ranges can be read,
+            /// every one of `c` read and written, and nothing else accesses `c` meanwhile.
+            #[target_feature(enable = "avx512f")]
+            pub unsafe fn multiply(
+                (m, n, k): (usize, usize, usize),
+                a: Strided<$T>,
+                b: Strided<$T>,
+                c: *mut $T,
+                c_row: usize,
+                add: bool,
+            ) {
+                let depth = if k == 0 { 0 } else { k.div_ceil(k.div_ceil(DEPTH)) };
+                let wide = B_COLUMNS.min(n.next_multiple_of(COLUMNS));
+                let mut a_memory = Buffer::new(A_ROWS.min(m.next_multiple_of(ROWS)) * depth * size_of::<$T>());
+                let mut b_memory = Buffer::new(wide * depth * size_of::<$T>());
+                let packed_a = a_memory.bytes_mut().as_mut_ptr().cast::<$T>();
+                let packed_b = b_memory.bytes_mut().as_mut_ptr().cast::<$T>();
+                for j in (0..n).step_by(B_COLUMNS) {
+                    let columns = B_COLUMNS.min(n - j);
+                    for p in (0..k).step_by(depth.max(1)) {
+                        let deep = depth.min(k - p);
+                        // SAFETY: the packed panels hold `wide`, or `A_ROWS`, times `depth` elements; the ranges of
+                        // a, b and c are within the caller's.
+                        unsafe {
+                            pack_b(packed_b, b, p, deep, j, columns);
+                            for i in (0..m).step_by(A_ROWS) {
+                                let rows = A_ROWS.min(m - i);
+                                pack_a(packed_a, a, i, rows, p, deep);
+                                let c = c.add(i * c_row + j);
+                                tiles(rows, columns, deep, packed_a, packed_b, c, c_row, add || p > 0);
+                            }
+                        }
+                    }
+                }
+            }
+
+            /// Packs `deep` rows of B into panels of [`COLUMNS`] columns, the last one filled up with zeros.
+            ///
+            /// # Safety
+            /// As [`multiply`]; `to` has room for the panels.
+            #[target_feature(enable = "avx512f")]
+            unsafe fn pack_b(to: *mut $T, b: Strided<$T>, p: usize, deep: usize, j: usize, columns: usize) {
+                for first in (0..columns).step_by(COLUMNS) {
+                    let width = COLUMNS.min(columns - first);
+                    for q in 0..deep {
+                        // SAFETY: row p + q and columns from j + first on are B's; the row of the panel is `to`'s.
+                        unsafe {
+                            let row = to.add(first * deep + q * COLUMNS);
+                            let from = b.at(p + q, j + first);
+                            if width == COLUMNS && b.column == 1 {
+                                for v in 0..VECTORS {
+                                    $store(row.add($lanes * v), $load(from.add($lanes * v)));
+                                }
+                            } else {
+                                for x in 0..COLUMNS {
+                                    *row.add(x) = if x < width { *b.at(p + q, j + first + x) } else { 0.0 };
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+
+            /// Packs `rows` rows of A into panels of [`ROWS`] rows, the last one filled up with zeros.
+            ///
+            /// # Safety
+            /// As [`multiply`]; `to` has room for the panels.
+            #[target_feature(enable = "avx512f")]
+            unsafe fn pack_a(to: *mut $T, a: Strided<$T>, i: usize, rows: usize, p: usize, deep: usize) {
+                for first in (0..rows).step_by(ROWS) {
+                    let height = ROWS.min(rows - first);
+                    for q in 0..deep {
+                        // SAFETY: column p + q and rows from i + first on are A's; the column of the panel is `to`'s.
+                        unsafe {
+                            let column = to.add(first * deep + q * ROWS);
+                            if height == ROWS {
+                                for x in 0..ROWS {
+                                    *column.add(x) = *a.at(i + first + x, p + q);
+                                }
+                            } else {
+                                for x in 0..ROWS {
+                                    *column.add(x) = if x < height { *a.at(i + first + x, p + q) } else { 0.0 };
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+
+            /// All register tiles of a packed panel of A with one of B.
+            ///
+            /// # Safety
+            /// As [`multiply`]; the panels were packed for these sizes.
+            #[target_feature(enable = "avx512f")]
+            unsafe fn tiles(
+                rows: usize,
+                columns: usize,
+                deep: usize,
+                a: *const $T,
+                b: *const $T,
+                c: *mut $T,
+                c_row: usize,
+                add: bool,
+            ) {
+                for j in (0..columns).step_by(COLUMNS) {
+                    for i in (0..rows).step_by(ROWS) {
+                        let (height, width) = (ROWS.min(rows - i), COLUMNS.min(columns - j));
+                        // SAFETY: a tile that is not whole goes through `edge`, so that only elements of c are touched.
+                        unsafe {
+                            let (a, b, c) = (a.add(i * deep), b.add(j * deep), c.add(i * c_row + j));
+                            if height == ROWS && width == COLUMNS {
+                                tile(deep, a, b, c, c_row, add);
+                            } else {
+                                let mut edge = [0.0; ROWS * COLUMNS];
+                                tile(deep, a, b, edge.as_mut_ptr(), COLUMNS, false);
+                                for y in 0..height {
+                                    for x in 0..width {
+                                        let old = if add { *c.add(y * c_row + x) } else { 0.0 };
+                                        *c.add(y * c_row + x) = old + edge[y * COLUMNS + x];
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+
+            /// One register tile of C.
+            ///
+            /// # Safety
+            /// As [`multiply`]; the panels have `deep` rows, and the whole tile of `c` can be written.
+            #[target_feature(enable = "avx512f")]
+            unsafe fn tile(deep: usize, mut a: *const $T, mut b: *const $T, c: *mut $T, c_row: usize, add: bool) {
+                let mut sums = [[$zero(); VECTORS]; ROWS];
+                // SAFETY: within the panels; prefetching has no effect on memory whatever the address.
+                unsafe {
+                    for y in 0..ROWS {
+                        for v in 0..VECTORS {
+                            _mm_prefetch::<_MM_HINT_T0>(c.wrapping_add(y * c_row + v * $lanes).cast());
+                        }
+                    }
+                    for _ in 0..deep {
+                        let mut row = [$zero(); VECTORS];
+                        for (v, part) in row.iter_mut().enumerate() {
+                            *part = $load(b.add($lanes * v));
+                            _mm_prefetch::<_MM_HINT_T0>(b.wrapping_add(8 * COLUMNS + $lanes * v).cast());
+                        }
+                        for (y, sums) in sums.iter_mut().enumerate() {
+                            let x = $set(*a.add(y));
+                            for (sum, part) in sums.iter_mut().zip(row) {
+                                *sum = $fma(x, part, *sum);
+                            }
+                        }
+                        a = a.add(ROWS);
+                        b = b.add(COLUMNS);
+                    }
+                    for (y, sums) in sums.iter().enumerate() {
+                        for (v, sum) in sums.iter().enumerate() {
+                            let to = c.add(y * c_row + $lanes * v);
+                            $store(to, if add { $add($load(to), *sum) } else { *sum });
+                        }
+                    }
+                }
+            }
+        }
+    };
+}
+
+product!(
+    double,
+    f64,
+    8,
+    _mm512_setzero_pd,
+    _mm512_loadu_pd,
+    _mm512_storeu_pd,
+    _mm512_set1_pd,
+    _mm512_fmadd_pd,
+    _mm512_add_pd
+);
+product!(
+    single,
+    f32,
+    16,
+    _mm512_setzero_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_set1_ps,
+    _mm512_fmadd_ps,
+    _mm512_add_ps
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Any sizes, any strides, whole and partial tiles: the same as three loops on integers, exactly.
+        #[test]
+        fn is_the_product(m in 0usize..70, n in 0usize..110, k in 0usize..600, flip_a: bool, flip_b: bool) {
+            prop_assume!(available());
+            let a: Vec<f64> = (0..m * k).map(|x| (x % 13) as f64 - 6.0).collect();
+            let b: Vec<f64> = (0..k * n).map(|x| (x % 11) as f64 - 5.0).collect();
+            let strided = |v: &[f64], rows: usize, columns: usize, flip: bool| {
+                let (row, column) = if flip { (1, rows as isize) } else { (columns as isize, 1) };
+                Strided { pointer: v.as_ptr(), row, column }
+            };
+            let (sa, sb) = (strided(&a, m, k, flip_a), strided(&b, k, n, flip_b));
+            let mut c = vec![1.0; m * n];
+            // SAFETY: the sizes are those of the vectors, and the CPU was asked.
+            unsafe { double::multiply((m, n, k), sa, sb, c.as_mut_ptr(), n, true) };
+            let single = |v: &[f64]| v.iter().map(|&x| x as f32).collect::<Vec<f32>>();
+            let (a32, b32, mut c32) = (single(&a), single(&b), vec![1.0f32; m * n]);
+            let cast = |s: Strided<f64>, v: &[f32]| Strided { pointer: v.as_ptr(), row: s.row, column: s.column };
+            // SAFETY: as above.
+            unsafe { super::single::multiply((m, n, k), cast(sa, &a32), cast(sb, &b32), c32.as_mut_ptr(), n, true) };
+            for i in 0..m {
+                for j in 0..n {
+                    let at = |s: Strided<f64>, v: &[f64], i: usize, j: usize| v[i * s.row as usize + j * s.column as usize];
+                    let want: f64 = 1.0 + (0..k).map(|q| at(sa, &a, i, q) * at(sb, &b, q, j)).sum::<f64>();
+                    prop_assert_eq!(c[i * n + j], want);
+                    prop_assert_eq!(c32[i * n + j] as f64, want);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,468 @@
+//! Products of matrices: one-threaded inside tasks, over all cores for one big concrete product.
+//!
+//! Operands are strided views, so that a transposed block is multiplied without a copy. `f32` and `f64` run on our own
+//! kernel where the CPU has AVX-512 (`avx512.rs`), otherwise, like complex numbers, on the `gemm` crate; integers wrap,
+//! and the product of bools is "or of ands", as in NumPy.
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
+use super::elementwise;
+use crate::data::{Block, Complex32, Complex64, DType, Dims, Element};
+use crate::text::Result;
+use crate::{err, with_dtype};
+
+/// How many cores a product may use: inside tasks one, for one big concrete product all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Threads {
+    One,
+    All,
+}
+
+/// Products below this many multiplications are not worth a second thread.
+const WORTH_THREADS: usize = 64 * 64 * 64;
+
+/// A matrix anywhere in memory: element (i, j) is at `pointer + i·row + j·column`, in elements.
+#[derive(Clone, Copy)]
+struct Strided<T> {
+    pointer: *const T,
+    row: isize,
+    column: isize,
+}
+
+// SAFETY: a `Strided` only lives within a call that borrows the block it points into, for reading.
+unsafe impl<T: Sync> Send for Strided<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for Strided<T> {}
+
+impl<T> Strided<T> {
+    /// Pointer to element (i, j), which the caller knows to be there.
+    fn at(self, i: usize, j: usize) -> *const T {
+        self.pointer.wrapping_offset(i as isize * self.row + j as isize * self.column)
+    }
+}
+
+/// Sizes of a product: m×k times k×n.
+#[derive(Clone, Copy)]
+struct Sizes {
+    m: usize,
+    n: usize,
+    k: usize,
+}
+
+/// An element type that matrices of are multiplied.
+trait Factor: Element {
+    /// `c = a·b`, or `c += a·b` where `add` is set; `c` has `n` columns, row-major.
+    ///
+    /// # Safety
+    /// Every element of `a` (m×k) and `b` (k×n) can be read.
+    unsafe fn multiply(sizes: Sizes, a: Strided<Self>, b: Strided<Self>, c: &mut [Self], add: bool);
+}
+
+macro_rules! through_crate {
+    ($T:ty, $zero:expr, $one:expr) => {
+        /// # Safety
+        /// As [`Factor::multiply`].
+        unsafe fn by_crate(s: Sizes, a: Strided<$T>, b: Strided<$T>, c: &mut [$T], add: bool) {
+            debug_assert!(c.len() >= s.m * s.n);
+            // SAFETY: the caller vouches for a and b; c is a row-major slice of m×n elements.
+            unsafe {
+                gemm::gemm(
+                    s.m,
+                    s.n,
+                    s.k,
+                    c.as_mut_ptr(),
+                    1,
+                    s.n as isize,
+                    add,
+                    a.pointer,
+                    a.column,
+                    a.row,
+                    b.pointer,
+                    b.column,
+                    b.row,
+                    $one,
+                    $one,
+                    false,
+                    false,
+                    false,
+                    gemm::Parallelism::None,
+                );
+            }
+        }
+    };
+}
+
+macro_rules! real_factor {
+    ($T:ty, $module:ident) => {
+        impl Factor for $T {
+            unsafe fn multiply(s: Sizes, a: Strided<$T>, b: Strided<$T>, c: &mut [$T], add: bool) {
+                through_crate!($T, 0.0, 1.0);
+                #[cfg(target_arch = "x86_64")]
+                if avx512::available() {
+                    debug_assert!(c.len() >= s.m * s.n);
+                    // SAFETY: the CPU was asked; the caller vouches for a and b; c has m·n elements.
+                    return unsafe { avx512::$module::multiply((s.m, s.n, s.k), a, b, c.as_mut_ptr(), s.n, add) };
+                }
+                // SAFETY: the caller's.
+                unsafe { by_crate(s, a, b, c, add) }
+            }
+        }
+    };
+}
+
+real_factor!(f32, single);
+real_factor!(f64, double);
+
+macro_rules! complex_factor {
+    ($T:ty) => {
+        impl Factor for $T {
+            unsafe fn multiply(s: Sizes, a: Strided<$T>, b: Strided<$T>, c: &mut [$T], add: bool) {
+                through_crate!($T, <$T>::new(0.0, 0.0), <$T>::new(1.0, 0.0));
+                // SAFETY: the caller's.
+                unsafe { by_crate(s, a, b, c, add) }
+            }
+        }
+    };
+}
+
+complex_factor!(Complex32);
+complex_factor!(Complex64);
+
+macro_rules! exact_factor {
+    ($($T:ty, |$c:ident, $a:ident, $b:ident| $step:expr;)*) => {$(
+        impl Factor for $T {
+            unsafe fn multiply(s: Sizes, a: Strided<$T>, b: Strided<$T>, c: &mut [$T], add: bool) {
+                if !add {
+                    c.fill(<$T>::default());
+                }
+                for (i, row) in c.chunks_exact_mut(s.n.max(1)).enumerate().take(s.m) {
+                    for p in 0..s.k {
+                        // SAFETY: the caller vouches for the elements of a and b.
+                        let $a = unsafe { *a.at(i, p) };
+                        if b.column == 1 {
+                            // SAFETY: row p of b is n elements from here on.
+                            let line = unsafe { std::slice::from_raw_parts(b.at(p, 0), s.n) };
+                            for ($c, &$b) in row.iter_mut().zip(line) {
+                                $step;
+                            }
+                        } else {
+                            for (j, $c) in row.iter_mut().enumerate() {
+                                // SAFETY: as above.
+                                let $b = unsafe { *b.at(p, j) };
+                                $step;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    )*};
+}
+
+exact_factor! {
+    bool, |c, a, b| *c |= a & b;
+    i8, |c, a, b| *c = c.wrapping_add(a.wrapping_mul(b));
+    i16, |c, a, b| *c = c.wrapping_add(a.wrapping_mul(b));
+    i32, |c, a, b| *c = c.wrapping_add(a.wrapping_mul(b));
+    i64, |c, a, b| *c = c.wrapping_add(a.wrapping_mul(b));
+    u8, |c, a, b| *c = c.wrapping_add(a.wrapping_mul(b));
+    u16, |c, a, b| *c = c.wrapping_add(a.wrapping_mul(b));
+    u32, |c, a, b| *c = c.wrapping_add(a.wrapping_mul(b));
+    u64, |c, a, b| *c = c.wrapping_add(a.wrapping_mul(b));
+}
+
+/// The product of two matrices into `c`, rows of which are dealt out to the threads.
+fn product<T: Factor>(a: &Block, b: &Block, c: &mut [T], add: bool, threads: Threads) {
+    let strided = |x: &Block| Strided::<T> { pointer: x.as_ptr(), row: x.strides()[0], column: x.strides()[1] };
+    let sizes = Sizes { m: a.shape()[0], n: b.shape()[1], k: a.shape()[1] };
+    if sizes.k == 0 || c.is_empty() {
+        if !add {
+            c.fill(T::default());
+        }
+        return;
+    }
+    let (a, b) = (strided(a), strided(b));
+    let cores = match threads {
+        Threads::All if sizes.m * sizes.n * sizes.k >= WORTH_THREADS => {
+            std::thread::available_parallelism().map_or(1, usize::from).min(sizes.m)
+        }
+        _ => 1,
+    };
+    if cores == 1 {
+        // SAFETY: pointers and strides are of blocks that are borrowed for this call, with these sizes.
+        return unsafe { T::multiply(sizes, a, b, c, add) };
+    }
+    let rows = sizes.m.div_ceil(cores);
+    std::thread::scope(|scope| {
+        for (n, part) in c.chunks_mut(rows * sizes.n).enumerate() {
+            let a = Strided { pointer: a.at(n * rows, 0), ..a };
+            let sizes = Sizes { m: part.len() / sizes.n, ..sizes };
+            // SAFETY: as above; these rows of a are within its own.
+            scope.spawn(move || unsafe { T::multiply(sizes, a, b, part, add) });
+        }
+    });
+}
+
+/// The block as a matrix whose rows are its first `split` axes and whose columns are the others: a view where the
+/// strides allow, else a copy.
+fn as_matrix(block: &Block, split: usize) -> Block {
+    let rows: usize = block.shape()[..split].iter().product();
+    let columns: usize = block.shape()[split..].iter().product();
+    match (joined(block, 0..split), joined(block, split..block.ndim())) {
+        (Some(row), Some(column)) if !block.is_empty() => block.with_layout(&[rows, columns], &[row, column]),
+        _ => block.reshape(&[rows, columns]),
+    }
+}
+
+/// The stride of some neighbouring axes taken as one, where that is the same all along.
+fn joined(block: &Block, axes: std::ops::Range<usize>) -> Option<isize> {
+    let (mut stride, mut next) = (None, 0);
+    for axis in axes.rev().filter(|&a| block.shape()[a] != 1) {
+        let (size, step) = (block.shape()[axis] as isize, block.strides()[axis]);
+        match stride {
+            None => stride = Some(step),
+            Some(_) if step == next => {}
+            Some(_) => return None,
+        }
+        next = step * size;
+    }
+    Some(stride.unwrap_or(0))
+}
+
+/// Both operands in the dtype they promote to.
+fn promoted(a: &Block, b: &Block) -> Result<(Block, Block, DType)> {
+    let dtype = a.dtype().promote(b.dtype());
+    Ok((a.cast(dtype)?, b.cast(dtype)?, dtype))
+}
+
+fn inner_differ(a: usize, b: usize) -> crate::text::Error {
+    err!(Shape, "the inner axes differ, {a} against {b}")
+}
+
+/// NumPy's `matmul`: n-d, batch axes broadcast, 1-d operands are vectors. Dtypes promote; bool is "or of ands", integers wrap.
+pub fn matmul(a: &Block, b: &Block, threads: Threads) -> Result<Block> {
+    if a.ndim() == 0 || b.ndim() == 0 {
+        return Err(err!(Shape, "matmul takes arrays of at least one dimension"));
+    }
+    let (vector_a, vector_b) = (a.ndim() == 1, b.ndim() == 1);
+    let a = if vector_a { a.insert_axis(0) } else { a.clone() };
+    let b = if vector_b { b.insert_axis(1) } else { b.clone() };
+    let product = batched(None, &a, &b, threads)?;
+    let mut shape: Dims = Dims::from_slice(product.shape());
+    if vector_b {
+        shape.pop();
+    }
+    if vector_a {
+        shape.remove(shape.len() - usize::from(!vector_b) - 1);
+    }
+    Ok(if vector_a || vector_b { product.reshape(&shape) } else { product })
+}
+
+/// `c + matmul(a, b)` into the memory of `c` where nobody else holds it and the dtypes agree; operands have 2 or more axes.
+pub fn accumulate(c: Block, a: &Block, b: &Block) -> Result<Block> {
+    batched(Some(c), a, b, Threads::One)
+}
+
+/// Products of the last two axes, over all others broadcast.
+fn batched(c: Option<Block>, a: &Block, b: &Block, threads: Threads) -> Result<Block> {
+    let (a, b, dtype) = promoted(a, b)?;
+    let (lead_a, lead_b) = (a.ndim() - 2, b.ndim() - 2);
+    let (m, k) = (a.shape()[lead_a], a.shape()[lead_a + 1]);
+    let (k_b, n) = (b.shape()[lead_b], b.shape()[lead_b + 1]);
+    if k != k_b {
+        return Err(inner_differ(k, k_b));
+    }
+    let batch = broadcast_shapes(&a.shape()[..lead_a], &b.shape()[..lead_b])?;
+    let whole = |x: &Block, rows: usize, columns: usize| {
+        let mut shape = batch.clone();
+        shape.extend([rows, columns]);
+        x.broadcast_to(&shape).ok_or_else(|| err!(Internal, "batch axes do not broadcast"))
+    };
+    let (a, b) = (whole(&a, m, k)?, whole(&b, k, n)?);
+    let mut shape = batch.clone();
+    shape.extend([m, n]);
+    let (mut out, add) = target(c, dtype, &shape)?;
+    if out.dtype() != dtype {
+        return sum_of_dtypes(out, &batched(None, &a, &b, threads)?);
+    }
+    with_dtype!(dtype, T => {
+        let count: usize = batch.iter().product();
+        let mut index: Dims = batch.iter().map(|_| 0).collect();
+        let mut parts = out.as_mut_slice::<T>().chunks_exact_mut((m * n).max(1));
+        for _ in 0..count {
+            let at = |x: &Block| index.iter().fold(x.clone(), |x, &i| x.take_axis(0, i));
+            let part = parts.next().unwrap_or_default();
+            product::<T>(&at(&a), &at(&b), part, add, threads);
+            step(&mut index, &batch);
+        }
+    });
+    Ok(out)
+}
+
+/// The next index in row-major order.
+fn step(index: &mut Dims, shape: &[usize]) {
+    for axis in (0..shape.len()).rev() {
+        index[axis] += 1;
+        if index[axis] < shape[axis] {
+            return;
+        }
+        index[axis] = 0;
+    }
+}
+
+/// Where a product goes: the accumulator itself where it can be written, else a copy of it; fresh memory without one.
+fn target(c: Option<Block>, dtype: DType, shape: &[usize]) -> Result<(Block, bool)> {
+    let Some(mut c) = c else { return Ok((Block::alloc(dtype, shape), false)) };
+    if c.shape() != shape {
+        return Err(err!(Shape, "a product of shape {shape:?} does not add to one of {:?}", c.shape()));
+    }
+    if c.dtype() != dtype {
+        return Ok((c, true));
+    }
+    if !c.is_unshared() {
+        let mut copy = Block::alloc(dtype, shape);
+        with_dtype!(dtype, T => {
+            copy.as_mut_slice::<T>().iter_mut().zip(c.view::<T>().iter()).for_each(|(to, from)| *to = *from);
+        });
+        c = copy;
+    }
+    Ok((c, true))
+}
+
+/// An accumulator and a product that differ in dtype: added as arrays are.
+fn sum_of_dtypes(c: Block, product: &Block) -> Result<Block> {
+    elementwise::binary(elementwise::Binary::Add, &c, product)
+}
+
+fn broadcast_shapes(a: &[usize], b: &[usize]) -> Result<Dims> {
+    let n = a.len().max(b.len());
+    let size = |s: &[usize], axis: usize| (axis + s.len()).checked_sub(n).map_or(1, |at| s[at]);
+    (0..n)
+        .map(|axis| match (size(a, axis), size(b, axis)) {
+            (x, y) if x == y || y == 1 => Ok(x),
+            (1, y) => Ok(y),
+            (x, y) => Err(err!(Shape, "the batch axes differ, {x} against {y}")),
+        })
+        .collect()
+}
+
+/// Sum of products over pairs of axes: the remaining axes of `a`, then those of `b`.
+pub fn tensordot(a: &Block, b: &Block, axes_a: &[usize], axes_b: &[usize], threads: Threads) -> Result<Block> {
+    contract(None, a, b, axes_a, axes_b, threads)
+}
+
+/// `c + tensordot(a, b, …)` into the memory of `c` where possible.
+pub fn accumulate_tensordot(c: Block, a: &Block, b: &Block, axes_a: &[usize], axes_b: &[usize]) -> Result<Block> {
+    contract(Some(c), a, b, axes_a, axes_b, Threads::One)
+}
+
+fn contract(
+    c: Option<Block>,
+    a: &Block,
+    b: &Block,
+    axes_a: &[usize],
+    axes_b: &[usize],
+    threads: Threads,
+) -> Result<Block> {
+    if let Some((&x, &y)) = axes_a.iter().zip(axes_b).find(|&(&x, &y)| a.shape()[x] != b.shape()[y]) {
+        return Err(inner_differ(a.shape()[x], b.shape()[y]));
+    }
+    let (a, b, dtype) = promoted(a, b)?;
+    let free = |x: &Block, axes: &[usize]| (0..x.ndim()).filter(|i| !axes.contains(i)).collect::<Vec<_>>();
+    let (free_a, free_b) = (free(&a, axes_a), free(&b, axes_b));
+    let shape: Dims = free_a.iter().map(|&i| a.shape()[i]).chain(free_b.iter().map(|&i| b.shape()[i])).collect();
+    let rows = as_matrix(&a.transpose(&[&free_a[..], axes_a].concat()), free_a.len());
+    let columns = as_matrix(&b.transpose(&[axes_b, &free_b[..]].concat()), axes_b.len());
+    let (mut out, add) = target(c, dtype, &shape)?;
+    if out.dtype() != dtype {
+        return sum_of_dtypes(out, &contract(None, &a, &b, axes_a, axes_b, threads)?);
+    }
+    with_dtype!(dtype, T => product::<T>(&rows, &columns, out.as_mut_slice::<T>(), add, threads));
+    Ok(out)
+}
+
+/// NumPy's `dot`: as `matmul` up to 2 dimensions, otherwise the last axis of `a` with the last but one of `b`.
+pub fn dot(a: &Block, b: &Block, threads: Threads) -> Result<Block> {
+    if a.ndim() == 0 || b.ndim() == 0 {
+        return elementwise::binary(elementwise::Binary::Multiply, a, b);
+    }
+    tensordot(a, b, &[a.ndim() - 1], &[b.ndim().saturating_sub(2)], threads)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn numbers(shape: &[usize]) -> Block {
+        let n: usize = shape.iter().product();
+        Block::from_slice(shape, &(0..n).map(|x| (x % 7) as f64 - 3.0).collect::<Vec<_>>())
+    }
+
+    /// Every dtype gives the product of small integers that f64 gives.
+    #[test]
+    fn every_dtype_multiplies() {
+        let (a, b) =
+            (Block::from_slice(&[2, 3], &[1i64, 0, 2, 3, 1, 0]), Block::from_slice(&[3, 2], &[1i64, 2, 0, 1, 1, 0]));
+        for &dtype in DType::ALL {
+            let c = matmul(&a.cast(dtype).unwrap(), &b.cast(dtype).unwrap(), Threads::All).unwrap();
+            let want = Block::from_slice(&[2, 2], &[3i64, 2, 3, 7]).cast(dtype).unwrap();
+            assert!(c.same(&want), "{dtype}: {c:?}");
+        }
+    }
+
+    #[test]
+    fn vectors_batches_and_views() {
+        let v = numbers(&[3]);
+        assert_eq!(matmul(&v, &v, Threads::One).unwrap().shape(), [0usize; 0]);
+        assert_eq!(matmul(&numbers(&[2, 3]), &v, Threads::One).unwrap().shape(), [2]);
+        assert_eq!(matmul(&v, &numbers(&[4, 3, 2]), Threads::One).unwrap().shape(), [4, 2]);
+        assert_eq!(matmul(&numbers(&[5, 1, 2, 3]), &numbers(&[4, 3, 2]), Threads::One).unwrap().shape(), [5, 4, 2, 2]);
+        assert_eq!(matmul(&numbers(&[2, 0]), &numbers(&[0, 2]), Threads::One).unwrap(), [[0.0; 2]; 2]);
+        assert!(matmul(&numbers(&[2, 3]), &numbers(&[2, 3]), Threads::One).is_err());
+        assert_eq!(dot(&numbers(&[2, 3, 4]), &numbers(&[5, 4, 6]), Threads::One).unwrap().shape(), [2, 3, 5, 6]);
+    }
+
+    impl PartialEq<[[f64; 2]; 2]> for Block {
+        fn eq(&self, other: &[[f64; 2]; 2]) -> bool {
+            self.same(&Block::from_slice(&[2, 2], other.as_flattened()))
+        }
+    }
+
+    #[test]
+    fn an_unshared_accumulator_is_written_in_place() {
+        let c = Block::zeros(DType::F64, &[2, 2]);
+        let at = c.as_ptr::<f64>();
+        let c = accumulate(c, &numbers(&[2, 3]), &numbers(&[3, 2])).unwrap();
+        assert_eq!(c.as_ptr::<f64>(), at);
+        let other = c.clone();
+        let twice = accumulate(c, &numbers(&[2, 3]), &numbers(&[3, 2])).unwrap();
+        assert_ne!(twice.as_ptr::<f64>(), at);
+        assert_eq!(twice.get::<f64>(&[0, 0]), 2.0 * other.get::<f64>(&[0, 0]));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// A contraction over any axes of any views is the sum over all indices.
+        #[test]
+        fn tensordot_is_the_sum_of_products(sizes in prop::collection::vec(1usize..5, 4), swap: bool, threads: bool) {
+            let (a, b) = (numbers(&sizes), numbers(&[sizes[2], 3, sizes[0]]));
+            let a = if swap { a.transpose(&[0, 3, 2, 1]) } else { a };
+            let axes_a = [if swap { 2 } else { 2 }, 0];
+            let got = tensordot(&a, &b, &axes_a, &[0, 2], if threads { Threads::All } else { Threads::One }).unwrap();
+            prop_assert_eq!(got.shape(), &[a.shape()[1], a.shape()[3], 3]);
+            for i in 0..a.shape()[1] {
+                for j in 0..a.shape()[3] {
+                    for l in 0..3 {
+                        let sum: f64 = (0..sizes[2]).flat_map(|p| (0..sizes[0]).map(move |q| (p, q)))
+                            .map(|(p, q)| a.get::<f64>(&[q, i, p, j]) * b.get::<f64>(&[p, l, q]))
+                            .sum();
+                        prop_assert_eq!(got.get::<f64>(&[i, j, l]), sum);
+                    }
+                }
+            }
+        }
+    }
+}

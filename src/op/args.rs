@@ -1,0 +1,146 @@
+//! Arguments by the names of their parameters, with the types ops expect of them. An error says which op, which parameter,
+//! what was expected and what was found, and points at the call.
+
+use super::sequence::Seq;
+use crate::data::{Args, Str, Value};
+use crate::err;
+use crate::text::{Error, Result};
+
+/// Defines what is expected of an argument: the method for a required one, and for one that may be nil.
+macro_rules! expected {
+    ($($(#[$doc:meta])* $name:ident, $optional:ident: $type:ty = $what:literal, |$value:ident| $convert:expr;)*) => {
+        impl<'a> Args<'a> {
+            $(
+                $(#[$doc])*
+                pub fn $name(&self, param: &str) -> Result<$type> {
+                    let $value = self.value(param);
+                    $convert.ok_or_else(|| self.wrong(param, $what))
+                }
+
+                /// The same of an argument that may be nil, and is by default.
+                pub fn $optional(&self, param: &str) -> Result<Option<$type>> {
+                    if self.is_nil(param) { Ok(None) } else { self.$name(param).map(Some) }
+                }
+            )*
+        }
+    };
+}
+
+expected! {
+    /// An integer.
+    int, int_or_nil: i64 = "an int", |value| value.as_int();
+    /// An integer that is not negative: a count, a length.
+    size, size_or_nil: usize = "an int that is not negative", |value| value.as_int().and_then(|n| usize::try_from(n).ok());
+    /// A real number.
+    float, float_or_nil: f64 = "a number", |value| value.as_float();
+    /// `true` or `false`.
+    bool, bool_or_nil: bool = "true or false", |value| match value.clone().plain() {
+        Value::Bool(b) => Some(b),
+        _ => None,
+    };
+    /// A string.
+    text, text_or_nil: Str = "a string", |value| match value {
+        Value::Str(s) => Some(s.clone()),
+        _ => None,
+    };
+    /// A string or keyword: names of things.
+    name, name_or_nil: Str = "a keyword or a string", |value| match value {
+        Value::Str(s) | Value::Keyword(s) => Some(s.clone()),
+        _ => None,
+    };
+    /// A list.
+    list, list_or_nil: Vec<Value> = "a list", |value| value.as_list().map(<[Value]>::to_vec);
+    /// What can be called: a function, keyword, map, list or array.
+    function, function_or_nil: Value = "a function", |value| {
+        let called = matches!(
+            value,
+            Value::Function(_) | Value::Keyword(_) | Value::Map(_) | Value::List(_) | Value::Block(_) | Value::Array(_)
+        );
+        called.then(|| value.clone())
+    };
+}
+
+impl Args<'_> {
+    /// The position of a parameter.
+    ///
+    /// # Panics
+    /// When the usage line has no such parameter; the examples of every op run as tests.
+    pub fn index(&self, param: &str) -> usize {
+        let at = self.function.signature.params.iter().position(|p| p.name == param);
+        at.unwrap_or_else(|| panic!("`{}` has no parameter `{param}`", self.function.name))
+    }
+
+    /// The argument, or the default.
+    pub fn value(&self, param: &str) -> &Value {
+        &self.values[self.index(param)]
+    }
+
+    /// The argument, taken over: what only the call holds may be changed in place.
+    pub fn take(&mut self, param: &str) -> Value {
+        let at = self.index(param);
+        std::mem::take(&mut self.values[at])
+    }
+
+    /// Whether the argument is nil, given or by default.
+    pub fn is_nil(&self, param: &str) -> bool {
+        matches!(self.value(param), Value::Nil)
+    }
+
+    /// Whether the parameter was given in the call.
+    pub fn is_given(&self, param: &str) -> bool {
+        self.has(self.index(param))
+    }
+
+    /// The elements of a list, a map (pairs), a string (characters), or an array (along its first axis); nil has none.
+    /// Taken over.
+    pub fn seq(&mut self, param: &str) -> Result<Seq> {
+        let value = self.take(param);
+        match Seq::of(value) {
+            Ok(seq) => Ok(seq),
+            Err(value) => Err(self.wrong_value(param, &value, "a list")),
+        }
+    }
+
+    /// Calls a function that was an argument.
+    pub fn apply<const N: usize>(&self, function: &Value, args: [Value; N]) -> Result<Value> {
+        self.host.apply_owned(function, args.into_iter().collect(), self.span)
+    }
+
+    /// Asks now and then in a loop that may be long: `n` is the number of rounds so far.
+    pub fn check_interrupt(&self, n: usize) -> Result<()> {
+        if n & 0xfff == 0xfff && self.host.interrupted() {
+            return Err(err!(Interrupted, "interrupted"));
+        }
+        Ok(())
+    }
+
+    /// The error for an argument that is not what the op expects of it.
+    pub fn wrong(&self, param: &str, expected: &str) -> Error {
+        self.wrong_value(param, self.value(param), expected)
+    }
+
+    /// As [`Args::wrong`], of a value that was an argument or part of one.
+    pub fn wrong_value(&self, param: &str, found: &Value, expected: &str) -> Error {
+        let op = &self.function.name;
+        err!(Type, "{op}: expected {expected} for `{param}`, found {}", described(found))
+            .label(self.span, "in this call")
+            .help(format!("usage: {}", self.function.usage()))
+    }
+}
+
+/// A value in a message: its type, and the value itself where it is short.
+pub fn described(value: &Value) -> String {
+    match value {
+        Value::Nil => "nil".into(),
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Complex(_) | Value::Keyword(_) => {
+            format!("the {} {value:?}", value.type_name())
+        }
+        Value::Str(s) if s.len() <= 40 => format!("the string {value:?}"),
+        Value::Function(f) => format!("the function `{}`", f.name),
+        other => {
+            let name = other.type_name();
+            let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+            format!("{article} {name}")
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The ops of an engine by name, as functions that programs call.
+
+use super::{Kind, Op, usage};
+use crate::data::{Args, Callable, Function, Str, Value};
+use crate::err;
+use crate::text::Result;
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
+use std::any::Any;
+use std::sync::Arc;
+
+/// Every op, in documentation order.
+pub struct Registry {
+    by_name: IndexMap<Str, Entry, FxBuildHasher>,
+}
+
+struct Entry {
+    op: &'static Op,
+    /// `None` for special forms, which are not values.
+    function: Option<Arc<Function>>,
+}
+
+impl Registry {
+    /// The ops, and further names for some of them: `("+", "add")`.
+    ///
+    /// Errors: `dsk::internal` when a usage line cannot be read, a name is there twice, or another name is of no op.
+    pub fn new(ops: impl IntoIterator<Item = &'static Op>, aliases: &[(&'static str, &str)]) -> Result<Registry> {
+        let mut by_name: IndexMap<Str, Entry, FxBuildHasher> = IndexMap::default();
+        for op in ops {
+            let entry = match op.kind {
+                Kind::Form => (Str::from(op.name()), Entry { op, function: None }),
+                _ => {
+                    let function = function(op)?;
+                    (function.name.clone(), Entry { op, function: Some(Arc::new(function)) })
+                }
+            };
+            if let (at, Some(_)) = by_name.insert_full(entry.0, entry.1) {
+                let name = by_name.get_index(at).map(|(name, _)| name.clone()).unwrap_or_default();
+                return Err(err!(Internal, "there are two ops of the name `{name}`"));
+            }
+        }
+        for (alias, name) in aliases {
+            let Some(entry) = by_name.get(*name) else {
+                return Err(err!(Internal, "`{alias}` is another name of `{name}`, which is no op"));
+            };
+            let entry = Entry { op: entry.op, function: entry.function.clone() };
+            by_name.insert(Str::from(*alias), entry);
+        }
+        Ok(Registry { by_name })
+    }
+
+    /// The function of a name; `None` where there is no op of that name, or it is a special form.
+    pub fn get(&self, name: &str) -> Option<&Arc<Function>> {
+        self.by_name.get(name)?.function.as_ref()
+    }
+
+    /// The op of a name.
+    pub fn op(&self, name: &str) -> Option<&'static Op> {
+        Some(self.by_name.get(name)?.op)
+    }
+
+    /// Names of ops and special forms, in documentation order, then their other names.
+    pub fn names(&self) -> impl Iterator<Item = &Str> {
+        self.by_name.keys()
+    }
+
+    /// Names and functions.
+    pub fn functions(&self) -> impl Iterator<Item = (&Str, &Arc<Function>)> {
+        self.by_name.iter().filter_map(|(name, entry)| Some((name, entry.function.as_ref()?)))
+    }
+}
+
+/// The op as a function.
+pub fn function(op: &'static Op) -> Result<Function> {
+    let (name, signature) = usage::parse(op.usage)?;
+    Ok(Function {
+        name,
+        signature: Arc::new(signature),
+        doc: Some(op.doc.into()),
+        cost: op.cost,
+        callable: Box::new(OpCall { op }),
+    })
+}
+
+/// An op as the code behind a function.
+pub struct OpCall {
+    pub op: &'static Op,
+}
+
+impl Callable for OpCall {
+    fn call(&self, args: Args) -> Result<Value> {
+        let span = args.span;
+        match self.op.kind {
+            Kind::Now(run) | Kind::Shallow(run) | Kind::Lazy(run) => run(args).map_err(|e| e.at(span)),
+            Kind::Form => Err(err!(Type, "`{}` is a special form, not a function", self.op.name()).at(span)),
+        }
+    }
+
+    fn takes_lazy(&self) -> bool {
+        matches!(self.op.kind, Kind::Lazy(_) | Kind::Form)
+    }
+
+    fn looks_inside(&self) -> bool {
+        matches!(self.op.kind, Kind::Now(_))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Cost;
+
+    static ADD: Op =
+        Op { usage: "(add a b)", doc: "Adds.", examples: &[], see: &[], cost: Cost::Free, kind: Kind::Now(first) };
+    static IF: Op =
+        Op { usage: "(if test)", doc: "Branches.", examples: &[], see: &[], cost: Cost::Free, kind: Kind::Form };
+
+    fn first(args: Args) -> Result<Value> {
+        Ok(args.values[0].clone())
+    }
+
+    #[test]
+    fn another_name_is_the_same_function() {
+        let registry = Registry::new([&ADD, &IF], &[("+", "add")]).unwrap();
+        assert!(Arc::ptr_eq(registry.get("+").unwrap(), registry.get("add").unwrap()));
+        assert!(registry.get("if").is_none() && registry.op("if").is_some());
+        assert_eq!(registry.names().map(|n| n.as_str()).collect::<Vec<_>>(), ["add", "if", "+"]);
+    }
+
+    #[test]
+    fn names_are_unique_and_aliases_name_ops() {
+        assert!(Registry::new([&ADD, &ADD], &[]).is_err());
+        assert!(Registry::new([&ADD], &[("-", "subtract")]).is_err());
+    }
+}

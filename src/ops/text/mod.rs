@@ -1,0 +1,6 @@
+//! Ops on text.
+
+use crate::op::Op;
+
+/// In documentation order.
+pub static OPS: &[&[Op]] = &[];

@@ -1,0 +1,344 @@
+//! The passes for graphs made by hand: key by key.
+//!
+//! ```text
+//! {x 1  y (inc x)  z (add y 10)  other (inc x)}
+//!
+//! cull, for z                    {x 1  y (inc x)  z (add y 10)}
+//! inline, of y                   {x 1  y (inc 1)  z (add (inc 1) 10)  other (inc 1)}
+//! inline-functions, of inc       {x 1  z (add (inc x) 10)  other (inc x)}
+//! fuse, after that cull          {z (add (inc 1) 10)}
+//! ```
+
+use super::{Lists, cycle};
+use crate::data::{Body, Form, Graph, Key, Task};
+use crate::err;
+use crate::text::{Result, suggest};
+use indexmap::IndexMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+
+/// Tasks by key, and which of them each names.
+pub struct ByHand {
+    tasks: IndexMap<Key, Task, FxBuildHasher>,
+    /// Of each task the others it names, each once, in the order in which it names them.
+    dependencies: Lists,
+}
+
+/// A task put together from others may double in size at every step; this is where that ends.
+const LARGEST: u64 = 1_000_000;
+
+/// Calls `f` on every name in a task that may be a key: all but those of functions that are called.
+fn names<'a>(task: &'a Task, f: &mut dyn FnMut(&'a Key)) {
+    crate::data::task::deep(|| match &task.form {
+        Form::Key(key) => f(key),
+        Form::Call(items) => {
+            let head_is_name = items.first().is_some_and(|head| head.as_symbol().is_some());
+            items.iter().skip(usize::from(head_is_name)).for_each(|t| names(t, f));
+        }
+        Form::List(items) => items.iter().for_each(|t| names(t, f)),
+        Form::Map(pairs) => pairs.iter().for_each(|(k, v)| {
+            names(k, f);
+            names(v, f);
+        }),
+        Form::Data(_) | Form::Input(_) | Form::Index(_) => {}
+    })
+}
+
+impl ByHand {
+    pub fn new(graph: &Graph) -> ByHand {
+        // Graphs made by hand of one piece need not be copied task by task.
+        let tasks = match graph.layers.as_slice() {
+            [layer] if let Body::Tasks(tasks) = &layer.body => tasks.clone(),
+            _ => graph.tasks(),
+        };
+        ByHand::of(tasks)
+    }
+
+    fn of(tasks: IndexMap<Key, Task, FxBuildHasher>) -> ByHand {
+        let mut dependencies = Lists::with_capacity(tasks.len());
+        for task in tasks.values() {
+            names(task, &mut |key| {
+                if let Some(at) = tasks.get_index_of(key)
+                    && !dependencies.open_list().contains(&(at as u32))
+                {
+                    dependencies.push(at as u32);
+                }
+            });
+            dependencies.end_list();
+        }
+        ByHand { tasks, dependencies }
+    }
+
+    pub fn graph(self) -> Graph {
+        Graph::from_tasks(self.tasks.into_iter().collect())
+    }
+
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = &Key> {
+        self.tasks.keys()
+    }
+
+    fn key(&self, at: u32) -> &Key {
+        self.tasks.get_index(at as usize).map(|(key, _)| key).expect("numbers of tasks come from this graph")
+    }
+
+    fn find(&self, key: &Key) -> Result<u32> {
+        self.tasks.get_index_of(key).map(|at| at as u32).ok_or_else(|| {
+            let error = err!(Index, "the graph has no key `{key}`");
+            match suggest::nearest(&key.name, self.tasks.keys().map(|k| k.name.as_str())) {
+                Some(near) if near != key.name => error.help(format!("did you mean `{near}`?")),
+                _ => error,
+            }
+        })
+    }
+
+    /// The keys that the task of `key` names.
+    pub fn dependencies(&self, key: &Key) -> Result<Vec<Key>> {
+        let at = self.find(key)?;
+        Ok(self.dependencies.get(at).iter().map(|&d| self.key(d).clone()).collect())
+    }
+
+    /// The keys whose tasks name `key`.
+    pub fn dependents(&self, key: &Key) -> Result<Vec<Key>> {
+        let at = self.find(key)?;
+        Ok(self.dependencies.reversed().get(at).iter().map(|&d| self.key(d).clone()).collect())
+    }
+
+    /// Every key, after all that its task names.
+    pub fn toposort(&self) -> Result<Vec<Key>> {
+        self.sorted().map(|order| order.into_iter().map(|at| self.key(at).clone()).collect())
+    }
+
+    /// Every key in the order in which the tasks should run.
+    pub fn order(&self) -> Result<Vec<Key>> {
+        let order = super::order::order(&self.dependencies, &self.dependencies.reversed());
+        let order = order.ok_or_else(|| self.cycle())?;
+        Ok(order.into_iter().map(|at| self.key(at).clone()).collect())
+    }
+
+    fn cycle(&self) -> crate::text::Error {
+        let tasks: Vec<(Key, Task)> = self.tasks.iter().map(|(k, t)| (k.clone(), t.clone())).collect();
+        cycle::error(&tasks, &self.dependencies)
+    }
+
+    fn sorted(&self) -> Result<Vec<u32>> {
+        let mut waiting: Vec<usize> = self.dependencies.iter().map(<[u32]>::len).collect();
+        let dependents = self.dependencies.reversed();
+        let mut order: Vec<u32> = (0..self.len() as u32).filter(|&t| waiting[t as usize] == 0).collect();
+        let mut at = 0;
+        while let Some(&task) = order.get(at) {
+            at += 1;
+            for &next in dependents.get(task) {
+                waiting[next as usize] -= 1;
+                if waiting[next as usize] == 0 {
+                    order.push(next);
+                }
+            }
+        }
+        if order.len() == self.len() { Ok(order) } else { Err(self.cycle()) }
+    }
+
+    /// The tasks that `keys` need, in their old order.
+    pub fn cull(self, keys: &[Key]) -> Result<ByHand> {
+        let mut needed = vec![false; self.len()];
+        let mut open = keys.iter().map(|k| self.find(k)).collect::<Result<Vec<u32>>>()?;
+        while let Some(task) = open.pop() {
+            if !std::mem::replace(&mut needed[task as usize], true) {
+                open.extend(self.dependencies.get(task));
+            }
+        }
+        let mut needed = needed.into_iter();
+        let tasks = self.tasks.into_iter().filter(|_| needed.next().unwrap_or(false));
+        Ok(ByHand::of(tasks.collect()))
+    }
+
+    /// `keys`, and every key that is data or another name of a key, put in where they are named. All keys stay.
+    pub fn inline(self, keys: &[Key]) -> Result<ByHand> {
+        let mut chosen = vec![false; self.len()];
+        for key in keys {
+            chosen[self.find(key)? as usize] = true;
+        }
+        for (at, task) in self.tasks.values().enumerate() {
+            let is_alias = matches!(&task.form, Form::Key(k) if self.tasks.contains_key(k));
+            let is_data = !matches!(task.form, Form::Call(_)) && self.dependencies.get(at as u32).is_empty();
+            chosen[at] |= is_alias || is_data;
+        }
+        self.put_in(&chosen)
+    }
+
+    /// Tasks that call only functions for which `fast` holds, put in where they are named; their keys go. The keys in `keep`, and
+    /// those that nothing names, stay.
+    pub fn inline_functions(self, fast: &dyn Fn(&Task) -> bool, keep: &[Key]) -> Result<ByHand> {
+        let named = self.dependencies.reversed();
+        let chosen: Vec<bool> = self
+            .tasks
+            .iter()
+            .enumerate()
+            .map(|(at, (key, task))| {
+                let mut all_fast = matches!(task.form, Form::Call(_));
+                task.walk(&mut |t| {
+                    if let Form::Call(items) = &t.form {
+                        all_fast &= items.first().is_some_and(fast);
+                    }
+                });
+                all_fast && !named.get(at as u32).is_empty() && !keep.contains(key)
+            })
+            .collect();
+        let all = self.put_in(&chosen)?;
+        let mut chosen = chosen.into_iter();
+        let tasks = all.tasks.into_iter().filter(|_| !chosen.next().unwrap_or(false));
+        Ok(ByHand::of(tasks.collect()))
+    }
+
+    /// A task that names one key, once, takes in that key's task, if nothing else names it and it is not in `keep`. The key that
+    /// is left is the last one.
+    pub fn fuse(self, keep: &[Key]) -> Result<ByHand> {
+        let named = self.dependencies.reversed();
+        let mut gone = vec![false; self.len()];
+        for (at, task) in self.tasks.values().enumerate() {
+            let [only] = self.dependencies.get(at as u32) else { continue };
+            let mut times = 0;
+            names(task, &mut |key| times += usize::from(self.tasks.get_index_of(key) == Some(*only as usize)));
+            gone[*only as usize] = times == 1 && named.get(*only).len() == 1 && !keep.contains(self.key(*only));
+        }
+        let all = self.put_in(&gone)?;
+        let mut gone = gone.into_iter();
+        let tasks = all.tasks.into_iter().filter(|_| !gone.next().unwrap_or(false));
+        Ok(ByHand::of(tasks.collect()))
+    }
+
+    /// All tasks, with the chosen ones (themselves so treated) in place of their keys.
+    fn put_in(self, chosen: &[bool]) -> Result<ByHand> {
+        let mut done: FxHashMap<u32, Task> = FxHashMap::default();
+        let mut sizes = vec![0u64; self.len()];
+        for at in self.sorted()? {
+            let Some((key, task)) = self.tasks.get_index(at as usize) else { continue };
+            let mut size = 1u64;
+            names(task, &mut |key| {
+                let at = self.tasks.get_index_of(key).filter(|&at| chosen[at]);
+                size = size.saturating_add(at.map_or(1, |at| sizes[at]));
+            });
+            sizes[at as usize] = size;
+            if size > LARGEST {
+                return Err(err!(Limit, "the task of `{key}` would name more than {LARGEST} keys and constants"));
+            }
+            if self.dependencies.get(at).iter().any(|&d| chosen[d as usize]) {
+                let part = |key: &Key| {
+                    let at = self.tasks.get_index_of(key).filter(|&at| chosen[at])?;
+                    Some(done.get(&(at as u32)).unwrap_or(&self.tasks[at]).clone())
+                };
+                let task = substitute(task, &part);
+                done.insert(at, task);
+            }
+        }
+        let mut tasks = self.tasks;
+        for (at, task) in done {
+            tasks[at as usize] = task;
+        }
+        Ok(ByHand::of(tasks))
+    }
+}
+
+/// A task with other tasks in place of keys. Names of functions that are called are not keys.
+fn substitute(task: &Task, part: &dyn Fn(&Key) -> Option<Task>) -> Task {
+    crate::data::task::deep(|| {
+        let form = match &task.form {
+            Form::Key(key) => return part(key).unwrap_or_else(|| task.clone()),
+            Form::Call(items) => {
+                let item = |(at, t): (usize, &Task)| {
+                    if at == 0 && t.as_symbol().is_some() { t.clone() } else { substitute(t, part) }
+                };
+                Form::Call(items.iter().enumerate().map(item).collect())
+            }
+            Form::List(items) => Form::List(items.iter().map(|t| substitute(t, part)).collect()),
+            Form::Map(pairs) => {
+                Form::Map(pairs.iter().map(|(k, v)| (substitute(k, part), substitute(v, part))).collect())
+            }
+            other => other.clone(),
+        };
+        Task::new(form, task.span)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(head: &str, args: Vec<Task>) -> Task {
+        Task::call(std::iter::once(Task::symbol(head)).chain(args).collect())
+    }
+
+    fn key(name: &str) -> Task {
+        Task::symbol(name)
+    }
+
+    fn by_hand(tasks: &[(&str, Task)]) -> ByHand {
+        ByHand::new(&Graph::from_tasks(tasks.iter().map(|(k, t)| (Key::new(*k), t.clone())).collect()))
+    }
+
+    /// The graph of the module's documentation.
+    fn example() -> ByHand {
+        by_hand(&[
+            ("x", Task::data(1i64)),
+            ("y", call("inc", vec![key("x")])),
+            ("z", call("add", vec![key("y"), Task::data(10i64)])),
+            ("other", call("inc", vec![key("x")])),
+        ])
+    }
+
+    fn shown(graph: ByHand) -> String {
+        let tasks: Vec<String> = graph.tasks.iter().map(|(k, t)| format!("{k} {t:?}")).collect();
+        tasks.join("  ")
+    }
+
+    #[test]
+    fn each_pass_on_its_own() {
+        let z = [Key::new("z")];
+        assert_eq!(shown(example().cull(&z).unwrap()), "x 1  y call([inc, x])  z call([add, y, 10])");
+        assert_eq!(
+            shown(example().inline(&[Key::new("y")]).unwrap()),
+            "x 1  y call([inc, 1])  z call([add, call([inc, 1]), 10])  other call([inc, 1])"
+        );
+        let inc = |head: &Task| head.as_symbol().is_some_and(|s| s == "inc");
+        assert_eq!(
+            shown(example().inline_functions(&inc, &[]).unwrap()),
+            "x 1  z call([add, call([inc, x]), 10])  other call([inc, x])"
+        );
+        let culled = example().cull(&z).unwrap();
+        assert_eq!(shown(culled.fuse(&[]).unwrap()), "z call([add, call([inc, 1]), 10])");
+        assert_eq!(
+            shown(example().cull(&z).unwrap().fuse(&[Key::new("y")]).unwrap()),
+            "y call([inc, 1])  z call([add, y, 10])"
+        );
+        let error = example().cull(&[Key::new("othr")]).err().unwrap();
+        assert_eq!(error.help_lines(), ["did you mean `other`?"]);
+    }
+
+    #[test]
+    fn a_function_that_is_called_is_not_a_key() {
+        let graph = by_hand(&[("inc", Task::data(1i64)), ("y", call("inc", vec![key("inc")]))]);
+        assert_eq!(graph.dependencies(&Key::new("y")).unwrap(), [Key::new("inc")]);
+        assert_eq!(shown(graph.inline(&[]).unwrap()), "inc 1  y call([inc, 1])");
+    }
+
+    #[test]
+    fn a_task_that_doubles_without_end_is_refused() {
+        let names: Vec<String> = (0..64).map(|n| format!("k{n}")).collect();
+        let tasks: Vec<(&str, Task)> = names
+            .iter()
+            .enumerate()
+            .map(|(n, name)| {
+                let below = || if n == 0 { Task::data(1i64) } else { key(&names[n - 1]) };
+                (name.as_str(), call("add", vec![below(), below()]))
+            })
+            .collect();
+        let all: Vec<Key> = names.iter().map(|n| Key::new(n.as_str())).collect();
+        assert_eq!(by_hand(&tasks).inline(&all).err().unwrap().code(), crate::text::Code::Limit);
+    }
+}

@@ -1,0 +1,275 @@
+//! From lazy values to concrete ones.
+
+use super::gather::Gather;
+use super::plan::{Plan, Want};
+use super::run::{Run, inside_task};
+use super::{Bytes, Config, Runtime, Scheduler, Synchronous};
+use crate::data::graph::ravel;
+use crate::data::task::deep;
+use crate::data::{Array, Body, Cost, Delayed, Graph, Host, Key, Layer, Map, Task, Value};
+use crate::err;
+use crate::optimize::{self, Goal};
+use crate::text::Result;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// What a computation needs besides what is to be computed.
+#[derive(Clone, Copy)]
+pub struct Computation<'a> {
+    pub host: &'a dyn Host,
+    pub runtime: &'a Runtime,
+    pub config: &'a Config,
+    pub cancel: &'a AtomicBool,
+}
+
+/// Computes lazy values together, sharing what they share: one concrete value for each. Lists and maps are computed
+/// through; what is concrete is returned as it is. A lazy array becomes one block, or a number where it has no
+/// dimensions.
+pub fn compute(
+    host: &dyn Host,
+    values: &[Value],
+    runtime: &Runtime,
+    config: &Config,
+    cancel: &AtomicBool,
+) -> Result<Vec<Value>> {
+    Computation { host, runtime, config, cancel }.values(values)
+}
+
+/// As [`compute`], but lazy values stay collections, of blocks that are there.
+pub fn persist(
+    host: &dyn Host,
+    values: &[Value],
+    runtime: &Runtime,
+    config: &Config,
+    cancel: &AtomicBool,
+) -> Result<Vec<Value>> {
+    Computation { host, runtime, config, cancel }.persist(values)
+}
+
+impl Computation<'_> {
+    pub fn values(&self, values: &[Value]) -> Result<Vec<Value>> {
+        let lazy = Lazy::of(values);
+        if lazy.found.is_empty() {
+            return Ok(values.to_vec());
+        }
+        let wants: Vec<Want> = lazy.found.iter().map(want).collect();
+        let arrays: Vec<Option<&Array>> = lazy
+            .found
+            .iter()
+            .map(|v| match v {
+                Value::Array(array) if array.chunks.block_count() > 1 => Some(&**array),
+                _ => None,
+            })
+            .collect();
+        let total: usize = arrays.iter().flatten().map(|a| a.nbytes()).sum();
+        if total > self.config.memory_limit {
+            let limit = Bytes(self.config.memory_limit);
+            return Err(err!(Memory, "the result takes {}, and the memory limit is {limit}", Bytes(total))
+                .help("`store` writes a result block by block; `:memory-limit` raises the limit."));
+        }
+        let computed = self.run(&wants, &arrays, |results| {
+            results.into_iter().map(|blocks| blocks.into_iter().next().map(Value::plain).unwrap_or_default()).collect()
+        })?;
+        Ok(values.iter().map(|v| lazy.replace(v, &computed)).collect())
+    }
+
+    /// Computes, but lazy values stay collections, of blocks that are there.
+    pub fn persist(&self, values: &[Value]) -> Result<Vec<Value>> {
+        let lazy = Lazy::of(values);
+        let wants: Vec<Want> = lazy.found.iter().map(want).collect();
+        let kept = self.run(&wants, &vec![None; wants.len()], |results| {
+            lazy.found.iter().zip(results).map(|(value, blocks)| kept(value, blocks)).collect()
+        })?;
+        Ok(values.iter().map(|v| lazy.replace(v, &kept)).collect())
+    }
+
+    /// The results of keys of a graph.
+    pub fn keys(&self, graph: &Graph, keys: &[Key]) -> Result<Vec<Value>> {
+        let wants = keys.iter().map(|key| graph_want(graph, key)).collect::<Result<Vec<Want>>>()?;
+        let first = |results: Vec<Vec<Value>>| {
+            results.into_iter().map(|blocks| blocks.into_iter().next().map(Value::plain).unwrap_or_default()).collect()
+        };
+        self.run(&wants, &vec![None; wants.len()], first)
+    }
+
+    /// Runs what is wanted. Blocks of `arrays` are put together as they come, the results of other wants are kept.
+    fn run<R>(
+        &self,
+        wants: &[Want],
+        arrays: &[Option<&Array>],
+        answer: impl FnOnce(Vec<Vec<Value>>) -> Vec<R>,
+    ) -> Result<Vec<R>> {
+        let wants = if self.config.optimize { self.optimized(wants) } else { wants.to_vec() };
+        let plan = Plan::new(self.host, &wants)?;
+        let _pool = self.runtime.pool.enter();
+        let mut gathers: Vec<Option<Gather>> = Vec::new();
+        gathers.resize_with(plan.layers.len(), || None);
+        let mut keep = Vec::new();
+        for (tasks, array) in plan.wanted.iter().zip(arrays) {
+            match (array, tasks.first()) {
+                (Some(array), Some(&first)) => {
+                    gathers[plan.tasks[first as usize].layer as usize] = Some(Gather::new(array));
+                }
+                _ => keep.extend_from_slice(tasks),
+            }
+        }
+        let run = Run::new(&plan, &keep, &gathers, self);
+        // A task that computes does so itself: its workers have work, and may wait for this task.
+        let scheduler: &dyn Scheduler =
+            if inside_task() || plan.len() == 1 { &Synchronous } else { &*self.config.scheduler };
+        run.drive(scheduler)?;
+        let kept: Vec<Vec<Value>> = plan
+            .wanted
+            .iter()
+            .zip(arrays)
+            .map(|(tasks, array)| match array {
+                Some(_) => Vec::new(),
+                // SAFETY: the run is over, all tasks are done, and `keep` has each of these tasks once.
+                None => tasks.iter().map(|&id| unsafe { run.state.result(id) }).collect(),
+            })
+            .collect();
+        drop(run);
+        let results = plan.wanted.iter().zip(kept).map(|(tasks, kept)| {
+            let layer = tasks.first().map(|&id| plan.tasks[id as usize].layer as usize);
+            match layer.and_then(|layer| gathers[layer].take()) {
+                Some(gather) => vec![gather.done().into()],
+                None => kept,
+            }
+        });
+        Ok(answer(results.collect()))
+    }
+
+    /// The same wants of layers that the passes rewrote.
+    fn optimized(&self, wants: &[Want]) -> Vec<Want> {
+        let layers: Vec<Arc<Layer>> = wants
+            .iter()
+            .map(|w| match w {
+                Want::Layer(layer) | Want::Key(layer, _) => layer.clone(),
+            })
+            .collect();
+        let goal = Goal { outputs: &layers };
+        let graph = optimize::optimize(Graph::of(&layers), &goal, &mut |_, _| {});
+        let rewritten = |layer: &Arc<Layer>| match layer.body {
+            // Hand-made tasks have no name that says what they are; the passes leave them as they are.
+            Body::Tasks(_) => layer.clone(),
+            _ => graph.layer(&layer.name).unwrap_or(layer).clone(),
+        };
+        wants
+            .iter()
+            .map(|want| match want {
+                Want::Layer(layer) => Want::Layer(rewritten(layer)),
+                Want::Key(layer, key) => Want::Key(rewritten(layer), key.clone()),
+            })
+            .collect()
+    }
+}
+
+fn want(value: &Value) -> Want {
+    match value {
+        Value::Array(array) => Want::Layer(array.layer.clone()),
+        Value::Delayed(delayed) => match &delayed.layer.body {
+            Body::Tasks(tasks) => match tasks.keys().next_back() {
+                Some(key) => Want::Key(delayed.layer.clone(), key.clone()),
+                None => Want::Layer(delayed.layer.clone()),
+            },
+            _ => Want::Layer(delayed.layer.clone()),
+        },
+        _ => unreachable!("only lazy values are looked for"),
+    }
+}
+
+/// Where a graph has a key.
+fn graph_want(graph: &Graph, key: &Key) -> Result<Want> {
+    let has = |layer: &&Arc<Layer>| match &layer.body {
+        Body::Tasks(tasks) => tasks.contains_key(key),
+        _ => layer.name == key.name && super::task::position(&key.index, &layer.grid).is_some(),
+    };
+    match graph.layers.iter().find(has) {
+        Some(layer) => Ok(Want::Key(layer.clone(), key.clone())),
+        None => Err(super::no_such_key(&graph.layers, key)),
+    }
+}
+
+/// A lazy value whose blocks are there.
+fn kept(value: &Value, blocks: Vec<Value>) -> Value {
+    let layer = match value {
+        Value::Array(array) => &array.layer,
+        Value::Delayed(delayed) => &delayed.layer,
+        other => return other.clone(),
+    };
+    let grid = layer.grid.clone();
+    let body = {
+        let grid = grid.clone();
+        let block = move |index: &[u32]| blocks.get(ravel(index, &grid)).cloned().unwrap_or_default();
+        Body::PerBlock(Arc::new(move |index: &[u32]| (Vec::new(), Task::data(block(index)))))
+    };
+    let layer = Arc::new(Layer {
+        name: layer.name.clone(),
+        grid,
+        body,
+        parents: Vec::new(),
+        blocks: layer.blocks.clone(),
+        cost: Cost::Free,
+        span: layer.span,
+    });
+    match value {
+        Value::Array(array) => Value::Array(Arc::new(Array { layer, ..(**array).clone() })),
+        _ => Value::Delayed(Arc::new(Delayed { layer })),
+    }
+}
+
+/// The lazy values among values, each once.
+struct Lazy {
+    found: Vec<Value>,
+}
+
+impl Lazy {
+    fn of(values: &[Value]) -> Lazy {
+        let mut lazy = Lazy { found: Vec::new() };
+        values.iter().for_each(|v| lazy.collect(v));
+        lazy
+    }
+
+    fn position(&self, value: &Value) -> Option<usize> {
+        self.found.iter().position(|v| v.same_key(value))
+    }
+
+    fn collect(&mut self, value: &Value) {
+        match value {
+            Value::Array(_) | Value::Delayed(_) if self.position(value).is_none() => self.found.push(value.clone()),
+            Value::List(items) => deep(|| items.iter().for_each(|v| self.collect(v))),
+            Value::Map(map) => deep(|| map.iter().for_each(|(_, v)| self.collect(v))),
+            _ => {}
+        }
+    }
+
+    fn holds(value: &Value) -> bool {
+        match value {
+            Value::Array(_) | Value::Delayed(_) => true,
+            Value::List(items) => deep(|| items.iter().any(Lazy::holds)),
+            Value::Map(map) => deep(|| map.iter().any(|(_, v)| Lazy::holds(v))),
+            _ => false,
+        }
+    }
+
+    /// The value with what was lazy in it replaced.
+    fn replace(&self, value: &Value, computed: &[Value]) -> Value {
+        match value {
+            Value::Array(_) | Value::Delayed(_) => {
+                self.position(value).map_or_else(|| value.clone(), |at| computed[at].clone())
+            }
+            Value::List(items) if Lazy::holds(value) => {
+                deep(|| Value::list(items.iter().map(|v| self.replace(v, computed)).collect()))
+            }
+            Value::Map(map) if Lazy::holds(value) => deep(|| {
+                let mut new = Map::with_capacity(map.len());
+                for (key, value) in map.iter() {
+                    // The keys come from a map, so they are hashable.
+                    let _ = new.insert(key.clone(), self.replace(value, computed));
+                }
+                Value::map(new)
+            }),
+            other => other.clone(),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Where results lie between the task that made them and the tasks that need them.
+
+use crate::data::Value;
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicU32, Ordering::*};
+
+/// One slot a task, and how many uses of its result are still to come.
+///
+/// The protocol that makes sharing sound: a slot is written once, by the worker that ran the task, before any task that
+/// depends on it is told that it may run (`pending` in [`super::state`] orders the two); every such task reads it by
+/// [`Results::claim`], which counts down the uses; only who holds the last use takes the value out.
+pub struct Results {
+    slots: Box<[UnsafeCell<Value>]>,
+    uses: Box<[AtomicU32]>,
+}
+
+// SAFETY: slots are reached only by the protocol above.
+unsafe impl Sync for Results {}
+
+impl Results {
+    pub fn new(uses: impl ExactSizeIterator<Item = u32>) -> Self {
+        Results {
+            slots: (0..uses.len()).map(|_| UnsafeCell::new(Value::Nil)).collect(),
+            uses: uses.map(AtomicU32::new).collect(),
+        }
+    }
+
+    /// Stores a result, if anything is to use it. Whether it is.
+    ///
+    /// # Safety
+    /// The caller is the only one to store the result of `id`, does it once, and nobody claims it before.
+    pub unsafe fn store(&self, id: u32, value: Value) -> bool {
+        if self.uses[id as usize].load(Relaxed) == 0 {
+            return false;
+        }
+        // SAFETY: nobody else reaches the slot yet, says the caller.
+        unsafe { *self.slots[id as usize].get() = value };
+        true
+    }
+
+    /// One use of a result: the value itself if it is the last one (then the second answer is true), else a clone.
+    ///
+    /// # Safety
+    /// The result was stored, what stored it happened before this, and no more uses are claimed than were counted.
+    pub unsafe fn claim(&self, id: u32) -> (Value, bool) {
+        let (slot, uses) = (self.slots[id as usize].get(), &self.uses[id as usize]);
+        if uses.load(Acquire) == 1 {
+            uses.store(0, Relaxed);
+            // SAFETY: this use is the last: all others counted down (and released) after their clone was made.
+            return (unsafe { std::mem::take(&mut *slot) }, true);
+        }
+        // SAFETY: as long as this use is not counted down, nobody takes the value out; others only clone it.
+        let value = unsafe { (*slot).clone() };
+        if uses.fetch_sub(1, AcqRel) == 1 {
+            // SAFETY: the others finished while this one cloned, and now none is left.
+            drop(unsafe { std::mem::take(&mut *slot) });
+            return (value, true);
+        }
+        (value, false)
+    }
+
+    /// Whether the next claim is the last one.
+    pub fn is_last_use(&self, id: u32) -> bool {
+        self.uses[id as usize].load(Relaxed) == 1
+    }
+
+    #[cfg(test)]
+    pub fn uses(&self, id: u32) -> u32 {
+        self.uses[id as usize].load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Block;
+    use std::sync::Arc;
+
+    #[test]
+    fn the_last_use_gets_the_value_itself() {
+        let results = Results::new([2].into_iter());
+        // SAFETY: one thread, stored once, claimed twice as counted.
+        let ((mut first, more), (mut last, done)) = unsafe {
+            results.store(0, Block::scalar(1.0).into());
+            (results.claim(0), results.claim(0))
+        };
+        assert_eq!((more, done, results.uses(0)), (false, true, 0));
+        let unshared = |v: &mut Value| if let Value::Block(b) = v { Arc::get_mut(b).is_some() } else { false };
+        assert!(!unshared(&mut first));
+        drop(first);
+        assert!(unshared(&mut last));
+    }
+
+    #[test]
+    fn many_threads_claim_what_was_counted() {
+        for _ in 0..200 {
+            let results = Results::new([4].into_iter());
+            let block = Arc::new(Block::scalar(1.0));
+            // SAFETY: stored before the threads start; four claims for four uses.
+            unsafe { results.store(0, Value::Block(block.clone())) };
+            std::thread::scope(|s| {
+                for _ in 0..4 {
+                    s.spawn(|| unsafe { results.claim(0) });
+                }
+            });
+            assert_eq!((results.uses(0), Arc::strong_count(&block)), (0, 1));
+        }
+    }
+}

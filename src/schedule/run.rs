@@ -1,0 +1,214 @@
+//! One run of a plan: what schedulers drive, and where tasks are evaluated.
+
+use super::gather::Gather;
+use super::state::State;
+use super::task::Frame;
+use super::{Computation, Observer, Plan, Runtime};
+use crate::data::graph::unravel;
+use crate::data::{Host, Key, Value};
+use crate::err;
+use crate::text::{Error, Result, TaskContext};
+use parking_lot::Mutex;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
+
+/// A run, as a scheduler sees it: tasks by number, lower numbers first.
+pub struct Run<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) state: State<'a>,
+    pub(super) host: &'a dyn Host,
+    pub(super) runtime: &'a Runtime,
+    pub(super) workers: usize,
+    cancel: &'a AtomicBool,
+    observers: &'a [Arc<dyn Observer>],
+    /// For each layer of the plan: where its blocks go as they are done.
+    gathers: &'a [Option<Gather>],
+    stopped: AtomicBool,
+    /// The failure to report: of the tasks that failed, the first in the static order.
+    failure: Mutex<Option<(u32, Error)>>,
+    done: AtomicUsize,
+}
+
+/// One task, as observers see it.
+pub struct TaskEvent<'a> {
+    /// Its number in the plan: its place in the static order.
+    pub id: u32,
+    /// Which worker runs it, from 0.
+    pub worker: usize,
+    /// Results that are held for later tasks.
+    pub live: usize,
+    plan: &'a Plan,
+}
+
+impl TaskEvent<'_> {
+    pub fn key(&self) -> Key {
+        self.plan.key(self.id)
+    }
+}
+
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is running a task now.
+pub(super) fn inside_task() -> bool {
+    INSIDE.get()
+}
+
+/// Marks this thread as one that runs tasks.
+pub(super) struct Inside(bool);
+
+impl Inside {
+    pub fn enter() -> Inside {
+        Inside(INSIDE.replace(true))
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.set(self.0);
+    }
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(plan: &'a Plan, keep: &[u32], gathers: &'a [Option<Gather>], with: &Computation<'a>) -> Self {
+        Run {
+            plan,
+            state: State::new(plan, keep, !with.config.observers.is_empty()),
+            host: with.host,
+            runtime: with.runtime,
+            workers: with.config.workers,
+            cancel: with.cancel,
+            observers: &with.config.observers,
+            gathers,
+            stopped: AtomicBool::new(false),
+            failure: Mutex::new(None),
+            done: AtomicUsize::new(0),
+        }
+    }
+
+    /// Number of tasks.
+    pub fn tasks(&self) -> usize {
+        self.plan.len()
+    }
+
+    /// Tasks that may run at the same time.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// The tasks that are ready at the start, ascending.
+    pub fn roots(&self) -> &[u32] {
+        &self.plan.roots
+    }
+
+    /// Whether no more task should be started: one failed, or the computation was cancelled.
+    pub fn stopped(&self) -> bool {
+        if self.cancel.load(Relaxed) && !self.stopped.load(Relaxed) {
+            self.fail(0, err!(Interrupted, "the computation was interrupted"));
+        }
+        self.stopped.load(Relaxed)
+    }
+
+    /// Runs a ready task and tells which tasks that makes ready, ascending. A task that is not ready is left alone.
+    pub fn task(&self, id: u32, worker: usize, ready: &mut dyn FnMut(u32)) {
+        if self.state.start(id) {
+            // SAFETY: `start` lets one caller through, once, when the task is ready.
+            unsafe { self.started(id, worker, ready) };
+            self.count(1);
+        }
+    }
+
+    /// Runs a task.
+    ///
+    /// # Safety
+    /// The task is ready, and the caller is the only one to run it.
+    pub(super) unsafe fn started(&self, id: u32, worker: usize, ready: impl FnMut(u32)) {
+        if !self.observers.is_empty() {
+            let event = TaskEvent { id, worker, live: self.state.live(), plan: self.plan };
+            self.observers.iter().for_each(|o| o.before_task(&event));
+        }
+        // SAFETY: as for this function.
+        let inputs = unsafe { self.state.inputs(id) };
+        let result = self.evaluate(id, inputs);
+        if !self.observers.is_empty() {
+            let event = TaskEvent { id, worker, live: self.state.live(), plan: self.plan };
+            self.observers.iter().for_each(|o| o.after_task(&event, &result));
+        }
+        match result {
+            // SAFETY: as for this function.
+            Ok(value) => unsafe { self.state.finish(id, value, ready) },
+            Err(error) => self.fail(id, error),
+        }
+    }
+
+    fn evaluate(&self, id: u32, mut inputs: smallvec::SmallVec<[Value; 8]>) -> Result<Value> {
+        let place = self.plan.tasks[id as usize];
+        let layer = &*self.plan.layers[place.layer as usize];
+        let code = &self.plan.codes[place.code as usize];
+        let mut frame = Frame { host: self.host, inputs: &mut inputs, layer, at: place.at };
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let value = code.run(&mut frame)?;
+            if value.is_lazy() {
+                // A user's function built something lazy: the task is done when that is.
+                return Ok(self.host.compute(&[value], layer.span)?.pop().unwrap_or_default());
+            }
+            Ok(value)
+        }));
+        let result = result.unwrap_or_else(|panic| Err(panicked(&*panic)));
+        let result = match (&self.gathers[place.layer as usize], result) {
+            (Some(gather), Ok(value)) => gather.put(&unravel(place.at as usize, &layer.grid), &value).map(|()| value),
+            (_, result) => result,
+        };
+        result.map_err(|error| error.in_task(|| self.context(id)).at(self.plan.span(id)))
+    }
+
+    /// What a report says of a task that failed.
+    fn context(&self, id: u32) -> TaskContext {
+        TaskContext {
+            key: self.plan.key(id).quoted(),
+            shape: self.plan.shape(id),
+            task: format!("{:?}", self.plan.task(id)),
+        }
+    }
+
+    fn fail(&self, id: u32, error: Error) {
+        let mut failure = self.failure.lock();
+        if failure.as_ref().is_none_or(|(first, _)| id < *first) {
+            *failure = Some((id, error));
+        }
+        self.stopped.store(true, Relaxed);
+    }
+
+    /// Counts tasks that were run. Whether all are done now.
+    pub(super) fn count(&self, tasks: usize) -> bool {
+        self.done.fetch_add(tasks, AcqRel) + tasks >= self.tasks()
+    }
+
+    /// Runs all tasks, or as many as come before the first failure.
+    pub(super) fn drive(&self, scheduler: &dyn super::Scheduler) -> Result<()> {
+        self.observers.iter().for_each(|o| o.start(self.tasks()));
+        if !self.stopped() {
+            scheduler.run(self);
+        }
+        let failure = self.failure.lock().take().map(|(_, error)| error);
+        let outcome = match failure {
+            Some(error) => Err(error),
+            None if self.done.load(Acquire) < self.tasks() => {
+                Err(err!(Internal, "the scheduler `{}` left tasks that had not run", scheduler.name()))
+            }
+            None => Ok(()),
+        };
+        self.observers.iter().for_each(|o| o.finish(outcome.as_ref().err()));
+        outcome
+    }
+}
+
+/// A panic, as the defect of dsk that it is.
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let what = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    err!(Internal, "a task panicked: {}", what.unwrap_or("without a message"))
+        .help("This is a defect of dsk or of a host function, not of the program.")
+}

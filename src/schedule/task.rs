@@ -1,0 +1,296 @@
+//! Evaluating a task. Tasks are compiled once a layer: names are resolved, constants folded, and arguments sorted to
+//! parameters, so that running a task does no look-ups.
+//!
+//! Nested calls run inner first, from left to right. Arguments are moved, not shared, wherever a value is used for the
+//! last time: a kernel that is handed the only reference to a block may write its result into it.
+
+use crate::data::graph::{ravel, unravel};
+use crate::data::task::deep;
+use crate::data::{Args, Form, Function, Host, Key, Layer, Map, ParamKind, Task, Value};
+use crate::err;
+use crate::text::{Error, Result, Span};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// A compiled task.
+pub enum Code {
+    Const(Value),
+    /// The result of the n-th dependency; `last` where nothing after this uses it.
+    Input {
+        n: u32,
+        last: bool,
+    },
+    /// A value of the block's index.
+    Index(crate::data::task::IndexFn),
+    Call(Box<Call>),
+    /// A call of something that is not a function known by name: a keyword, a map, what another call returns.
+    Apply(Box<[Code]>, Span),
+    List(Box<[Code]>),
+    Map(Box<[(Code, Code)]>, Span),
+}
+
+pub struct Call {
+    function: Arc<Function>,
+    args: Box<[Code]>,
+    /// Where each argument goes; `None` where that takes a look at the values (or is an error).
+    places: Option<Places>,
+    span: Span,
+}
+
+struct Places {
+    /// For each argument: its parameter.
+    to: Box<[Place]>,
+    given: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Param(u8),
+    Rest,
+    /// The `:name` before a keyword argument.
+    Name,
+}
+
+/// What names mean where a task is compiled.
+pub trait Names {
+    /// The function or other callable that a call's head names.
+    fn head(&mut self, key: &Key, span: Span) -> Result<Value>;
+    /// What any other name stands for.
+    fn key(&mut self, key: &Key, span: Span) -> Result<Code>;
+}
+
+/// Compiles a task.
+pub fn compile(task: &Task, names: &mut dyn Names) -> Result<Code> {
+    let mut code = build(task, names)?;
+    mark_last(&mut code, &mut SmallVec::new());
+    Ok(code)
+}
+
+fn build(task: &Task, names: &mut dyn Names) -> Result<Code> {
+    Ok(match &task.form {
+        Form::Data(value) => Code::Const(value.clone()),
+        Form::Key(key) => names.key(key, task.span)?,
+        Form::Input(n) => Code::Input { n: *n, last: false },
+        Form::Index(f) => Code::Index(f.clone()),
+        Form::List(items) => {
+            let items = deep(|| items.iter().map(|t| build(t, names)).collect::<Result<Box<[Code]>>>())?;
+            let constants: Option<Vec<Value>> = items.iter().map(Code::constant).collect();
+            constants.map_or(Code::List(items), |values| Code::Const(Value::list(values)))
+        }
+        Form::Map(pairs) => {
+            let pair = |(k, v): &(Task, Task)| Ok((build(k, names)?, build(v, names)?));
+            Code::Map(deep(|| pairs.iter().map(pair).collect::<Result<_>>())?, task.span)
+        }
+        Form::Call(items) => deep(|| {
+            let Some((head, args)) = items.split_first() else {
+                return Err(err!(Syntax, "`()` calls nothing").label(task.span, "an empty call"));
+            };
+            let callee = match &head.form {
+                Form::Key(key) if key.index.is_empty() => Code::Const(names.head(key, head.span)?),
+                _ => build(head, names)?,
+            };
+            let args = args.iter().map(|t| build(t, names));
+            Ok(match callee {
+                Code::Const(Value::Function(function)) => {
+                    let args = args.collect::<Result<Box<[Code]>>>()?;
+                    let places = Places::of(&function, &args);
+                    Code::Call(Box::new(Call { function, args, places, span: task.span }))
+                }
+                callee => {
+                    Code::Apply(std::iter::once(Ok(callee)).chain(args).collect::<Result<Box<[Code]>>>()?, task.span)
+                }
+            })
+        })?,
+    })
+}
+
+/// Marks the last use of every input, looking from the end of the evaluation to its start.
+fn mark_last(code: &mut Code, seen: &mut SmallVec<[u32; 16]>) {
+    match code {
+        Code::Input { n, last } => {
+            *last = !seen.contains(n);
+            if *last {
+                seen.push(*n);
+            }
+        }
+        Code::Call(call) => deep(|| call.args.iter_mut().rev().for_each(|c| mark_last(c, seen))),
+        Code::Apply(items, _) | Code::List(items) => deep(|| items.iter_mut().rev().for_each(|c| mark_last(c, seen))),
+        Code::Map(pairs, _) => deep(|| {
+            pairs.iter_mut().rev().for_each(|(k, v)| {
+                mark_last(v, seen);
+                mark_last(k, seen);
+            })
+        }),
+        Code::Const(_) | Code::Index(_) => {}
+    }
+}
+
+impl Places {
+    /// As [`Function::bind`] would do it; `None` for calls that it would refuse.
+    fn of(function: &Function, args: &[Code]) -> Option<Places> {
+        let params = &function.signature.params;
+        let mut given = 0u64;
+        let mut to = Vec::with_capacity(args.len());
+        let mut take = |at: usize| {
+            let bit = 1u64.checked_shl(at as u32)?;
+            let free = given & bit == 0;
+            given |= bit;
+            free.then_some(Place::Param(u8::try_from(at).ok()?))
+        };
+        let mut named = vec![false; params.len()];
+        let mut positional: SmallVec<[usize; 8]> = SmallVec::new();
+        let mut at = 0;
+        while at < args.len() {
+            let keyword = match &args[at] {
+                Code::Const(Value::Keyword(name)) if at + 1 < args.len() => params
+                    .iter()
+                    .position(|p| p.name == *name && matches!(p.kind, ParamKind::Optional | ParamKind::Keyword)),
+                _ => None,
+            };
+            match keyword {
+                Some(param) => {
+                    to.push(Place::Name);
+                    to.push(take(param)?);
+                    named[param] = true;
+                    at += 2;
+                }
+                None => {
+                    positional.push(at);
+                    to.push(Place::Rest);
+                    at += 1;
+                }
+            }
+        }
+        // A parameter that is given by name, even further on, is not a place for a positional argument here; where that
+        // differs from binding from left to right, the call is left to `bind`.
+        let mut open = (0..params.len()).filter(|&p| !matches!(params[p].kind, ParamKind::Keyword | ParamKind::Rest));
+        let has_rest = function.signature.rest_index().is_some();
+        for at in positional {
+            match open.next() {
+                Some(param) if named[param] => return None,
+                Some(param) => to[at] = take(param)?,
+                None if has_rest => {}
+                None => return None,
+            }
+        }
+        let missing = |(at, p): (usize, &crate::data::Param)| p.kind == ParamKind::Required && given & (1 << at) == 0;
+        (!params.iter().enumerate().any(missing)).then_some(Places { to: to.into(), given })
+    }
+}
+
+/// What a running task sees.
+pub struct Frame<'a> {
+    pub host: &'a dyn Host,
+    /// Results of the dependencies.
+    pub inputs: &'a mut [Value],
+    /// The layer and the position of the block, for what depends on its index.
+    pub layer: &'a Layer,
+    pub at: u32,
+}
+
+impl Code {
+    fn constant(&self) -> Option<Value> {
+        match self {
+            Code::Const(value) => Some(value.clone()),
+            _ => None,
+        }
+    }
+
+    pub fn run(&self, frame: &mut Frame) -> Result<Value> {
+        match self {
+            Code::Const(value) => Ok(value.clone()),
+            Code::Input { n, last } => {
+                let input = &mut frame.inputs[*n as usize];
+                Ok(if *last { std::mem::take(input) } else { input.clone() })
+            }
+            Code::Index(f) => Ok(f.value(&unravel(frame.at as usize, &frame.layer.grid))),
+            Code::Call(call) => {
+                if call.args.iter().any(|a| matches!(a, Code::Call(_) | Code::Apply(..) | Code::List(_))) {
+                    deep(|| call.run(frame))
+                } else {
+                    call.run(frame)
+                }
+            }
+            Code::Apply(items, span) => deep(|| {
+                let callee = items[0].run(frame)?;
+                let args = items[1..].iter().map(|c| c.run(frame)).collect::<Result<SmallVec<[Value; 6]>>>()?;
+                frame.host.apply_owned(&callee, args, *span)
+            }),
+            Code::List(items) => {
+                let items = deep(|| items.iter().map(|c| c.run(frame)).collect::<Result<Vec<Value>>>())?;
+                Ok(Value::list(items))
+            }
+            Code::Map(pairs, span) => deep(|| {
+                let mut map = Map::with_capacity(pairs.len());
+                for (key, value) in pairs {
+                    let (key, value) = (key.run(frame)?, value.run(frame)?);
+                    map.insert(key, value).map_err(|key| unhashable(&key, *span))?;
+                }
+                Ok(Value::map(map))
+            }),
+        }
+    }
+}
+
+fn unhashable(key: &Value, span: Span) -> Error {
+    err!(Type, "a map key must be hashable, and {} is not", key.type_name()).label(span, "in this map")
+}
+
+impl Call {
+    fn run(&self, frame: &mut Frame) -> Result<Value> {
+        let host = frame.host;
+        let function = &*self.function;
+        let Some(places) = &self.places else {
+            let args = self.args.iter().map(|c| c.run(frame)).collect::<Result<SmallVec<[Value; 6]>>>()?;
+            return function.call(host, &args, self.span);
+        };
+        let mut args = Args {
+            host,
+            function,
+            values: function.signature.params.iter().map(|p| p.default.clone()).collect(),
+            rest: Vec::new(),
+            given: places.given,
+            span: self.span,
+        };
+        for (at, (code, place)) in self.args.iter().zip(&places.to).enumerate() {
+            if let Place::Name = place {
+                continue;
+            }
+            let value = code.run(frame)?;
+            if matches!(value, Value::Keyword(_)) && !matches!(code, Code::Const(_)) {
+                // A computed keyword may name an argument: only the values can tell.
+                return self.run_by_values(frame, at, value, args);
+            }
+            match *place {
+                Place::Param(param) => args.values[param as usize] = value,
+                _ => args.rest.push(value),
+            }
+        }
+        function.callable.call(args)
+    }
+
+    /// Goes on from argument `at`, which is `value`, and binds by the values.
+    fn run_by_values(&self, frame: &mut Frame, at: usize, value: Value, mut so_far: Args) -> Result<Value> {
+        let places = self.places.as_ref().map_or(&[][..], |p| &p.to);
+        let mut rest = std::mem::take(&mut so_far.rest).into_iter();
+        let mut values: SmallVec<[Value; 6]> = SmallVec::new();
+        for (code, place) in self.args[..at].iter().zip(places) {
+            values.push(match *place {
+                Place::Param(param) => std::mem::take(&mut so_far.values[param as usize]),
+                Place::Rest => rest.next().unwrap_or_default(),
+                Place::Name => code.constant().unwrap_or_default(),
+            });
+        }
+        values.push(value);
+        for code in &self.args[at + 1..] {
+            values.push(code.run(frame)?);
+        }
+        self.function.call(frame.host, &values, self.span)
+    }
+}
+
+/// Position of a block in its layer, where the index is one of the grid's.
+pub fn position(index: &[u32], grid: &[usize]) -> Option<u32> {
+    let inside = index.len() == grid.len() && index.iter().zip(grid).all(|(&i, &g)| (i as usize) < g);
+    if inside { u32::try_from(ravel(index, grid)).ok() } else { None }
+}
