@@ -69,7 +69,11 @@ pub fn permute_lazy(array: &Array, axes: &[usize], span: Span) -> Array {
     let mut at = At::same(axes.len());
     axes.iter().enumerate().for_each(|(k, &a)| at.0[a] = Axis::Axis(k as u8));
     let reversed = axes.iter().rev().enumerate().all(|(k, &a)| k == a);
-    let task = call("transpose", [Task::input(0)].into_iter().chain((!reversed).then(|| Task::data(ints(axes)))).collect(), Vec::new());
+    let task = call(
+        "transpose",
+        [Task::input(0)].into_iter().chain((!reversed).then(|| Task::data(ints(axes)))).collect(),
+        Vec::new(),
+    );
     let plan = Plan {
         token: Token::new("transpose").layer(&array.layer).with(axes),
         parents: vec![array.layer.clone()],

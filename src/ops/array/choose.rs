@@ -1,10 +1,10 @@
 //! Elementwise ops of more than two arguments or with keywords: `where`, `clip`, `round`, `isclose`, `allclose`, `astype`.
 
-use super::elementwise::{apply, apply_binary, apply_unary, apply_with};
+use super::elementwise::{apply, apply_binary, apply_with};
 use crate::data::{Args, Cost, DType, Task, Value};
 use crate::err;
-use crate::kernel::elementwise::{Binary, Unary};
 use crate::kernel::Expr;
+use crate::kernel::elementwise::{Binary, Unary};
 use crate::op::layers::{call, dtype_value, map_blocks};
 use crate::op::{Given, Kind, Op, Operand, Token, infer};
 use crate::text::{Result, Span};
@@ -92,7 +92,9 @@ fn clip(mut args: Args) -> Result<Value> {
     }
     let nils = (matches!(lo, Value::Nil), matches!(hi, Value::Nil));
     let (name, values, expr): (_, Vec<Value>, fn(&[Expr]) -> Expr) = match nils {
-        (false, false) => ("clip", vec![x, lo, hi], |x| Expr::clip(x[0].clone(), Some(x[1].clone()), Some(x[2].clone()))),
+        (false, false) => {
+            ("clip", vec![x, lo, hi], |x| Expr::clip(x[0].clone(), Some(x[1].clone()), Some(x[2].clone())))
+        }
         (false, true) => (Binary::Maximum.name(), vec![x, lo], |x| Expr::clip(x[0].clone(), Some(x[1].clone()), None)),
         (true, false) => (Binary::Minimum.name(), vec![x, hi], |x| Expr::clip(x[0].clone(), None, Some(x[1].clone()))),
         (true, true) => return Ok(x),
@@ -121,7 +123,8 @@ fn round(mut args: Args) -> Result<Value> {
 
 fn close(args: &mut Args) -> Result<(Value, Span)> {
     let (x, y, span) = (take(args, 0), take(args, 1), args.span);
-    let tolerance = |v: &Value| v.as_float().ok_or_else(|| err!(Type, "a tolerance is a number, found a {}", v.type_name()));
+    let tolerance =
+        |v: &Value| v.as_float().ok_or_else(|| err!(Type, "a tolerance is a number, found a {}", v.type_name()));
     let (rtol, atol) = (tolerance(&args.values[2])?, tolerance(&args.values[3])?);
     let equal_nan = args.values[4].truthy();
     let numbers = is_number(&x) && is_number(&y);
@@ -140,7 +143,8 @@ fn close(args: &mut Args) -> Result<(Value, Span)> {
         let op = |op, a: Expr, b: Expr| Expr::binary(op, a, b);
         let number = |x: f64| Expr::Number(Value::Float(x));
         // In floats also for integers, whose difference might wrap.
-        let gap = Expr::unary(Unary::Absolute, op(Binary::Subtract, op(Binary::Multiply, x.clone(), number(1.0)), y.clone()));
+        let gap =
+            Expr::unary(Unary::Absolute, op(Binary::Subtract, op(Binary::Multiply, x.clone(), number(1.0)), y.clone()));
         let size = Expr::unary(Unary::Absolute, op(Binary::Multiply, y.clone(), number(1.0)));
         let allowed = op(Binary::Add, number(atol), op(Binary::Multiply, number(rtol), size));
         let near = op(Binary::LogicalAnd, op(Binary::LessEqual, gap, allowed), Expr::unary(Unary::Isfinite, y.clone()));

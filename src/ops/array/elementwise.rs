@@ -269,7 +269,6 @@ pub fn apply_with(
     Ok(program.run(blocks)?.into())
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -78,7 +78,8 @@ fn concatenate(mut args: Args) -> Result<Value> {
         }
         axis => {
             if given[0].ndim() == 0 {
-                return Err(err!(Shape, "an array of no dimensions cannot be concatenated").help("`stack` makes an axis for them"));
+                return Err(err!(Shape, "an array of no dimensions cannot be concatenated")
+                    .help("`stack` makes an axis for them"));
             }
             infer::axis(axis, given[0].ndim())?
         }
@@ -239,7 +240,8 @@ fn grid(value: &Value, depth: usize, ndim: usize) -> Result<Option<(DType, Chunk
         level = first;
     }
     let mut blocks: Vec<Block> = Vec::new();
-    if !collect(value, &sizes, &mut blocks) || blocks.iter().any(|b| b.ndim() != ndim || b.dtype() != blocks[0].dtype()) {
+    if !collect(value, &sizes, &mut blocks) || blocks.iter().any(|b| b.ndim() != ndim || b.dtype() != blocks[0].dtype())
+    {
         return Ok(None);
     }
     let stride = |axis: usize| sizes[axis + 1..].iter().product::<usize>();
@@ -291,9 +293,7 @@ fn join(value: Value, depth: usize, ndim: usize, span: Span) -> Result<Given> {
         .collect::<Result<_>>()?;
     let Some(first) = parts.first().map(Given::shape) else { return Err(err!(Value, "a list of arrays is empty")) };
     let axis = ndim - depth;
-    if let Some(other) =
-        parts.iter().map(Given::shape).find(|s| (0..ndim).any(|a| a != axis && s[a] != first[a]))
-    {
+    if let Some(other) = parts.iter().map(Given::shape).find(|s| (0..ndim).any(|a| a != axis && s[a] != first[a])) {
         return Err(err!(Shape, "shapes {} and {} do not fit along axis {axis}", show(&first), show(&other)));
     }
     let dtype = promoted(&parts);

@@ -16,7 +16,7 @@ pub mod reduce;
 pub mod reshape;
 pub mod slice;
 
-use crate::data::{Args, Value};
+use crate::data::{Args, DType, Value};
 use crate::op::{Op, infer};
 use crate::text::Result;
 
@@ -37,10 +37,17 @@ pub static OPS: &[&[Op]] = &[
     rechunk::OPS,
     map_blocks::OPS,
     parts::OPS,
+    product::LINKS,
 ];
 
 /// Runs an op; its errors say which op it was, and point at the call.
 pub(crate) fn array_call(args: Args, run: impl FnOnce(Args) -> Result<Value>) -> Result<Value> {
     let (span, name) = (args.span, args.function.name.clone());
     run(args).map_err(|error| infer::of(&name)(error).at(span))
+}
+
+/// Whether a concrete array of that shape may be made: one beyond the memory limit is to be in blocks.
+pub(crate) fn concrete_fits(_args: &Args, shape: &[usize], dtype: DType) -> Result<()> {
+    infer::byte_size(shape, dtype)?;
+    Ok(())
 }

@@ -5,9 +5,7 @@
 //! accumulator and one pair of blocks. Where the result has few blocks, long chains are cut into several, whose results are
 //! added as a tree; the cut depends on the arrays' blocks only, so the bits of a result do not depend on workers.
 
-use crate::data::{
-    Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Task, Value, graph,
-};
+use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Task, Value, graph};
 use crate::err;
 use crate::kernel::elementwise::Binary;
 use crate::kernel::gemm::{self, Threads};
@@ -110,7 +108,9 @@ fn tensordot_axes(spec: &Value, x: &[usize], y: &[usize]) -> Result<Meeting> {
     let meeting = match spec {
         Value::List(pair) if pair.len() == 2 => Meeting { x: list(&pair[0], x.len())?, y: list(&pair[1], y.len())? },
         n => match n.as_int().and_then(|n| usize::try_from(n).ok()) {
-            Some(n) if n <= x.len() && n <= y.len() => Meeting { x: (x.len() - n..x.len()).collect(), y: (0..n).collect() },
+            Some(n) if n <= x.len() && n <= y.len() => {
+                Meeting { x: (x.len() - n..x.len()).collect(), y: (0..n).collect() }
+            }
             Some(n) => {
                 return Err(err!(Index, "{n} axes are to meet, of arrays of shape {} and {}", show(x), show(y)));
             }
@@ -157,7 +157,7 @@ fn result(block: Block, plain: bool) -> Value {
 /// A product of concrete arrays uses all cores when it is a computation of its own, and one inside a task, where other tasks
 /// use the others.
 fn threads() -> Threads {
-    if crate::data::Pool::is_worker() { Threads::One } else { Threads::All }
+    if crate::schedule::inside_task() { Threads::One } else { Threads::All }
 }
 
 fn dot(mut args: Args) -> Result<Value> {
@@ -403,12 +403,17 @@ fn contract(x: Given, y: Given, meeting: Meeting, span: Span) -> Result<Value> {
         .map(|(&a, &b)| chunking::common(&[x.chunks.axis(a), y.chunks.axis(b)]))
         .collect();
     let aligned = |x: &Array, met: &[usize]| {
-        let cut = |a: usize| met.iter().position(|&m| m == a).map_or_else(|| x.chunks.axis(a).clone(), |i| shared[i].clone());
+        let cut =
+            |a: usize| met.iter().position(|&m| m == a).map_or_else(|| x.chunks.axis(a).clone(), |i| shared[i].clone());
         recut(x, Chunks::from_axes((0..x.ndim()).map(cut).collect()), span)
     };
     let (x, y) = (aligned(&x, &meeting.x), aligned(&y, &meeting.y));
     let chunks = Chunks::from_axes(
-        free_x.iter().map(|&a| x.chunks.axis(a).clone()).chain(free_y.iter().map(|&a| y.chunks.axis(a).clone())).collect(),
+        free_x
+            .iter()
+            .map(|&a| x.chunks.axis(a).clone())
+            .chain(free_y.iter().map(|&a| y.chunks.axis(a).clone()))
+            .collect(),
     );
     let (grid, pairs) = pairs(&shared.iter().collect::<Vec<_>>());
     let at = |n: usize| {

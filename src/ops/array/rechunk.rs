@@ -9,7 +9,10 @@ pub static OPS: &[Op] = &[Op {
     doc: "The same array in other blocks.\n`chunks` is as for `ones`: a block shape, one size for every axis, explicit sizes per \
         axis, `:auto`, -1 for a whole axis; or a map from axes to these, which leaves the other axes alone. A concrete array \
         becomes a lazy one.",
-    examples: &[("(chunks (rechunk (ones [6] :chunks 2) 3))", "[[3 3]]"), ("(chunks (rechunk (ones [4 4] :chunks 2) {1 -1}))", "[[2 2] [4]]")],
+    examples: &[
+        ("(chunks (rechunk (ones [6] :chunks 2) 3))", "[[3 3]]"),
+        ("(chunks (rechunk (ones [4 4] :chunks 2) {1 -1}))", "[[2 2] [4]]"),
+    ],
     see: &["chunks", "numblocks"],
     cost: Cost::Cheap,
     kind: Kind::Lazy(|args| super::array_call(args, rechunk)),

@@ -182,7 +182,15 @@ fn one_block(array: &Array, axes: &[usize]) -> bool {
 }
 
 /// A reduction of an array with one block along the reduced axes: the op itself, block by block.
-fn whole(array: &Array, name: &'static str, axes: &[usize], options: &Options, token: Token, dtype: DType, task: Task) -> Array {
+fn whole(
+    array: &Array,
+    name: &'static str,
+    axes: &[usize],
+    options: &Options,
+    token: Token,
+    dtype: DType,
+    task: Task,
+) -> Array {
     let kept = |a: &usize| options.keepdims || !axes.contains(a);
     let places: Vec<usize> = (0..array.ndim()).filter(kept).collect();
     let mut at = At((0..array.ndim()).map(|_| Axis::Block(0)).collect());

@@ -13,7 +13,10 @@ pub static OPS: &[Op] = &[Op {
         many whole axes as fit; `newaxis` makes an axis of size 1; a list of integers takes those elements in that order, a \
         list of bools those where it is true. Lists on several axes each act on their own axis. An array is callable: \
         `(x 0 :5)` is the same. Errors: `dsk::index` for an index out of range or too many of them.",
-    examples: &[("(to-list (slice (arange 10) 2:8:2))", "[2 4 6]"), ("(to-list (slice (arange 5) [true false true false true]))", "[0 2 4]")],
+    examples: &[
+        ("(to-list (slice (arange 10) 2:8:2))", "[2 4 6]"),
+        ("(to-list (slice (arange 5) [true false true false true]))", "[0 2 4]"),
+    ],
     see: &["reshape", "concatenate"],
     cost: Cost::Free,
     kind: Kind::Lazy(|args| super::array_call(args, slice)),
