@@ -233,6 +233,22 @@ impl Block {
         self.buffer.pointer().cast::<T>().wrapping_add(self.offset)
     }
 
+    /// As [`Block::as_ptr`], whatever the dtype.
+    pub fn as_byte_ptr(&self) -> *const u8 {
+        self.buffer.pointer().wrapping_add(self.offset * self.dtype.size())
+    }
+
+    /// The bytes to write, of a block that was just made; those of bools must stay 0 or 1.
+    ///
+    /// # Panics
+    /// As [`Block::as_mut_slice`].
+    pub fn as_mut_bytes(&mut self) -> &mut [u8] {
+        assert!(self.is_contiguous(), "a block that is being written is contiguous");
+        let (start, len) = (self.offset * self.dtype.size(), self.nbytes());
+        let buffer = Arc::get_mut(&mut self.buffer).expect("a block that is being written is not shared");
+        if len == 0 { &mut [] } else { &mut buffer.bytes_mut()[start..start + len] }
+    }
+
     /// The elements in row-major order, where they lie so.
     pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
         let contiguous = self.is_contiguous();
@@ -273,6 +289,11 @@ impl Block {
     /// Whether [`Block::try_as_mut_slice`] would succeed.
     pub fn is_unshared(&mut self) -> bool {
         self.is_contiguous() && Arc::get_mut(&mut self.buffer).is_some()
+    }
+
+    /// Whether the block is most of what its buffer holds: a small part of a large buffer keeps all of it alive.
+    pub fn fills_its_buffer(&self) -> bool {
+        self.buffer.len() <= 2 * self.nbytes()
     }
 
     /// The block as an `ndarray` view.
@@ -321,13 +342,9 @@ impl Block {
         if self.is_contiguous() {
             return self.clone();
         }
-        with_dtype!(self.dtype, T => {
-            let mut out = Block::alloc(self.dtype, &self.shape);
-            let mut target = ndarray::ArrayViewMutD::from_shape(IxDyn(&self.shape), out.as_mut_slice::<T>())
-                .expect("the block was allocated with this shape");
-            target.assign(&self.view::<T>());
-            out
-        })
+        let mut out = Block::alloc(self.dtype, &self.shape);
+        crate::kernel::layout::copy_into(&mut out, &Dims::from_elem(0, self.ndim()), self);
+        out
     }
 
     /// The axes in another order, as a view.

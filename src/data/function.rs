@@ -42,12 +42,6 @@ pub trait Callable: Send + Sync {
         true
     }
 
-    /// Where the caller decides: whether a lazy value within a list or a map among the arguments makes the call lazy too,
-    /// because the function looks at the elements.
-    fn looks_inside(&self) -> bool {
-        false
-    }
-
     /// The function as a form that evaluates to it, where it is not just its name.
     fn source(&self) -> Option<Task> {
         None
@@ -65,6 +59,14 @@ pub trait Host: Send + Sync {
     /// (`assoc` on the accumulator of a fold).
     fn apply_owned(&self, callee: &Value, args: SmallVec<[Value; 6]>, span: Span) -> Result<Value> {
         self.apply(callee, &args, span)
+    }
+
+    /// A lazy call: a lazy value that is the function's answer to these arguments when it is computed.
+    fn delay(&self, args: &Args) -> Result<Value> {
+        let name = &args.function.name;
+        Err(err!(Type, "{name} does not take lazy values here")
+            .label(args.span, "in this call")
+            .help("compute them first"))
     }
 
     /// The op of that name, whatever the user has bound the name to. Heads of tasks in layers are ops.

@@ -212,6 +212,8 @@ impl Unary {
     /// The dtypes for an argument of that dtype; `dsk::type` where NumPy has no loop.
     pub fn rule(self, dtype: DType) -> Result<Rule> {
         let (domain, gives) = self.row();
+        // NumPy makes the missing imaginary part of a bool array in float64.
+        let dtype = if (self, dtype) == (Unary::Angle, DType::Bool) { DType::F64 } else { dtype };
         let compute = domain.compute(dtype).ok_or_else(|| {
             let error = err!(Type, "`{}` does not take {dtype}", self.name());
             match self {

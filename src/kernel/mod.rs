@@ -8,7 +8,11 @@ pub mod gemm;
 pub mod layout;
 pub mod random;
 pub mod reduce;
+mod tile;
 
 pub use elementwise::{Binary, Operand, Typed, Unary};
 pub use fused::{Expr, Program};
 pub use reduce::Reduce;
+
+#[cfg(test)]
+mod tests;

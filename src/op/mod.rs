@@ -44,10 +44,11 @@ pub enum Kind {
     /// Concrete arguments run at once. A lazy value (`Value::Delayed`, or `Value::Array`) among the arguments, or within
     /// lists and maps among them, makes a lazy call of the whole.
     Now(fn(Args) -> Result<Value>),
-    /// As `Now`, but elements are handed on without being looked at, so that lazy ones may be among them: `(first [a b])`
-    /// is `a`, lazy or not. Only an argument that is lazy itself makes a lazy call.
-    Shallow(fn(Args) -> Result<Value>),
-    /// Decides itself what lazy arguments mean: array ops (which make layers), and ops that take lazy values as they are.
+    /// As `Now`, but only the parameter of that name counts, and only if it is lazy itself: elements and other arguments
+    /// are handed on without being looked at, so lazy ones may be among them. `(filter f [a b])` asks `f` about lazy `a`.
+    Over(&'static str, fn(Args) -> Result<Value>),
+    /// Decides itself what lazy arguments mean: array ops (which make layers), and ops that take lazy values as they are
+    /// or make a lazy call of some ([`crate::data::Host::delay`]).
     Lazy(fn(Args) -> Result<Value>),
 }
 

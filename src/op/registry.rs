@@ -1,7 +1,7 @@
 //! The ops of an engine by name, as functions that programs call.
 
 use super::{Kind, Op, usage};
-use crate::data::{Args, Callable, Function, Str, Value};
+use crate::data::{Args, Callable, Function, Str, Value, task::deep};
 use crate::err;
 use crate::text::Result;
 use indexmap::IndexMap;
@@ -89,23 +89,39 @@ pub struct OpCall {
 
 impl Callable for OpCall {
     fn call(&self, args: Args) -> Result<Value> {
+        let lazy = match self.op.kind {
+            Kind::Now(_) => args.values.iter().chain(&args.rest).any(holds_lazy),
+            Kind::Over(coll, _) => {
+                let at = args.index(coll);
+                if args.function.signature.rest_index() == Some(at) {
+                    args.rest.iter().any(Value::is_lazy)
+                } else {
+                    args.values[at].is_lazy()
+                }
+            }
+            Kind::Lazy(_) | Kind::Form => false,
+        };
+        if lazy {
+            return args.host.delay(&args);
+        }
         let span = args.span;
         match self.op.kind {
-            Kind::Now(run) | Kind::Shallow(run) | Kind::Lazy(run) => run(args).map_err(|e| e.at(span)),
+            Kind::Now(run) | Kind::Over(_, run) | Kind::Lazy(run) => run(args).map_err(|e| e.at(span)),
             Kind::Form => Err(err!(Type, "`{}` is a special form, not a function", self.op.name()).at(span)),
         }
     }
 
-    fn takes_lazy(&self) -> bool {
-        matches!(self.op.kind, Kind::Lazy(_) | Kind::Form)
-    }
-
-    fn looks_inside(&self) -> bool {
-        matches!(self.op.kind, Kind::Now(_))
-    }
-
     fn as_any(&self) -> &dyn Any {
         self
+    }
+}
+
+/// Whether the value is lazy, or is a list or map that holds something lazy, however deep.
+fn holds_lazy(value: &Value) -> bool {
+    match value {
+        Value::List(items) => deep(|| items.iter().any(holds_lazy)),
+        Value::Map(map) => deep(|| map.iter().any(|(_, v)| holds_lazy(v))),
+        other => other.is_lazy(),
     }
 }
 

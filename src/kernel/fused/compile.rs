@@ -1,0 +1,308 @@
+//! Expressions to steps: dtypes are resolved by NumPy's rules, conversions become steps of their own, equal steps are one.
+
+use super::{Expr, Program, Source, Step};
+use crate::data::task::deep;
+use crate::data::{Block, DType, Value};
+use crate::err;
+use crate::kernel::create;
+use crate::kernel::elementwise::{Binary, Typed, Unary};
+use crate::kernel::tile::{self, Kernel};
+use crate::text::Result;
+
+/// What a step does, for comparing steps.
+#[derive(Clone, Copy, PartialEq)]
+enum Act {
+    Unary(Unary, DType),
+    Binary(Binary, DType),
+    /// A comparison of int64 with uint64; whether the signed one comes first.
+    Mixed(Binary, bool),
+    Where(DType),
+    Convert(DType, DType),
+}
+
+/// Steps before registers are given out: each makes one value, named by its place in the list.
+struct Draft {
+    act: Act,
+    kernel: Kernel,
+    args: Vec<Source>,
+    width: usize,
+}
+
+/// A compiled part of an expression.
+#[derive(Clone)]
+enum Item {
+    Array(Source, DType),
+    Number(Value),
+}
+
+impl Item {
+    fn typed(&self) -> Typed {
+        match self {
+            Item::Array(_, dtype) => Typed::Strong(*dtype),
+            Item::Number(v) => Typed::Weak(v.number_kind().unwrap_or(crate::data::Kind::Float)),
+        }
+    }
+}
+
+struct Compiler<'a> {
+    inputs: &'a [DType],
+    constants: Vec<Block>,
+    steps: Vec<Draft>,
+}
+
+pub fn compile(inputs: &[DType], expr: &Expr) -> Result<Program> {
+    let mut compiler = Compiler { inputs, constants: Vec::new(), steps: Vec::new() };
+    let item = compiler.item(expr)?;
+    let dtype = item.typed().dtype();
+    let result = compiler.array(item, dtype)?;
+    compiler.finish(result, dtype)
+}
+
+impl Compiler<'_> {
+    fn item(&mut self, expr: &Expr) -> Result<Item> {
+        match expr {
+            Expr::Input(i) => Ok(Item::Array(Source::Input(*i as u16), self.inputs[*i])),
+            Expr::Number(v) if v.number_kind().is_some() => Ok(Item::Number(v.clone())),
+            Expr::Number(v) => Err(err!(Type, "a {} is not a number", v.type_name())),
+            Expr::Unary(op, x) => {
+                let x = deep(|| self.item(x))?;
+                self.unary(*op, x)
+            }
+            Expr::Binary(op, args) => {
+                let a = deep(|| self.item(&args[0]))?;
+                let b = deep(|| self.item(&args[1]))?;
+                self.binary(*op, a, b)
+            }
+            Expr::Where(args) => {
+                let condition = deep(|| self.item(&args[0]))?;
+                let a = deep(|| self.item(&args[1]))?;
+                let b = deep(|| self.item(&args[2]))?;
+                let condition = self.array(condition, DType::Bool)?;
+                let (x, y) = Typed::resolve(a.typed(), b.typed());
+                let dtype = x.promote(y);
+                let (a, b) = (self.array(a, dtype)?, self.array(b, dtype)?);
+                let step = self.step(Act::Where(dtype), tile::where_(dtype), vec![condition, a, b], dtype);
+                Ok(Item::Array(step, dtype))
+            }
+            Expr::Cast(dtype, x) => {
+                let item = deep(|| self.item(x))?;
+                let source = match item {
+                    Item::Array(source, from) => self.convert(source, from, *dtype),
+                    number => self.array(number, *dtype)?,
+                };
+                Ok(Item::Array(source, *dtype))
+            }
+        }
+    }
+
+    /// The item as an array of that dtype.
+    fn array(&mut self, item: Item, dtype: DType) -> Result<Source> {
+        match item {
+            Item::Array(source, from) => Ok(self.convert(source, from, dtype)),
+            Item::Number(number) => {
+                let block = create::scalar(dtype, &number)?;
+                let known = self.constants.iter().position(|c| c.same(&block));
+                let at = known.unwrap_or_else(|| {
+                    self.constants.push(block);
+                    self.constants.len() - 1
+                });
+                Ok(Source::Constant(at as u16))
+            }
+        }
+    }
+
+    fn step(&mut self, act: Act, kernel: Kernel, args: Vec<Source>, out: DType) -> Source {
+        let known = self.steps.iter().position(|s| s.act == act && s.args == args);
+        let at = known.unwrap_or_else(|| {
+            self.steps.push(Draft { act, kernel, args, width: out.size() });
+            self.steps.len() - 1
+        });
+        Source::Register(at as u16)
+    }
+
+    fn convert(&mut self, source: Source, from: DType, to: DType) -> Source {
+        if from == to {
+            return source;
+        }
+        if let Some(kernel) = tile::convert(from, to) {
+            return self.step(Act::Convert(from, to), kernel, vec![source], to);
+        }
+        if from.is_complex() {
+            let real = self.convert(source, from, from.real());
+            return self.convert(real, from.real(), to);
+        }
+        if to.is_complex() {
+            let real = self.convert(source, from, to.real());
+            return self.convert(real, to.real(), to);
+        }
+        // Integers of one size: the same bits.
+        source
+    }
+
+    fn unary(&mut self, op: Unary, x: Item) -> Result<Item> {
+        let dtype = x.typed().dtype();
+        let rule = op.rule(dtype)?;
+        let x = self.array(x, dtype)?;
+        let x = self.convert(x, dtype, rule.compute);
+        if tile::is_identity(op, rule.compute) {
+            return Ok(Item::Array(x, rule.out));
+        }
+        let kernel = tile::unary(op, rule.compute).ok_or_else(|| missing(op.name(), rule.compute))?;
+        Ok(Item::Array(self.step(Act::Unary(op, rule.compute), kernel, vec![x], rule.out), rule.out))
+    }
+
+    fn binary(&mut self, op: Binary, a: Item, b: Item) -> Result<Item> {
+        if op.is_comparison() {
+            return self.comparison(op, a, b);
+        }
+        let (x, y) = Typed::resolve(a.typed(), b.typed());
+        let rule = op.rule(x, y)?;
+        if matches!(op, Binary::LogicalAnd | Binary::LogicalOr | Binary::LogicalXor) {
+            return self.apply(op, a, b, DType::Bool, DType::Bool);
+        }
+        if let (Binary::Power, Item::Number(exponent)) = (op, &b)
+            && let Some(result) = self.constant_power(&a, exponent, rule.compute)?
+        {
+            return Ok(result);
+        }
+        self.apply(op, a, b, rule.compute, rule.out)
+    }
+
+    fn apply(&mut self, op: Binary, a: Item, b: Item, compute: DType, out: DType) -> Result<Item> {
+        let (a, b) = (self.array(a, compute)?, self.array(b, compute)?);
+        let kernel = tile::binary(op, compute).ok_or_else(|| missing(op.name(), compute))?;
+        Ok(Item::Array(self.step(Act::Binary(op, compute), kernel, vec![a, b], out), out))
+    }
+
+    fn comparison(&mut self, op: Binary, a: Item, b: Item) -> Result<Item> {
+        if let (Item::Array(x, DType::I64), Item::Array(y, DType::U64))
+        | (Item::Array(x, DType::U64), Item::Array(y, DType::I64)) = (&a, &b)
+        {
+            let signed_first = matches!(a, Item::Array(_, DType::I64));
+            let kernel = tile::mixed_comparison(op, signed_first).ok_or_else(|| missing(op.name(), DType::U64))?;
+            let step = self.step(Act::Mixed(op, signed_first), kernel, vec![*x, *y], DType::Bool);
+            return Ok(Item::Array(step, DType::Bool));
+        }
+        let (a, b) = (self.widened(a.clone(), &b)?, self.widened(b, &a)?);
+        let (x, y) = Typed::resolve(a.typed(), b.typed());
+        let compute = op.rule(x, y)?.compute;
+        match op {
+            Binary::Greater => self.apply(Binary::Less, b, a, compute, DType::Bool),
+            Binary::GreaterEqual => self.apply(Binary::LessEqual, b, a, compute, DType::Bool),
+            _ => self.apply(op, a, b, compute, DType::Bool),
+        }
+    }
+
+    /// Integers, which are to be compared with a number that their dtype cannot hold, as int64 in the same order.
+    fn widened(&mut self, item: Item, other: &Item) -> Result<Item> {
+        let (Item::Array(source, dtype), Item::Number(number @ Value::Int(_))) = (&item, other) else {
+            return Ok(item);
+        };
+        if !dtype.is_integer() || create::scalar(*dtype, number).is_ok() {
+            return Ok(item);
+        }
+        if *dtype == DType::U64 {
+            // Only negative numbers do not fit, and all elements are above: so are 0 and 1.
+            let low =
+                self.apply(Binary::Minimum, Item::Array(*source, *dtype), Item::Number(Value::Int(1)), *dtype, *dtype)?;
+            return Ok(match low {
+                Item::Array(source, _) => Item::Array(source, DType::I64),
+                number => number,
+            });
+        }
+        Ok(Item::Array(self.convert(*source, *dtype, DType::I64), DType::I64))
+    }
+
+    /// Powers that are cheaper, and as exact, by products: small whole exponents, roots, the reciprocal.
+    fn constant_power(&mut self, base: &Item, exponent: &Value, compute: DType) -> Result<Option<Item>> {
+        let inexact = !compute.is_integer();
+        let exponent = match exponent {
+            Value::Int(n) => *n as f64,
+            Value::Float(x) => *x,
+            _ => return Ok(None),
+        };
+        let x = match base {
+            Item::Array(source, from) => self.convert(*source, *from, compute),
+            Item::Number(_) => return Ok(None),
+        };
+        let unary = |this: &mut Self, op| this.unary(op, Item::Array(x, compute)).map(Some);
+        match exponent {
+            1.0 => Ok(Some(Item::Array(x, compute))),
+            2.0 => unary(self, Unary::Square),
+            -1.0 if inexact => unary(self, Unary::Reciprocal),
+            0.5 if inexact => unary(self, Unary::Sqrt),
+            n if n.fract() == 0.0 && (3.0..=16.0).contains(&n) => {
+                let (mut left, mut square, mut product) = (n as u32, Item::Array(x, compute), None);
+                while left != 0 {
+                    if left & 1 == 1 {
+                        product = Some(match product {
+                            None => square.clone(),
+                            Some(p) => self.apply(Binary::Multiply, p, square.clone(), compute, compute)?,
+                        });
+                    }
+                    left >>= 1;
+                    if left != 0 {
+                        square = self.unary(Unary::Square, square)?;
+                    }
+                }
+                Ok(product)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Gives out registers: a value's is free again after the last step that reads it.
+    fn finish(mut self, result: Source, out: DType) -> Result<Program> {
+        if self.steps.len().max(self.constants.len()).max(self.inputs.len()) > usize::from(u16::MAX) {
+            return Err(err!(Limit, "an elementwise expression has more than {} steps", u16::MAX));
+        }
+        // The last step makes the result.
+        self.steps.truncate(match result {
+            Source::Register(value) => usize::from(value) + 1,
+            _ => 0,
+        });
+        let last_use = |value: usize| {
+            let reads = |s: &Draft| s.args.contains(&Source::Register(value as u16));
+            let in_result = result == Source::Register(value as u16);
+            if in_result { self.steps.len() } else { self.steps.iter().rposition(reads).unwrap_or(value) }
+        };
+        let last_uses: Vec<usize> = (0..self.steps.len()).map(last_use).collect();
+        let (mut homes, mut free, mut registers): (Vec<u16>, Vec<u16>, u16) = (Vec::new(), Vec::new(), 0);
+        let mut steps = Vec::new();
+        for (i, draft) in self.steps.iter().enumerate() {
+            let into = free.pop().unwrap_or_else(|| {
+                registers += 1;
+                registers - 1
+            });
+            let place = |source: &Source| match source {
+                Source::Register(v) => Source::Register(homes[usize::from(*v)]),
+                other => *other,
+            };
+            let mut args = [Source::Input(0); 3];
+            args.iter_mut().zip(&draft.args).for_each(|(to, from)| *to = place(from));
+            steps.push(Step { kernel: draft.kernel, args, arity: draft.args.len() as u8, into });
+            homes.push(into);
+            free.extend((0..=i).filter(|&v| last_uses[v] == i).map(|v| homes[v]));
+        }
+        let result = match result {
+            Source::Register(v) => Source::Register(homes[usize::from(v)]),
+            other => other,
+        };
+        let width = self.steps.iter().map(|s| s.width);
+        let width =
+            width.chain(self.inputs.iter().map(|d| d.size())).chain(self.constants.iter().map(|c| c.dtype().size()));
+        Ok(Program {
+            width: width.max().unwrap_or(1),
+            inputs: self.inputs.to_vec(),
+            constants: self.constants,
+            steps,
+            registers: registers.into(),
+            result,
+            out,
+        })
+    }
+}
+
+fn missing(op: &str, dtype: DType) -> crate::text::Error {
+    err!(Internal, "there is no kernel of `{op}` for {dtype}")
+}

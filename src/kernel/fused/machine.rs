@@ -1,0 +1,120 @@
+//! Runs a program on one tile.
+
+use super::{Program, Source, copy_tile};
+use crate::data::Buffer;
+
+/// A program with memory for one tile of everything between its inputs and its result.
+pub struct Machine<'a> {
+    program: &'a Program,
+    memory: Buffer,
+    /// Bytes a register takes.
+    slot: usize,
+    /// The last step reads the memory that the result goes to.
+    detour: bool,
+}
+
+impl<'a> Machine<'a> {
+    /// For tiles of at most `elements`. `reused` is the input whose memory the result is written to.
+    pub fn new(program: &'a Program, elements: usize, reused: Option<usize>) -> Self {
+        let slot = (elements * program.width).next_multiple_of(64);
+        let slots = program.registers + program.constants.len() + program.inputs.len();
+        let mut machine = Machine { program, memory: Buffer::new(slot * slots), slot, detour: false };
+        machine.detour = reused.is_some_and(|i| {
+            let reads = |source: &Source| *source == Source::Input(i as u16);
+            program.steps.last().is_none_or(|step| step.args[..step.arity.into()].iter().any(reads))
+        });
+        for (i, constant) in program.constants.iter().enumerate() {
+            let size = constant.dtype().size();
+            let to = machine.constant(i);
+            // SAFETY: the slot has room for `elements` elements no wider than `width`; a constant is one element.
+            unsafe {
+                copy_tile(size, constant.as_byte_ptr(), [0, 0], to, [0, size as isize], 1, elements);
+            }
+        }
+        machine
+    }
+
+    fn at(&mut self, slot: usize) -> *mut u8 {
+        self.memory.bytes_mut().as_mut_ptr().wrapping_add(slot * self.slot)
+    }
+
+    fn constant(&mut self, i: usize) -> *mut u8 {
+        self.at(self.program.registers + i)
+    }
+
+    fn gathered(&mut self, i: usize) -> *mut u8 {
+        self.at(self.program.registers + self.program.constants.len() + i)
+    }
+
+    /// Computes a tile of `rows` × `columns`, with inputs that lie at `pointers` by `steps` in bytes. Gives where the result is,
+    /// packed: at `into` if that was given. `None` when a kernel refused.
+    ///
+    /// # Safety
+    /// Pointers and steps must describe initialised, aligned elements of the program's input dtypes; `into` must have room
+    /// for the tile and overlap no input but the one `new` was told of.
+    pub unsafe fn tile(
+        &mut self,
+        pointers: &[*const u8],
+        steps: &[[isize; 2]],
+        rows: usize,
+        columns: usize,
+        into: Option<*mut u8>,
+    ) -> Option<*const u8> {
+        let program = self.program;
+        let n = rows * columns;
+        let mut inputs: smallvec::SmallVec<[*const u8; 8]> = smallvec::SmallVec::new();
+        for (i, (&pointer, &[row, column])) in pointers.iter().zip(steps).enumerate() {
+            let size = program.inputs[i].size();
+            let packed = [(columns * size) as isize, size as isize];
+            let dense = column == packed[1] && (rows == 1 || row == packed[0]);
+            inputs.push(if dense {
+                pointer
+            } else {
+                let to = self.gathered(i);
+                // SAFETY: the caller's elements; the slot has room for a tile and is nobody else's.
+                unsafe { copy_tile(size, pointer, [row, column], to, packed, rows, columns) };
+                to.cast_const()
+            });
+        }
+        let last = program.steps.len().wrapping_sub(1);
+        let mut result = None;
+        for (i, step) in program.steps.iter().enumerate() {
+            let mut args = [std::ptr::null(); 3];
+            for (arg, source) in args.iter_mut().zip(&step.args[..step.arity.into()]) {
+                *arg = self.find(*source, &inputs);
+            }
+            let out = match into {
+                Some(into) if i == last && !self.detour => into,
+                _ => self.at(step.into.into()),
+            };
+            // SAFETY: arguments are tiles of `n` elements of the types the step was compiled for; `out` is a register that no
+            // argument lives in, or the caller's memory, which the last step does not read (see `detour`).
+            if !unsafe { step.kernel.run(&args, out, n) } {
+                return None;
+            }
+            result = Some(out.cast_const());
+        }
+        // The result of a program without steps is an input or a constant.
+        let result = match (result, program.result) {
+            (Some(result), Source::Register(_)) => result,
+            (_, source) => self.find(source, &inputs),
+        };
+        match into {
+            Some(into) if !std::ptr::eq(result, into) => {
+                let bytes = n * program.out.size();
+                // SAFETY: both have room for the tile; without steps `into` may be the very input, hence `copy`.
+                unsafe { std::ptr::copy(result, into, bytes) };
+                Some(into)
+            }
+            _ => Some(result),
+        }
+    }
+
+    fn find(&mut self, source: Source, inputs: &[*const u8]) -> *const u8 {
+        match source {
+            Source::Input(i) => inputs[usize::from(i)],
+            Source::Constant(i) => self.constant(i.into()),
+            Source::Register(i) => self.at(i.into()),
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Nests of elementwise operations as small programs that make one pass over memory.
+//!
+//! An expression compiles to a list of steps, each one kernel over one tile. A block is cut into tiles of at most 512
+//! elements; all steps run on one tile before the next is touched, so that what is between the steps stays in the first
+//! cache. Inputs are read where they lie: contiguous tiles directly, strided and broadcast ones gathered.
+
+mod compile;
+mod machine;
+mod nest;
+
+pub(super) use machine::Machine;
+pub(super) use nest::{Nest, copy_tile};
+
+use super::elementwise::{Binary, Unary};
+use super::layout::broadcast_shapes;
+use super::tile::{Kernel, TILE};
+use crate::data::{Block, DType, Value};
+use crate::err;
+use crate::text::{Error, Result};
+use std::fmt;
+
+/// A nest of elementwise operations.
+#[derive(Clone, Debug)]
+pub enum Expr {
+    /// The n-th block the program is given.
+    Input(usize),
+    /// A plain number, weak in promotion.
+    Number(Value),
+    Unary(Unary, Box<Expr>),
+    Binary(Binary, Box<[Expr; 2]>),
+    /// Condition, then, else.
+    Where(Box<[Expr; 3]>),
+    Cast(DType, Box<Expr>),
+}
+
+impl Expr {
+    pub fn unary(op: Unary, x: Expr) -> Expr {
+        Expr::Unary(op, Box::new(x))
+    }
+
+    pub fn binary(op: Binary, a: Expr, b: Expr) -> Expr {
+        Expr::Binary(op, Box::new([a, b]))
+    }
+
+    pub fn where_(condition: Expr, a: Expr, b: Expr) -> Expr {
+        Expr::Where(Box::new([condition, a, b]))
+    }
+
+    pub fn cast(dtype: DType, x: Expr) -> Expr {
+        Expr::Cast(dtype, Box::new(x))
+    }
+
+    /// `minimum(maximum(x, low), high)`.
+    pub fn clip(x: Expr, low: Option<Expr>, high: Option<Expr>) -> Expr {
+        let x = match low {
+            Some(low) => Expr::binary(Binary::Maximum, x, low),
+            None => x,
+        };
+        match high {
+            Some(high) => Expr::binary(Binary::Minimum, x, high),
+            None => x,
+        }
+    }
+
+    /// Rounds `x`, which has that dtype, to `decimals` places. Integers change only before the point, bool becomes float32
+    /// (NumPy: float16).
+    pub fn round(x: Expr, dtype: DType, decimals: i32) -> Expr {
+        let scale = || Expr::Number(Value::Float(10f64.powi(decimals.saturating_abs())));
+        let rint = |x| Expr::unary(Unary::Rint, x);
+        match (dtype.is_integer(), decimals) {
+            (true, 0..) => x,
+            (true, _) => Expr::cast(dtype, Expr::round(Expr::cast(DType::F64, x), DType::F64, decimals)),
+            (false, 0) => rint(x),
+            (false, 1..) => Expr::binary(Binary::Divide, rint(Expr::binary(Binary::Multiply, x, scale())), scale()),
+            (false, _) => Expr::binary(Binary::Multiply, rint(Expr::binary(Binary::Divide, x, scale())), scale()),
+        }
+    }
+}
+
+/// Where a step finds an argument.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Source {
+    Input(u16),
+    Constant(u16),
+    Register(u16),
+}
+
+#[derive(Clone)]
+struct Step {
+    kernel: Kernel,
+    args: [Source; 3],
+    arity: u8,
+    into: u16,
+}
+
+/// A compiled expression. Programs are values: make one per layer, run it once per block, on any thread.
+#[derive(Clone)]
+pub struct Program {
+    inputs: Vec<DType>,
+    constants: Vec<Block>,
+    steps: Vec<Step>,
+    registers: usize,
+    /// Bytes of the largest element that any register holds.
+    width: usize,
+    result: Source,
+    out: DType,
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "<program of {} steps, {:?} -> {}>", self.steps.len(), self.inputs, self.out)
+    }
+}
+
+/// The only thing kernels refuse.
+fn negative_power() -> Error {
+    err!(Value, "integers to negative integer powers are not integers").help("make one of them a float")
+}
+
+impl Program {
+    /// Compiles an expression for inputs of these dtypes. Errors are those of dtypes (`dsk::type`) and of plain numbers that
+    /// do not fit (`dsk::overflow`).
+    pub fn new(inputs: &[DType], expr: &Expr) -> Result<Program> {
+        compile::compile(inputs, expr)
+    }
+
+    /// The dtype of the result.
+    pub fn dtype(&self) -> DType {
+        self.out
+    }
+
+    /// Runs over blocks that broadcast to the result's shape (`dsk::shape` if they do not). The memory of a block that nobody
+    /// else holds, of the result's shape and dtype, becomes the result's.
+    ///
+    /// # Panics
+    /// When number or dtypes of the blocks are not those the program was compiled for.
+    pub fn run(&self, mut inputs: Vec<Block>) -> Result<Block> {
+        assert!(inputs.iter().map(Block::dtype).eq(self.inputs.iter().copied()), "a program runs on its dtypes");
+        let shapes: Vec<&[usize]> = inputs.iter().map(Block::shape).collect();
+        let shape = broadcast_shapes(&shapes)?;
+        if let Source::Input(i) = self.result {
+            let input = &inputs[usize::from(i)];
+            if input.dtype() == self.out && input.shape() == shape.as_slice() && input.is_contiguous() {
+                return Ok(input.clone());
+            }
+        }
+        let reused = inputs.iter_mut().position(|b| {
+            b.dtype() == self.out && b.shape() == shape.as_slice() && b.is_unshared() && b.fills_its_buffer()
+        });
+        let mut out = match reused {
+            // The block stays among the inputs only as a view of its own memory.
+            Some(i) => std::mem::replace(&mut inputs[i], Block::alloc(self.inputs[i], &[])),
+            None => Block::alloc(self.out, &shape),
+        };
+        if out.is_empty() {
+            return Ok(out);
+        }
+        let pointer = out.as_mut_bytes().as_mut_ptr();
+        let size = self.out.size() as isize;
+        let strides: Vec<isize> = crate::data::block::row_major(&shape).iter().map(|s| s * size).collect();
+        let mut operands = vec![(pointer.cast_const(), strides.clone())];
+        for (i, block) in inputs.iter().enumerate() {
+            operands.push(if reused == Some(i) {
+                (pointer.cast_const(), strides.clone())
+            } else {
+                byte_view(block, &shape)
+            });
+        }
+        // SAFETY: every operand describes elements of a live block of that (broadcast) shape; `out` is exclusively ours, and
+        // the one input that may share its memory is the one named.
+        unsafe { self.stream(pointer, &shape, operands, reused) }?;
+        Ok(out)
+    }
+
+    /// Runs into a region of memory, given by `strides` in bytes, that no input overlaps. Inputs must have that shape.
+    ///
+    /// # Safety
+    /// The region must lie within memory that the caller may write, and be of the program's dtype.
+    pub(super) unsafe fn run_into(
+        &self,
+        out: *mut u8,
+        strides: &[isize],
+        shape: &[usize],
+        inputs: &[Block],
+    ) -> Result<()> {
+        if shape.contains(&0) {
+            return Ok(());
+        }
+        let mut operands = vec![(out.cast_const(), strides.to_vec())];
+        operands.extend(inputs.iter().map(|b| byte_view(b, shape)));
+        // SAFETY: as in `run`; the region is the caller's.
+        unsafe { self.stream(out, shape, operands, None) }
+    }
+
+    /// The pass over memory. Operand 0 is the result's place, the rest are the inputs.
+    unsafe fn stream(
+        &self,
+        out: *mut u8,
+        shape: &[usize],
+        operands: Vec<(*const u8, Vec<isize>)>,
+        reused: Option<usize>,
+    ) -> Result<()> {
+        let sizes: Vec<usize> = std::iter::once(self.out).chain(self.inputs.iter().copied()).map(DType::size).collect();
+        let strides: Vec<Vec<isize>> = operands.iter().map(|(_, s)| s.clone()).collect();
+        let nest = Nest::new(shape, &strides);
+        let plan = nest.elementwise(&sizes, TILE);
+        let mut machine = Machine::new(self, plan.elements(), reused);
+        let size = sizes[0];
+        let bases: Vec<*const u8> = operands[1..].iter().map(|(p, _)| *p).collect();
+        let mut pointers = bases.clone();
+        plan.for_each(|offsets, rows, columns, steps| {
+            let target = out.wrapping_offset(offsets[0]);
+            for (pointer, (base, offset)) in pointers.iter_mut().zip(bases.iter().zip(&offsets[1..])) {
+                *pointer = base.wrapping_offset(*offset);
+            }
+            let [row, column] = steps[0];
+            let dense = column == size as isize && (rows == 1 || row == (columns * size) as isize);
+            // SAFETY: offsets stay within the shape the operands were described for; a dense target has room for the tile.
+            unsafe {
+                let tile = machine
+                    .tile(&pointers, &steps[1..], rows, columns, dense.then_some(target))
+                    .ok_or_else(negative_power)?;
+                if !std::ptr::eq(tile, target) {
+                    let packed = [(columns * size) as isize, size as isize];
+                    copy_tile(size, tile, packed, target, [row, column], rows, columns);
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Where the elements of a block, broadcast to `shape`, are: pointer to the first, strides in bytes.
+pub(super) fn byte_view(block: &Block, shape: &[usize]) -> (*const u8, Vec<isize>) {
+    let view = block.broadcast_to(shape).expect("the shape was broadcast from this block's");
+    let size = block.dtype().size() as isize;
+    (view.as_byte_ptr(), view.strides().iter().map(|s| s * size).collect())
+}

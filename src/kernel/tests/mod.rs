@@ -1,0 +1,3 @@
+//! Kernels against NumPy's recorded results, and against scalar loops.
+
+mod numpy;

@@ -1,0 +1,177 @@
+//! Kernels of one argument.
+
+use super::complex::{self, Arithmetic, C};
+use super::scalar::{Integer, Real};
+use super::{Kernel, of_bits, of_complex, of_floats, of_integers, of_signed, scalar1, vector1};
+use crate::data::{DType, Kind};
+use crate::kernel::elementwise::Unary;
+use num_complex::Complex;
+
+/// Whether the operation gives the elements of that dtype back as they are.
+pub fn is_identity(op: Unary, dtype: DType) -> bool {
+    use Unary::*;
+    match op {
+        Positive => true,
+        Absolute => matches!(dtype.kind(), Kind::Bool | Kind::UInt),
+        Floor | Ceil | Trunc | NanToNum => !matches!(dtype.kind(), Kind::Float | Kind::Complex),
+        Real | Conjugate => !dtype.is_complex(),
+        _ => false,
+    }
+}
+
+/// The kernel of `op` on elements of that (compute) dtype; `None` for identities and what [`Unary::rule`] refuses.
+pub fn unary(op: Unary, dtype: DType) -> Option<Kernel> {
+    Some(match dtype.kind() {
+        Kind::Bool | Kind::UInt | Kind::Int => integers(op, dtype)?,
+        Kind::Float => floats(op, dtype)?,
+        Kind::Complex => complexes(op, dtype)?,
+    })
+}
+
+fn integers(op: Unary, dtype: DType) -> Option<Kernel> {
+    use Unary::*;
+    Some(match op {
+        Negative => of_bits!(dtype, T => vector1(|x: T| x.wrapping_neg())),
+        Absolute => of_signed!(dtype, T => vector1(|x: T| x.wrapping_abs())),
+        Sign => of_integers!(dtype, T => vector1(|x: T| Integer::sign(x))),
+        Square => of_bits!(dtype, T => vector1(|x: T| x.wrapping_mul(x))),
+        Reciprocal => of_integers!(dtype, T => scalar1(|x: T| x.reciprocal())),
+        Invert if dtype == DType::Bool => vector1(|x: u8| x ^ 1),
+        Invert => of_bits!(dtype, T => vector1(|x: T| !x)),
+        LogicalNot => of_bits!(dtype, T => vector1(|x: T| u8::from(x == 0))),
+        Isnan | Isinf | Isneginf | Isposinf | Iscomplex => of_bits!(dtype, T => vector1(|_: T| 0u8)),
+        Isfinite | Isreal => of_bits!(dtype, T => vector1(|_: T| 1u8)),
+        Imag => of_bits!(dtype, T => vector1(|_: T| 0 as T)),
+        _ => return None,
+    })
+}
+
+fn floats(op: Unary, dtype: DType) -> Option<Kernel> {
+    use Unary::*;
+    macro_rules! vector {
+        (|$x:ident, $T:ident| $value:expr) => { of_floats!(dtype, $T => vector1(|$x: $T| $value)) };
+    }
+    macro_rules! scalar {
+        (|$x:ident, $T:ident| $value:expr) => { of_floats!(dtype, $T => scalar1(|$x: $T| $value)) };
+    }
+    Some(match op {
+        Negative => vector!(|x, T| -x),
+        Absolute | Fabs => vector!(|x, T| x.abs()),
+        Sign => vector!(|x, T| super::scalar::Real::sign(x)),
+        Sqrt => vector!(|x, T| x.sqrt()),
+        Square => vector!(|x, T| x * x),
+        Reciprocal => vector!(|x, T| 1.0 / x),
+        Floor => vector!(|x, T| x.floor()),
+        Ceil => vector!(|x, T| x.ceil()),
+        Trunc => vector!(|x, T| x.trunc()),
+        Rint => vector!(|x, T| x.round_ties_even()),
+        Deg2rad => vector!(|x, T| x * (std::f64::consts::PI / 180.0) as T),
+        Rad2deg => vector!(|x, T| x * (180.0 / std::f64::consts::PI) as T),
+        NanToNum => vector!(|x, T| x.finite()),
+        Isnan => vector!(|x, T| u8::from(x.is_nan())),
+        Isinf => vector!(|x, T| u8::from(x.is_infinite())),
+        Isfinite => vector!(|x, T| u8::from(x.is_finite())),
+        Isneginf => vector!(|x, T| u8::from(x == T::NEG_INFINITY)),
+        Isposinf => vector!(|x, T| u8::from(x == T::INFINITY)),
+        Isreal => vector!(|_x, T| 1u8),
+        Iscomplex => vector!(|_x, T| 0u8),
+        Signbit => vector!(|x, T| u8::from(x.is_sign_negative())),
+        LogicalNot => vector!(|x, T| u8::from(x == 0.0)),
+        Imag => vector!(|_x, T| 0.0 as T),
+        Cbrt => scalar!(|x, T| x.cbrt()),
+        Exp => scalar!(|x, T| x.exp()),
+        Exp2 => scalar!(|x, T| x.exp2()),
+        Expm1 => scalar!(|x, T| x.exp_m1()),
+        Log => scalar!(|x, T| x.ln()),
+        Log2 => scalar!(|x, T| x.log2()),
+        Log10 => scalar!(|x, T| x.log10()),
+        Log1p => scalar!(|x, T| x.ln_1p()),
+        Sin => scalar!(|x, T| x.sin()),
+        Cos => scalar!(|x, T| x.cos()),
+        Tan => scalar!(|x, T| x.tan()),
+        Arcsin => scalar!(|x, T| x.asin()),
+        Arccos => scalar!(|x, T| x.acos()),
+        Arctan => scalar!(|x, T| x.atan()),
+        Sinh => scalar!(|x, T| x.sinh()),
+        Cosh => scalar!(|x, T| x.cosh()),
+        Tanh => scalar!(|x, T| x.tanh()),
+        // The standard library computes these three from logarithms and loses digits; C's do not.
+        Arcsinh => scalar!(|x, T| libm::asinh(x.into()) as T),
+        Arccosh => scalar!(|x, T| libm::acosh(x.into()) as T),
+        Arctanh => scalar!(|x, T| libm::atanh(x.into()) as T),
+        Spacing => scalar!(|x, T| x.spacing()),
+        Angle => scalar!(|x, T| (0.0 as T).atan2(x)),
+        Positive | Real | Conjugate | Invert => return None,
+    })
+}
+
+mod libm {
+    #[link(name = "m")]
+    unsafe extern "C" {
+        pub safe fn asinh(x: f64) -> f64;
+        pub safe fn acosh(x: f64) -> f64;
+        pub safe fn atanh(x: f64) -> f64;
+    }
+}
+
+fn complexes(op: Unary, dtype: DType) -> Option<Kernel> {
+    use Unary::*;
+    macro_rules! vector {
+        (|$z:ident, $T:ident| $value:expr) => { of_complex!(dtype, $T => vector1(|$z: Complex<$T>| $value)) };
+    }
+    macro_rules! scalar {
+        (|$z:ident, $T:ident| $value:expr) => { of_complex!(dtype, $T => scalar1(|$z: Complex<$T>| $value)) };
+    }
+    // The elementary functions compute in double precision.
+    macro_rules! wide {
+        ($f:path) => {
+            match dtype {
+                DType::C64 => scalar1(|z: Complex<f32>| {
+                    let w = $f(C::new(z.re.into(), z.im.into()));
+                    Complex::new(w.re as f32, w.im as f32)
+                }),
+                _ => scalar1(|z: C| $f(z)),
+            }
+        };
+    }
+    Some(match op {
+        Negative => vector!(|z, T| -z),
+        Conjugate => vector!(|z, T| z.conj()),
+        Real => vector!(|z, T| z.re),
+        Imag => vector!(|z, T| z.im),
+        Absolute => scalar!(|z, T| z.re.hypot(z.im)),
+        Angle => scalar!(|z, T| z.im.atan2(z.re)),
+        Sign => scalar!(|z, T| Arithmetic::sign(z)),
+        Square => vector!(|z, T| Complex::new(z.re * z.re - z.im * z.im, z.re * z.im + z.im * z.re)),
+        Reciprocal => scalar!(|z, T| z.reciprocal()),
+        Rint => vector!(|z, T| Complex::new(z.re.round_ties_even(), z.im.round_ties_even())),
+        NanToNum => vector!(|z, T| Complex::new(z.re.finite(), z.im.finite())),
+        Isnan => vector!(|z, T| u8::from(z.re.is_nan() | z.im.is_nan())),
+        Isinf => vector!(|z, T| u8::from(z.re.is_infinite() | z.im.is_infinite())),
+        Isfinite => vector!(|z, T| u8::from(z.re.is_finite() & z.im.is_finite())),
+        Isreal => vector!(|z, T| u8::from(z.im == 0.0)),
+        Iscomplex => vector!(|z, T| u8::from(z.im != 0.0)),
+        LogicalNot => vector!(|z, T| u8::from((z.re == 0.0) & (z.im == 0.0))),
+        Sqrt => wide!(complex::csqrt),
+        Exp => wide!(complex::cexp),
+        Exp2 => wide!(complex::cexp2),
+        Expm1 => wide!(complex::cexpm1),
+        Log => wide!(complex::clog),
+        Log2 => wide!(complex::clog2),
+        Log10 => wide!(complex::clog10),
+        Log1p => wide!(complex::clog1p),
+        Sin => wide!(complex::csin),
+        Cos => wide!(complex::ccos),
+        Tan => wide!(complex::ctan),
+        Arcsin => wide!(complex::casin),
+        Arccos => wide!(complex::cacos),
+        Arctan => wide!(complex::catan),
+        Sinh => wide!(complex::csinh),
+        Cosh => wide!(complex::ccosh),
+        Tanh => wide!(complex::ctanh),
+        Arcsinh => wide!(complex::casinh),
+        Arccosh => wide!(complex::cacosh),
+        Arctanh => wide!(complex::catanh),
+        _ => return None,
+    })
+}
