@@ -176,7 +176,7 @@ fn side(shape: &[usize], axis: usize, sizes: &[usize]) -> Vec<Arc<[usize]>> {
 
 /// Whether blocks of this cut, in row-major order, are consecutive runs of elements, and the ends of those runs.
 fn runs_of(cuts: &[Arc<[usize]>], shape: &[usize]) -> Option<Vec<usize>> {
-    let axis = cuts.iter().position(|c| c.iter().any(|&n| n != 1)).unwrap_or(0);
+    let axis = cuts.iter().position(|c| c.iter().any(|&n| n != 1)).unwrap_or(shape.len().saturating_sub(1));
     let whole = (axis + 1..shape.len()).all(|a| cuts[a].len() == 1);
     if !whole || shape.is_empty() {
         return None;
