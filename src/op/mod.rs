@@ -13,6 +13,7 @@ pub mod operand;
 pub mod registry;
 pub mod sequence;
 pub mod token;
+pub mod tree;
 pub mod usage;
 
 pub use operand::{Given, Operand};
