@@ -122,6 +122,12 @@ impl ByHand {
         Ok(order.into_iter().map(|at| self.key(at).clone()).collect())
     }
 
+    /// The keys that no task names.
+    pub fn unnamed(&self) -> Vec<Key> {
+        let named = self.dependencies.reversed();
+        (0..self.len() as u32).filter(|&at| named.get(at).is_empty()).map(|at| self.key(at).clone()).collect()
+    }
+
     fn cycle(&self) -> crate::text::Error {
         let tasks: Vec<(Key, Task)> = self.tasks.iter().map(|(k, t)| (k.clone(), t.clone())).collect();
         cycle::error(&tasks, &self.dependencies)

@@ -50,7 +50,8 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
                 {
                     return true;
                 }
-                if !stands_alone(layer) {
+                // Of what is not an array's, nobody knows how much there is to keep, or what making it again would do.
+                if layer.blocks.is_none() || !stands_alone(layer) {
                     return false;
                 }
                 let total: f64 = uses.iter().map(|u| u.per_block).sum();

@@ -161,13 +161,12 @@ impl Places {
                 }
             }
         }
-        // A parameter that is given by name, even further on, is not a place for a positional argument here; where that
-        // differs from binding from left to right, the call is left to `bind`.
-        let mut open = (0..params.len()).filter(|&p| !matches!(params[p].kind, ParamKind::Keyword | ParamKind::Rest));
+        // A parameter that is given by name, even further on, is not a place for a positional argument.
+        let by_position = |&p: &usize| !matches!(params[p].kind, ParamKind::Keyword | ParamKind::Rest) && !named[p];
+        let mut open = (0..params.len()).filter(by_position);
         let has_rest = function.signature.rest_index().is_some();
         for at in positional {
             match open.next() {
-                Some(param) if named[param] => return None,
                 Some(param) => to[at] = take(param)?,
                 None if has_rest => {}
                 None => return None,
@@ -242,7 +241,7 @@ impl Call {
         let function = &*self.function;
         let Some(places) = &self.places else {
             let args = self.args.iter().map(|c| c.run(frame)).collect::<Result<SmallVec<[Value; 6]>>>()?;
-            return function.call(host, &args, self.span);
+            return function.callable.call(function.bind(host, args, self.span)?);
         };
         let mut args = Args {
             host,
@@ -285,7 +284,7 @@ impl Call {
         for code in &self.args[at + 1..] {
             values.push(code.run(frame)?);
         }
-        self.function.call(frame.host, &values, self.span)
+        self.function.callable.call(self.function.bind(frame.host, values, self.span)?)
     }
 }
 

@@ -1,0 +1,125 @@
+//! What ops on graphs are given: graphs, and keys of them.
+
+use crate::data::{Args, Form, Graph, Key, Layer, Task, Value, task::deep};
+use crate::err;
+use crate::text::{Result, Span};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// The graph that an argument is, or is computed by; a list of collections has one graph together.
+pub fn graph(args: &Args, param: &str) -> Result<Arc<Graph>> {
+    match args.value(param) {
+        Value::Graph(graph) => Ok(graph.clone()),
+        Value::Map(map) => {
+            let pairs = map.iter().map(|(k, v)| (Task::from_quoted(k, Span::NONE), Task::from_quoted(v, Span::NONE)));
+            by_hand(args, pairs.collect()).map(Arc::new)
+        }
+        Value::Code(task) if let Form::Map(pairs) = &task.form => by_hand(args, pairs.to_vec()).map(Arc::new),
+        value => {
+            let mut layers = Vec::new();
+            collect(value, &mut layers);
+            if layers.is_empty() {
+                return Err(args.wrong(param, "a graph, a map of tasks, or a lazy value"));
+            }
+            Ok(Arc::new(Graph::of(&layers)))
+        }
+    }
+}
+
+fn collect(value: &Value, layers: &mut Vec<Arc<Layer>>) {
+    match value {
+        Value::Array(array) => layers.push(array.layer.clone()),
+        Value::Delayed(delayed) => layers.push(delayed.layer.clone()),
+        Value::List(items) => deep(|| items.iter().for_each(|v| collect(v, layers))),
+        Value::Map(map) => deep(|| map.iter().for_each(|(_, v)| collect(v, layers))),
+        _ => {}
+    }
+}
+
+fn by_hand(args: &Args, pairs: Vec<(Task, Task)>) -> Result<Graph> {
+    let pair = |(key, task): (Task, Task)| match Graph::key_of(&key) {
+        Some(key) => Ok((key, task)),
+        None => {
+            Err(err!(Type, "a key of a graph is a symbol, or a list of a symbol and block numbers; found `{key:?}`")
+                .label(key.span.or(args.span), "this is not a key")
+                .help("quote the map: `(graph '{x 1 y (+ x 1)})`"))
+        }
+    };
+    Ok(Graph::from_tasks(pairs.into_iter().map(pair).collect::<Result<_>>()?))
+}
+
+/// Keys as they were asked for, in lists nested as those were.
+pub enum Keys {
+    One(Key),
+    Many(Vec<Keys>),
+}
+
+impl Keys {
+    /// A key, or lists of keys. A list is a key where `has` knows it as one: `[w 0]`.
+    pub fn of(args: &Args, value: &Value, has: &dyn Fn(&Key) -> bool) -> Result<Keys> {
+        if let Some(key) = key_of(value)
+            && (!matches!(value, Value::List(_)) || has(&key) || is_block(value))
+        {
+            return Ok(Keys::One(key));
+        }
+        match value {
+            Value::List(items) => {
+                deep(|| items.iter().map(|v| Keys::of(args, v, has)).collect::<Result<_>>()).map(Keys::Many)
+            }
+            other => Err(args.wrong_value("keys", other, "a quoted key, or lists of them")),
+        }
+    }
+
+    /// All keys, from left to right.
+    pub fn flat(&self) -> Vec<Key> {
+        let mut all = Vec::new();
+        self.collect(&mut all);
+        all
+    }
+
+    fn collect(&self, all: &mut Vec<Key>) {
+        match self {
+            Keys::One(key) => all.push(key.clone()),
+            Keys::Many(keys) => deep(|| keys.iter().for_each(|k| k.collect(all))),
+        }
+    }
+
+    /// One value for each key, in lists nested as the keys are.
+    pub fn nest(&self, values: &mut impl Iterator<Item = Value>) -> Value {
+        match self {
+            Keys::One(_) => values.next().unwrap_or_default(),
+            Keys::Many(keys) => deep(|| Value::list(keys.iter().map(|k| k.nest(values)).collect())),
+        }
+    }
+}
+
+/// The key that a value names: a symbol or a string, or a list of one and block numbers.
+pub fn key_of(value: &Value) -> Option<Key> {
+    match value {
+        Value::Str(name) => Some(Key::new(name.clone())),
+        other => Graph::key_of(&Task::from_quoted(other, Span::NONE)),
+    }
+}
+
+/// Whether a list can only be a key: a name, then numbers.
+fn is_block(value: &Value) -> bool {
+    value.as_list().is_some_and(|items| items.iter().skip(1).all(|v| matches!(v, Value::Int(_))))
+}
+
+/// A key as a value: `x`, `[x 3 0]`.
+pub fn key_value(key: &Key) -> Value {
+    let name = Value::symbol(key.name.clone());
+    if key.index.is_empty() {
+        return name;
+    }
+    let index: SmallVec<[Value; 4]> = key.index.iter().map(|&i| Value::Int(i64::from(i))).collect();
+    Value::list(std::iter::once(name).chain(index).collect())
+}
+
+/// The keys in a list that is an argument; nil has none. Nothing says yet whether they exist.
+pub fn keys(args: &Args, param: &str) -> Result<Vec<Key>> {
+    match args.value(param) {
+        Value::Nil => Ok(Vec::new()),
+        value => Keys::of(args, value, &|_| false).map(|keys| keys.flat()),
+    }
+}
