@@ -31,4 +31,4 @@ mod walk;
 pub use attributes::read as attributes;
 pub use dataset::Dataset;
 pub use listing::{Content, Entry, list, text as listing};
-pub use sink::{Options, Sink};
+pub use sink::{Options, Sink, write_part};

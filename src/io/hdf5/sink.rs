@@ -6,6 +6,7 @@
 //! Until then nothing else in the file has changed, and whatever the new dataset replaces is still there.
 
 use super::attributes::{self, Attribute};
+use super::dataset::Dataset;
 use super::element;
 use super::format::{self, Layout, Medium};
 use super::gather::{self, Trouble};
@@ -21,10 +22,12 @@ use crate::io::codec::shuffle;
 use crate::text::{Error, Result};
 use hdf5_sys::{h5d, h5p};
 use smallvec::SmallVec;
+use parking_lot::RwLock;
 use std::cell::RefCell;
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// How a dataset is to be stored.
 #[derive(Clone, Default)]
@@ -49,14 +52,20 @@ pub struct Sink {
     dtype: DType,
     /// Our own descriptor, for writing beside the library.
     file: File,
-    place: Place,
+    place: RwLock<Place>,
     attributes: Vec<Attribute>,
-    finished: bool,
+    /// A block was written: there is something worth keeping.
+    touched: AtomicBool,
+    finished: AtomicBool,
+    /// The file was made for this dataset.
+    made_file: bool,
 }
 
 /// Where blocks go.
 enum Place {
-    /// There are no elements.
+    /// Nowhere any more: the dataset is finished.
+    Closed,
+    /// There are no elements to write.
     Nowhere,
     /// One after the other from this position on.
     Contiguous(u64),
@@ -111,7 +120,7 @@ impl Sink {
         let cut = cut(chunks, dtype.size(), options)?;
         let temporary = format!("{name}.incomplete");
         locked(|lib| {
-            let file = open_for_writing(lib, path)?;
+            let (file, made_file) = open_for_writing(lib, path)?;
             check_names(lib, &file, path, &name, &temporary, options.overwrite)?;
             let failed = |f: Failure| write_error(path, &name, &f.0);
             let dataset = make(lib, &file, &temporary, dtype, &shape, cut.as_deref(), options).map_err(failed)?;
@@ -128,9 +137,11 @@ impl Sink {
                 shape: shape.clone(),
                 dtype,
                 file: own,
-                place,
+                place: RwLock::new(place),
                 attributes,
-                finished: false,
+                touched: AtomicBool::new(false),
+                finished: AtomicBool::new(false),
+                made_file,
             })
         })
     }
@@ -167,7 +178,9 @@ impl Sink {
         let (Some(from), Some(to)) = (byte_strides(size, block.shape()), byte_strides(size, &self.shape)) else {
             return Err(err!(Internal, "`{}` is larger than any memory", self.target()));
         };
-        match &self.place {
+        self.touched.store(true, Relaxed);
+        match &*self.place.read() {
+            Place::Closed => Err(self.failed("it is complete already")),
             Place::Nowhere => Ok(()),
             Place::Contiguous(at) => {
                 let first = start.iter().zip(&to).map(|(s, t)| s * t).sum();
@@ -204,21 +217,13 @@ impl Sink {
                         false => {
                             let piece = part.of(&block, start, dims);
                             let start: Vec<usize> = (0..dims.len()).map(|a| part.origin[a].max(start[a])).collect();
-                            locked(|lib| self.write_by_library(lib, &open.dataset, &start, &piece))
+                            locked(|lib| write_to(lib, &open.dataset, &start, &piece))
                         }
                     };
                     done.map_err(|f| self.failed(&f.0))
                 })
             }
         }
-    }
-
-    fn write_by_library(&self, lib: &Library, dataset: &Id, start: &[usize], piece: &Block) -> Outcome<()> {
-        let memory = element::native(lib, self.dtype)?;
-        let space = lib.dataset_space(dataset)?;
-        lib.select(&space, start, &vec![1; start.len()], piece.shape())?;
-        let piece = piece.contiguous();
-        lib.write(dataset, &memory, (&lib.space(piece.shape())?, &space), piece.as_bytes().unwrap_or(&[]))
     }
 
     /// Calls `f` with the part of every chunk that a block covers.
@@ -256,11 +261,15 @@ impl Sink {
         }
     }
 
-    /// Gives the dataset its attributes and its name, in place of what it replaces.
-    pub fn finish(mut self) -> Result<()> {
+    /// Whether a block was written.
+    pub fn is_touched(&self) -> bool {
+        self.touched.load(Relaxed)
+    }
+
+    /// Gives the dataset its attributes and its name, in place of what it replaces. Nothing can be written after.
+    pub fn finish(&self) -> Result<()> {
         self.close();
-        self.finished = true;
-        let done = locked(|lib| {
+        locked(|lib| {
             let file = file::open_in_library(lib, &self.path, true)?;
             let failed = |f: Failure| self.failed(&f.0);
             let (temporary, name) = (file::c_name(&self.temporary)?, file::c_name(&self.name)?);
@@ -273,16 +282,21 @@ impl Sink {
                 file::count_replaced();
             }
             lib.rename_link(&file, &temporary, &name).map_err(failed)?;
-            lib.flush(&file).map_err(failed)
-        });
-        done.inspect_err(|_| self.finished = false)
+            lib.flush(&file).map_err(failed)?;
+            self.finished.store(true, Relaxed);
+            Ok(())
+        })
     }
 
     /// Lets go of what the library holds open.
-    fn close(&mut self) {
-        if let Place::Filtered { .. } = self.place {
-            locked(|_| self.place = Place::Nowhere);
-        }
+    fn close(&self) {
+        let place = std::mem::replace(&mut *self.place.write(), Place::Closed);
+        drop(place);
+    }
+
+    /// Whether a file holds nothing but this dataset and the groups it is in.
+    fn is_alone(&self, entries: &[listing::Entry]) -> bool {
+        entries.iter().all(|e| matches!(e.content, listing::Content::Group) || e.name == self.temporary)
     }
 
     fn failed(&self, what: &str) -> Error {
@@ -297,17 +311,28 @@ impl Sink {
     }
 }
 
-/// A store that failed leaves its dataset marked, so that the next one may take its place.
+/// A store that failed before it wrote anything leaves nothing behind; otherwise the dataset stays, marked, so that the next
+/// store may take its place.
 impl Drop for Sink {
     fn drop(&mut self) {
-        if self.finished {
+        if self.finished.load(Relaxed) {
             return;
         }
         self.close();
+        let touched = self.is_touched();
+        if self.made_file && !touched && listing::list(&self.path).is_ok_and(|all| self.is_alone(&all)) {
+            let _ = std::fs::remove_file(&self.path);
+            return;
+        }
         locked(|lib| {
             let leave = || -> Option<()> {
                 let file = lib.open_file(&self.path, true).ok()?;
-                let (dataset, _) = lib.open_object(&file, &file::c_name(&self.temporary).ok()?).ok()?;
+                let name = file::c_name(&self.temporary).ok()?;
+                if !touched {
+                    lib.delete_link(&file, &name).ok()?;
+                    return lib.flush(&file).ok();
+                }
+                let (dataset, _) = lib.open_object(&file, &name).ok()?;
                 let map = mark("left by a store that failed");
                 attributes::write(lib, &dataset, &attributes::prepare(&map).ok()?).ok()?;
                 lib.flush(&file).ok()
@@ -316,6 +341,39 @@ impl Drop for Sink {
             let _ = leave();
         });
     }
+}
+
+/// Writes a block to its place in a dataset that is there.
+pub fn write_part(path: &Path, name: &str, start: &[usize], block: &Block) -> Result<()> {
+    let name = file::normal_name(name)?;
+    let dataset = Dataset::open(path, &name)?;
+    let fits = block.ndim() == dataset.shape().len()
+        && (0..block.ndim()).all(|a| start[a].checked_add(block.shape()[a]).is_some_and(|e| e <= dataset.shape()[a]));
+    if !fits {
+        let (own, whole) = (block.shape(), dataset.shape());
+        return Err(err!(Shape, "a block of shape {own:?} at {start:?} does not fit `{}`, whose shape is {whole:?}", dataset.target()));
+    }
+    if block.dtype() != dataset.dtype() {
+        return Err(err!(Type, "`{}` holds {}, the block {}", dataset.target(), dataset.dtype(), block.dtype())
+            .help(format!("`(astype x :{})` converts it", dataset.dtype())));
+    }
+    if block.is_empty() {
+        return Ok(());
+    }
+    locked(|lib| {
+        let (file, _) = open_for_writing(lib, path)?;
+        let object = listing::find_dataset(lib, &file, path, &name)?;
+        write_to(lib, &object, start, block).map_err(|f| write_error(path, &name, &f.0))
+    })
+}
+
+/// Writes a block through the library, which converts the elements to what the file holds.
+fn write_to(lib: &Library, dataset: &Id, start: &[usize], block: &Block) -> Outcome<()> {
+    let memory = element::native(lib, block.dtype())?;
+    let space = lib.dataset_space(dataset)?;
+    lib.select(&space, start, &vec![1; start.len()], block.shape())?;
+    let block = block.contiguous();
+    lib.write(dataset, &memory, (&lib.space(block.shape())?, &space), block.as_bytes().unwrap_or(&[]))
 }
 
 /// The part of a chunk that a block covers.
@@ -396,7 +454,8 @@ fn write_error(path: &Path, name: &str, what: &str) -> Error {
     err!(Io, "`{}::{name}` cannot be written: {what}", path.display())
 }
 
-fn open_for_writing(lib: &Library, path: &Path) -> Result<Id> {
+/// The file, and whether it was made just now.
+fn open_for_writing(lib: &Library, path: &Path) -> Result<(Id, bool)> {
     match std::fs::metadata(path) {
         Ok(_) => {
             file::open(path)?;
@@ -406,14 +465,14 @@ fn open_for_writing(lib: &Library, path: &Path) -> Result<Id> {
                 }
                 _ => file::system_error(path, &e),
             })?;
-            file::open_in_library(lib, path, true)
+            Ok((file::open_in_library(lib, path, true)?, false))
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
             if let Some(folder) = folder.filter(|f| !f.is_dir()) {
                 return Err(err!(Io, "`{}` cannot be made: there is no folder `{}`", path.display(), folder.display()));
             }
-            lib.create_file(path).map_err(|f| {
+            let made = lib.create_file(path).map_err(|f| {
                 // The system's own words are better than the library's.
                 let why = match OpenOptions::new().write(true).create_new(true).open(path) {
                     Err(e) => e.to_string(),
@@ -423,7 +482,8 @@ fn open_for_writing(lib: &Library, path: &Path) -> Result<Id> {
                     }
                 };
                 err!(Io, "`{}` cannot be made: {why}", path.display())
-            })
+            })?;
+            Ok((made, true))
         }
         Err(e) => Err(file::system_error(path, &e)),
     }
@@ -510,7 +570,7 @@ fn make(
             let dims = sizes(cut);
             lib.check(h5p::H5Pset_chunk(creation.raw(), dims.len() as i32, dims.as_ptr()))?;
         }
-        if is_filtered(options) {
+        if is_filtered(options) && cut.is_some() {
             if options.shuffle {
                 lib.check(h5p::H5Pset_shuffle(creation.raw()))?;
             }
