@@ -21,8 +21,8 @@ use crate::io::codec::deflate::Encoder;
 use crate::io::codec::shuffle;
 use crate::text::{Error, Result};
 use hdf5_sys::{h5d, h5p};
-use smallvec::SmallVec;
 use parking_lot::RwLock;
+use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
@@ -351,7 +351,11 @@ pub fn write_part(path: &Path, name: &str, start: &[usize], block: &Block) -> Re
         && (0..block.ndim()).all(|a| start[a].checked_add(block.shape()[a]).is_some_and(|e| e <= dataset.shape()[a]));
     if !fits {
         let (own, whole) = (block.shape(), dataset.shape());
-        return Err(err!(Shape, "a block of shape {own:?} at {start:?} does not fit `{}`, whose shape is {whole:?}", dataset.target()));
+        return Err(err!(
+            Shape,
+            "a block of shape {own:?} at {start:?} does not fit `{}`, whose shape is {whole:?}",
+            dataset.target()
+        ));
     }
     if block.dtype() != dataset.dtype() {
         return Err(err!(Type, "`{}` holds {}, the block {}", dataset.target(), dataset.dtype(), block.dtype())
@@ -437,14 +441,7 @@ fn write_chunk(lib: &Library, dataset: &Id, origin: &[usize], bytes: &[u8]) -> O
     let origin = sizes(origin);
     // SAFETY: the lock is held; `origin` has an entry for every axis, and `bytes` its length beside it.
     lib.check(unsafe {
-        h5d::H5Dwrite_chunk(
-            dataset.raw(),
-            h5p::H5P_DEFAULT,
-            0,
-            origin.as_ptr(),
-            bytes.len(),
-            bytes.as_ptr().cast(),
-        )
+        h5d::H5Dwrite_chunk(dataset.raw(), h5p::H5P_DEFAULT, 0, origin.as_ptr(), bytes.len(), bytes.as_ptr().cast())
     })
 }
 
@@ -490,14 +487,7 @@ fn open_for_writing(lib: &Library, path: &Path) -> Result<(Id, bool)> {
 }
 
 /// Checks that the name is free, or may be replaced, and that what it lies in are groups; removes what a failed store left.
-fn check_names(
-    lib: &Library,
-    file: &Id,
-    path: &Path,
-    name: &str,
-    temporary: &str,
-    overwrite: bool,
-) -> Result<()> {
+fn check_names(lib: &Library, file: &Id, path: &Path, name: &str, temporary: &str, overwrite: bool) -> Result<()> {
     let shown = path.display();
     for (end, _) in name.match_indices('/').skip(1) {
         let parent = &name[..end];
@@ -512,7 +502,9 @@ fn check_names(
     }
     if listing::is_linked(lib, file, name) {
         match lib.open_object(file, &file::c_name(name)?) {
-            Ok((_, Kind::Group)) => return Err(err!(Io, "`{shown}::{name}` is a group: a dataset cannot take its place")),
+            Ok((_, Kind::Group)) => {
+                return Err(err!(Io, "`{shown}::{name}` is a group: a dataset cannot take its place"));
+            }
             _ if !overwrite => {
                 return Err(err!(Io, "`{shown}` has `{name}` already")
                     .help("`:overwrite true` replaces it, once the new one is complete"));
@@ -522,9 +514,10 @@ fn check_names(
     }
     if listing::is_linked(lib, file, temporary) {
         let c_name = file::c_name(temporary)?;
-        let mark = lib.open_object(file, &c_name).ok().and_then(|(id, _)| {
-            attributes::all(lib, &id).get_text(MARK).and_then(Value::as_text).map(str::to_string)
-        });
+        let mark = lib
+            .open_object(file, &c_name)
+            .ok()
+            .and_then(|(id, _)| attributes::all(lib, &id).get_text(MARK).and_then(Value::as_text).map(str::to_string));
         match mark {
             None => {
                 return Err(err!(Io, "`{shown}` has `{temporary}`, which no store left there")

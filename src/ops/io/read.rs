@@ -47,9 +47,7 @@ fn part(dataset: &Dataset, items: &[Value]) -> Result<Value> {
                 rest.push(Step::New);
                 continue;
             }
-            Step::Axis(Take::Range(range)) => {
-                (range, Take::Range(Range { start: 0, step: 1, count: range.count }))
-            }
+            Step::Axis(Take::Range(range)) => (range, Take::Range(Range { start: 0, step: 1, count: range.count })),
             Step::Axis(Take::One(at)) => {
                 plain = false;
                 (Range { start: at, step: 1, count: 1 }, Take::One(0))

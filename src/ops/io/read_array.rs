@@ -35,9 +35,7 @@ fn read_array(args: Args) -> Result<Value> {
     let dataset = Dataset::open(&target.path, &target.dataset)?;
     let (shape, dtype) = (Dims::from_slice(dataset.shape()), dataset.dtype());
     let chunks = match args.value("chunks") {
-        Value::Keyword(auto) if auto == "auto" => {
-            Chunks::regular(&shape, &auto_block(&shape, dataset.chunks(), dtype))
-        }
+        Value::Keyword(auto) if auto == "auto" => Chunks::regular(&shape, &auto_block(&shape, dataset.chunks(), dtype)),
         spec => chunking::normalize(spec, &shape, dtype, None)?,
     };
     let token = Token::new("read-array").with(dataset.identity()).chunks(&chunks);
