@@ -3,7 +3,7 @@
 use super::gather::Gather;
 use super::plan::{Plan, Want};
 use super::run::{Run, inside_task};
-use super::{Bytes, Config, Runtime, Scheduler, Synchronous};
+use super::{Bytes, Config, Runtime, Synchronous};
 use crate::data::graph::ravel;
 use crate::data::task::deep;
 use crate::data::{Array, Body, Cost, Delayed, Graph, Host, Key, Layer, Map, Task, Value};
@@ -92,6 +92,19 @@ impl Computation<'_> {
         self.run(&wants, &vec![None; wants.len()], first)
     }
 
+    /// Runs a plan and keeps nothing of what it makes.
+    pub fn plan(&self, plan: &Plan) -> Result<()> {
+        let mut gathers: Vec<Option<Gather>> = Vec::new();
+        gathers.resize_with(plan.layers.len(), || None);
+        self.drive(&Run::new(plan, &[], &gathers, self))
+    }
+
+    fn drive(&self, run: &Run) -> Result<()> {
+        // A task that computes does so itself: its workers have work, and may wait for this task.
+        let alone = inside_task() || run.tasks() == 1;
+        run.drive(if alone { &Synchronous } else { &*self.config.scheduler })
+    }
+
     /// Runs what is wanted. Blocks of `arrays` are put together as they come, the results of other wants are kept.
     fn run<R>(
         &self,
@@ -114,10 +127,7 @@ impl Computation<'_> {
             }
         }
         let run = Run::new(&plan, &keep, &gathers, self);
-        // A task that computes does so itself: its workers have work, and may wait for this task.
-        let scheduler: &dyn Scheduler =
-            if inside_task() || plan.len() == 1 { &Synchronous } else { &*self.config.scheduler };
-        run.drive(scheduler)?;
+        self.drive(&run)?;
         let kept: Vec<Vec<Value>> = plan
             .wanted
             .iter()

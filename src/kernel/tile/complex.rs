@@ -31,9 +31,7 @@ mod libm {
     }
 }
 
-pub use libm::{
-    cacos, cacosh, casin, casinh, catan, catanh, ccos, ccosh, cexp, clog, csin, csinh, csqrt, ctan, ctanh,
-};
+pub use libm::{cacos, cacosh, casin, casinh, catan, catanh, ccos, ccosh, cexp, clog, csin, csinh, csqrt, ctan, ctanh};
 
 pub fn cexp2(z: C) -> C {
     cexp(z * std::f64::consts::LN_2)

@@ -91,11 +91,7 @@ fn scalar1<A: Copy + 'static, R: 'static, F: Fn(A) -> R + Copy + 'static>(_: F) 
 }
 
 fn vector2<A: Copy + 'static, B: Copy + 'static, R: 'static, F: Fn(A, B) -> R + Copy + 'static>(_: F) -> Kernel {
-    unsafe fn run<A: Copy, B: Copy, R, F: Fn(A, B) -> R + Copy>(
-        args: &[*const u8; 3],
-        out: *mut u8,
-        n: usize,
-    ) -> bool {
+    unsafe fn run<A: Copy, B: Copy, R, F: Fn(A, B) -> R + Copy>(args: &[*const u8; 3], out: *mut u8, n: usize) -> bool {
         let (a, b) = args!(args, n, 0: A, 1: B);
         each2(a, b, out!(out, n, R), conjure::<F>());
         true
@@ -115,11 +111,7 @@ fn scalar2<A: Copy + 'static, R: 'static, F: Fn(A, A) -> R + Copy + 'static>(_: 
 
 /// A kernel of two arguments that may refuse.
 fn checked2<A: Copy + 'static, R: 'static, F: Fn(A, A) -> Option<R> + Copy + 'static>(_: F) -> Kernel {
-    unsafe fn run<A: Copy, R, F: Fn(A, A) -> Option<R> + Copy>(
-        args: &[*const u8; 3],
-        out: *mut u8,
-        n: usize,
-    ) -> bool {
+    unsafe fn run<A: Copy, R, F: Fn(A, A) -> Option<R> + Copy>(args: &[*const u8; 3], out: *mut u8, n: usize) -> bool {
         let (a, b) = args!(args, n, 0: A, 1: A);
         let f = conjure::<F>();
         out!(out, n, R).iter_mut().zip(a).zip(b).all(|((out, &a), &b)| match f(a, b) {

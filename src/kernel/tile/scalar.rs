@@ -21,7 +21,6 @@ pub trait Real: Copy + PartialOrd + 'static {
 macro_rules! real {
     ($T:ident) => {
         impl Real for $T {
-
             fn fmod(self, other: Self) -> Self {
                 self % other
             }
