@@ -1,0 +1,165 @@
+//! Reading and writing many small pieces of a file with few calls, straight from and to where they belong in memory.
+
+use super::walk::{Run, Walk};
+use rustix::io::{Errno, preadv, pwritev};
+use std::fs::File;
+use std::io::{IoSlice, IoSliceMut};
+use std::os::unix::fs::FileExt;
+
+/// As many pieces as the system takes in one call.
+const MOST_PIECES: usize = 1024;
+/// Runs at least this long are read to their places directly; shorter ones are cheaper to copy out of a larger piece.
+const DIRECT: usize = 1024;
+/// Reading over a gap of up to this many bytes is cheaper than another call.
+const GAP: usize = 4096;
+/// How much of the file is read at once to copy short runs out of.
+const WINDOW: usize = 256 * 1024;
+
+/// Why a piece of a file could not be moved.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The file ends before.
+    Short,
+    System(std::io::Error),
+}
+
+impl From<std::io::Error> for Trouble {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => Trouble::Short,
+            _ => Trouble::System(error),
+        }
+    }
+}
+
+impl From<Errno> for Trouble {
+    fn from(errno: Errno) -> Self {
+        Trouble::System(errno.into())
+    }
+}
+
+/// Reads every run of a walk, whose `from` counts from `base` in the file, to its place in `out`.
+pub fn read(file: &File, base: u64, walk: Walk, out: &mut [u8]) -> Result<(), Trouble> {
+    let mut walk = walk.peekable();
+    match walk.peek() {
+        None => Ok(()),
+        Some(run) if run.len >= DIRECT => read_direct(file, base, walk, out),
+        Some(_) => read_windows(file, base, walk, out),
+    }
+}
+
+fn read_direct(
+    file: &File,
+    base: u64,
+    mut runs: std::iter::Peekable<Walk>,
+    out: &mut [u8],
+) -> Result<(), Trouble> {
+    let mut sink = [0u8; GAP];
+    while let Some(&first) = runs.peek() {
+        // Runs come in growing order on both sides: memory is split off front to back, and so is the gap sink, a piece
+        // a gap, until it is used up.
+        let mut pieces: Vec<IoSliceMut> = Vec::with_capacity(MOST_PIECES.min(64));
+        let mut rest = &mut out[..];
+        let mut rest_at = 0;
+        let mut waste = &mut sink[..];
+        let mut end = first.from;
+        while let Some(&run) = runs.peek() {
+            let gap = run.from - end;
+            if gap > waste.len() || pieces.len() + 2 > MOST_PIECES {
+                break;
+            }
+            if gap > 0 {
+                let (piece, left) = std::mem::take(&mut waste).split_at_mut(gap);
+                pieces.push(IoSliceMut::new(piece));
+                waste = left;
+            }
+            let (_, from_run) = std::mem::take(&mut rest).split_at_mut(run.to - rest_at);
+            let (piece, left) = from_run.split_at_mut(run.len);
+            pieces.push(IoSliceMut::new(piece));
+            (rest, rest_at) = (left, run.to + run.len);
+            end = run.from + run.len;
+            runs.next();
+        }
+        read_pieces(file, base + first.from as u64, &mut pieces)?;
+    }
+    Ok(())
+}
+
+fn read_pieces(file: &File, mut at: u64, mut pieces: &mut [IoSliceMut]) -> Result<(), Trouble> {
+    while !pieces.is_empty() {
+        match preadv(file, pieces, at) {
+            Ok(0) => return Err(Trouble::Short),
+            Ok(n) => {
+                at += n as u64;
+                IoSliceMut::advance_slices(&mut pieces, n);
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+fn read_windows(
+    file: &File,
+    base: u64,
+    mut runs: std::iter::Peekable<Walk>,
+    out: &mut [u8],
+) -> Result<(), Trouble> {
+    let mut window: Vec<u8> = Vec::new();
+    let mut batch: Vec<Run> = Vec::new();
+    while let Some(&first) = runs.peek() {
+        batch.clear();
+        let mut end = first.from;
+        while let Some(&run) = runs.peek() {
+            if run.from - end > GAP || (run.from + run.len - first.from > WINDOW && !batch.is_empty()) {
+                break;
+            }
+            batch.push(run);
+            end = run.from + run.len;
+            runs.next();
+        }
+        window.resize(end - first.from, 0);
+        file.read_exact_at(&mut window, base + first.from as u64)?;
+        for run in &batch {
+            let from = run.from - first.from;
+            out[run.to..run.to + run.len].copy_from_slice(&window[from..from + run.len]);
+        }
+    }
+    Ok(())
+}
+
+/// Writes every run of a walk, from `bytes` to its place in the file, counted from `base`. What is between runs in the file
+/// stays as it is.
+pub fn write(file: &File, base: u64, walk: Walk, bytes: &[u8]) -> Result<(), Trouble> {
+    let mut runs = walk.peekable();
+    while let Some(&first) = runs.peek() {
+        let mut pieces: Vec<IoSlice> = Vec::with_capacity(64);
+        let mut end = first.to;
+        while let Some(&run) = runs.peek() {
+            if run.to != end || pieces.len() == MOST_PIECES {
+                break;
+            }
+            pieces.push(IoSlice::new(&bytes[run.from..run.from + run.len]));
+            end = run.to + run.len;
+            runs.next();
+        }
+        write_pieces(file, base + first.to as u64, &mut pieces)?;
+    }
+    Ok(())
+}
+
+fn write_pieces(file: &File, mut at: u64, mut pieces: &mut [IoSlice]) -> Result<(), Trouble> {
+    while !pieces.is_empty() {
+        match pwritev(file, pieces, at) {
+            Ok(0) => return Err(Trouble::Short),
+            Ok(n) => {
+                at += n as u64;
+                IoSlice::advance_slices(&mut pieces, n);
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}

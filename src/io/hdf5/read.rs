@@ -1,0 +1,334 @@
+//! Reading a part of a dataset into a block.
+//!
+//! Contiguous data and chunks without filters are read by the system straight into the block's rows; filtered chunks are
+//! read whole, decoded, and copied. Neither takes the library or its lock, so workers read side by side.
+
+use super::dataset::{Chunked, Dataset, Storage, is_still_there};
+use super::element::Encoding;
+use super::file;
+use super::gather::{self, Trouble};
+use super::library::{Failure, locked};
+use super::listing;
+use super::pipeline::Scratch;
+use super::walk::{Walk, byte_strides};
+use crate::data::slice::Range;
+use crate::data::{Block, DType, Dims};
+use crate::err;
+use crate::text::{Error, Result};
+use smallvec::SmallVec;
+use std::cell::RefCell;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering;
+
+thread_local! {
+    /// Kept between chunks: fresh pages cost more than decoding into old ones.
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
+}
+
+type Sizes = SmallVec<[usize; 6]>;
+
+/// The part of one axis that is to be read, always forwards.
+#[derive(Clone, Copy)]
+struct Part {
+    start: usize,
+    step: usize,
+    count: usize,
+}
+
+impl Part {
+    /// The elements of this part within `[from, from + len)`: the first one's place in the part, and how many.
+    fn within(&self, from: usize, len: usize) -> (usize, usize) {
+        let before = |at: usize| at.saturating_sub(self.start).div_ceil(self.step).min(self.count);
+        let (first, end) = (before(from), before(from + len));
+        (first, end - first)
+    }
+
+    fn last(&self) -> usize {
+        self.start + (self.count - 1) * self.step
+    }
+}
+
+impl Dataset {
+    /// Reads `region`, a range for each axis. Elements that were never written are the fill value.
+    ///
+    /// # Errors
+    /// `dsk::io` where the file is damaged, shorter than it says, or another one by now.
+    pub fn read(&self, region: &[Range]) -> Result<Block> {
+        self.check_place()?;
+        let parts = self.parts(region)?;
+        let shape: Dims = parts.iter().map(|p| p.count).collect();
+        if byte_strides(self.element.size.max(self.dtype().size()), &shape).is_none() {
+            return Err(err!(Memory, "a block of shape {:?} is larger than any memory", shape.as_slice()));
+        }
+        // Bytes as the file has them; bools and halves become what they are afterwards.
+        let raw = match self.element.encoding {
+            Encoding::Bool => DType::U8,
+            Encoding::Half { .. } if self.is_direct() => DType::U16,
+            _ => self.dtype(),
+        };
+        let mut block = Block::alloc(raw, &shape);
+        if !block.is_empty() {
+            match &self.storage {
+                Storage::Contiguous(Some(at)) => self.read_contiguous(*at, &parts, &shape, block.as_mut_bytes())?,
+                Storage::Contiguous(None) => self.fill_all(block.as_mut_bytes()),
+                Storage::Chunked(chunked) => self.read_chunks(chunked, &parts, &shape, block.as_mut_bytes())?,
+                Storage::Library(_) => self.read_by_library(&parts, &shape, block.as_mut_bytes())?,
+            }
+        }
+        let mut block = self.finish(block);
+        for (axis, range) in region.iter().enumerate() {
+            if range.step < 0 && range.count > 1 {
+                let last = range.count - 1;
+                block = block.slice_axis(axis, Range { start: last, step: -1, count: range.count });
+            }
+        }
+        Ok(block)
+    }
+
+    /// Reads the whole of it.
+    pub fn read_all(&self) -> Result<Block> {
+        let all = |&count: &usize| Range { start: 0, step: 1, count };
+        self.read(&self.shape().iter().map(all).collect::<SmallVec<[Range; 6]>>())
+    }
+
+    fn damaged(&self, what: impl std::fmt::Display) -> Error {
+        err!(Io, "`{}` cannot be read: {what}", self.target())
+    }
+
+    fn trouble(&self, trouble: Trouble) -> Error {
+        match trouble {
+            Trouble::Short => self.damaged("the file ends before its data does; it was cut off"),
+            Trouble::System(error) => self.damaged(error),
+        }
+    }
+
+    /// A store that replaced datasets since may have replaced this one: then its space is somebody else's.
+    fn check_place(&self) -> Result<()> {
+        let now = file::replaced();
+        if self.known_at.load(Ordering::Relaxed) != now {
+            if !is_still_there(self.path(), self.name(), self.address) {
+                return Err(err!(Io, "`{}` was replaced after it was opened", self.target())
+                    .help("call `read-array` again for what is there now"));
+            }
+            self.known_at.store(now, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn parts(&self, region: &[Range]) -> Result<SmallVec<[Part; 6]>> {
+        let ndim = self.shape().len();
+        if region.len() != ndim {
+            return Err(err!(Index, "`{}` has {ndim} axes, and {} ranges were given", self.target(), region.len()));
+        }
+        let part = |(range, &len): (&Range, &usize)| {
+            let step = range.step.unsigned_abs().max(1);
+            let span = range.count.saturating_sub(1).checked_mul(step)?;
+            let start = if range.step < 0 { range.start.checked_sub(span)? } else { range.start };
+            let fits = range.count == 0 || start.checked_add(span)? < len;
+            fits.then_some(Part { start, step, count: range.count })
+        };
+        let parts: Option<SmallVec<[Part; 6]>> = region.iter().zip(self.shape()).map(part).collect();
+        parts.ok_or_else(|| err!(Index, "the part to read lies outside `{}`, whose shape is {:?}", self.target(), self.shape()))
+    }
+
+    fn read_contiguous(&self, at: u64, parts: &[Part], shape: &[usize], out: &mut [u8]) -> Result<()> {
+        let size = self.element.size;
+        let (Some(from), Some(to)) = (byte_strides(size, self.shape()), byte_strides(size, shape)) else {
+            return Err(self.damaged("it is larger than any memory"));
+        };
+        let start: usize = parts.iter().zip(&from).map(|(p, s)| p.start * s).sum();
+        let steps: Sizes = parts.iter().zip(&from).map(|(p, s)| p.step * s).collect();
+        let walk = Walk::new(size, shape, &steps, &to, (start, 0));
+        gather::read(&self.file, at, walk, out).map_err(|t| self.trouble(t))
+    }
+
+    fn read_chunks(&self, chunked: &Chunked, parts: &[Part], shape: &[usize], out: &mut [u8]) -> Result<()> {
+        let size = self.element.size;
+        let list = chunked.list(self.shape(), &self.file).map_err(|what| self.damaged(what))?;
+        let (Some(inner), Some(outer)) = (byte_strides(size, &chunked.dims), byte_strides(size, shape)) else {
+            return Err(self.damaged("it is larger than any memory"));
+        };
+        let steps: Sizes = parts.iter().zip(&inner).map(|(p, s)| p.step * s).collect();
+        let ndim = shape.len();
+        let grid: Sizes = self.shape().iter().zip(&chunked.dims).map(|(n, c)| n.div_ceil(*c)).collect();
+        let first: Sizes = parts.iter().zip(&chunked.dims).map(|(p, c)| p.start / c).collect();
+        let last: Sizes = parts.iter().zip(&chunked.dims).map(|(p, c)| p.last() / c).collect();
+        let mut index = first.clone();
+        loop {
+            // Where the chunk's part of the region begins in the chunk and in the block, and its shape.
+            let (mut from, mut to) = (0, 0);
+            let mut count: Sizes = SmallVec::new();
+            for axis in 0..ndim {
+                let start = index[axis] * chunked.dims[axis];
+                let (at, n) = parts[axis].within(start, chunked.dims[axis]);
+                count.push(n);
+                if n > 0 {
+                    from += (parts[axis].start + at * parts[axis].step - start) * inner[axis];
+                    to += at * outer[axis];
+                }
+            }
+            if !count.contains(&0) {
+                let number = index.iter().zip(&grid).fold(0u64, |n, (&i, &g)| n * g as u64 + i as u64);
+                let stored = list.binary_search_by_key(&number, |c| c.number).ok().map(|at| list[at]);
+                match stored {
+                    None => self.fill_part(&count, &outer, to, out),
+                    Some(stored) if chunked.pipeline.is_empty() => {
+                        let walk = Walk::new(size, &count, &steps, &outer, (from, to));
+                        gather::read(&self.file, stored.position, walk, out).map_err(|t| self.trouble(t))?;
+                    }
+                    Some(stored) => SCRATCH.with_borrow_mut(|scratch| {
+                        let bytes = self.decoded(chunked, stored.position, stored.size, stored.mask, scratch)?;
+                        let walk = Walk::new(size, &count, &steps, &outer, (from, to));
+                        copy(walk, bytes, out);
+                        Ok(())
+                    })?,
+                }
+            }
+            // The next chunk in row-major order.
+            let Some(axis) = (0..ndim).rev().find(|&a| index[a] < last[a]) else { return Ok(()) };
+            index[axis] += 1;
+            index[axis + 1..].copy_from_slice(&first[axis + 1..]);
+        }
+    }
+
+    /// The bytes of a filtered chunk.
+    fn decoded<'a>(
+        &self,
+        chunked: &Chunked,
+        position: u64,
+        size: u64,
+        mask: u32,
+        scratch: &'a mut Scratch,
+    ) -> Result<&'a [u8]> {
+        // No filter of ours makes a chunk much larger than it was.
+        let most = chunked.bytes.saturating_mul(2).saturating_add(4096);
+        let size = usize::try_from(size).ok().filter(|&n| n <= most);
+        let size = size.ok_or_else(|| self.damaged("a chunk is said to take more space than it can"))?;
+        scratch.stored.resize(size, 0);
+        self.file.read_exact_at(&mut scratch.stored, position).map_err(|e| self.trouble(e.into()))?;
+        chunked.pipeline.decode(mask, chunked.bytes, scratch).map_err(|what| self.damaged(what))
+    }
+
+    fn fill_all(&self, out: &mut [u8]) {
+        out.chunks_exact_mut(self.fill.len()).for_each(|element| element.copy_from_slice(&self.fill));
+    }
+
+    fn fill_part(&self, count: &[usize], strides: &[usize], start: usize, out: &mut [u8]) {
+        for run in Walk::new(self.element.size, count, strides, strides, (start, start)) {
+            self.fill_all(&mut out[run.to..run.to + run.len]);
+        }
+    }
+
+    /// Through the library, which converts the elements itself.
+    fn read_by_library(&self, parts: &[Part], shape: &[usize], out: &mut [u8]) -> Result<()> {
+        locked(|lib| {
+            let file = file::open_in_library(lib, self.path(), false)?;
+            let object = listing::find_dataset(lib, &file, self.path(), self.name())?;
+            let mut read = || {
+                let file_type = lib.dataset_type(&object)?;
+                let memory = self.element.memory_type(lib, &file_type)?;
+                let part = lib.dataset_space(&object)?;
+                let list = |f: fn(&Part) -> usize| parts.iter().map(f).collect::<Vec<_>>();
+                lib.select(&part, &list(|p| p.start), &list(|p| p.step), &list(|p| p.count))?;
+                lib.read(&object, &memory, (&lib.space(shape)?, &part), out)
+            };
+            read().map_err(|Failure(what)| self.damaged(what))
+        })
+    }
+
+    /// The elements as their dtype has them.
+    fn finish(&self, mut block: Block) -> Block {
+        match self.element.encoding {
+            Encoding::Swapped(unit) if self.is_direct() => {
+                swap(block.as_mut_bytes(), unit);
+                block
+            }
+            Encoding::Bool => convert(&block, |byte: u8| byte != 0),
+            Encoding::Half { swapped } if self.is_direct() => {
+                convert(&block, move |bits: u16| half(if swapped { bits.swap_bytes() } else { bits }))
+            }
+            _ => block,
+        }
+    }
+}
+
+fn convert<A: crate::data::Element, B: crate::data::Element>(block: &Block, f: impl Fn(A) -> B) -> Block {
+    let mut out = Block::alloc(B::DTYPE, block.shape());
+    let elements = block.as_slice::<A>().unwrap_or(&[]);
+    out.as_mut_slice::<B>().iter_mut().zip(elements).for_each(|(to, &from)| *to = f(from));
+    out
+}
+
+/// Copies the runs of a walk.
+fn copy(walk: Walk, from: &[u8], to: &mut [u8]) {
+    for run in walk {
+        to[run.to..run.to + run.len].copy_from_slice(&from[run.from..run.from + run.len]);
+    }
+}
+
+/// Turns the bytes of every number of `unit` bytes around.
+fn swap(bytes: &mut [u8], unit: usize) {
+    fn each<const N: usize>(bytes: &mut [u8]) {
+        bytes.as_chunks_mut::<N>().0.iter_mut().for_each(|number| number.reverse());
+    }
+    match unit {
+        2 => each::<2>(bytes),
+        4 => each::<4>(bytes),
+        _ => each::<8>(bytes),
+    }
+}
+
+/// IEEE 754 binary16 to binary32, exactly.
+fn half(bits: u16) -> f32 {
+    let sign = u32::from(bits & 0x8000) << 16;
+    let exponent = u32::from(bits >> 10 & 0x1f);
+    let mantissa = u32::from(bits & 0x3ff);
+    match exponent {
+        // Zero and subnormals: multiples of 2^-24.
+        0 => f32::from_bits(sign | (mantissa as f32 * 2f32.powi(-24)).to_bits()),
+        31 => f32::from_bits(sign | 0x7f80_0000 | mantissa << 13),
+        _ => f32::from_bits(sign | (exponent + 112) << 23 | mantissa << 13),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_widened_exactly() {
+        for (bits, value) in [
+            (0x0000, 0.0),
+            (0x8000, -0.0),
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0001, 5.960_464_5e-8),
+            (0x03ff, 6.097_555e-5),
+            (0x0400, 6.103_515_6e-5),
+            (0x7c00, f32::INFINITY),
+            (0x3555, 0.333_251_95),
+        ] {
+            assert_eq!(half(bits).to_bits(), f32::to_bits(value), "{bits:#06x}");
+        }
+        assert!(half(0x7e00).is_nan());
+    }
+
+    #[test]
+    fn a_part_knows_which_of_its_elements_lie_in_a_chunk() {
+        // 3, 7, 11, 15, 19
+        let part = Part { start: 3, step: 4, count: 5 };
+        assert_eq!(part.within(0, 3), (0, 0));
+        assert_eq!(part.within(0, 8), (0, 2));
+        assert_eq!(part.within(8, 8), (2, 2));
+        assert_eq!(part.within(12, 3), (3, 0));
+        assert_eq!(part.within(16, 80), (4, 1));
+    }
+
+    #[test]
+    fn numbers_are_turned_around() {
+        let mut bytes = [1, 2, 3, 4, 5, 6, 7, 8];
+        swap(&mut bytes, 4);
+        assert_eq!(bytes, [4, 3, 2, 1, 8, 7, 6, 5]);
+    }
+}
