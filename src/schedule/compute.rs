@@ -208,11 +208,11 @@ fn kept(value: &Value, blocks: Vec<Value>) -> Value {
         other => return other.clone(),
     };
     let grid = layer.grid.clone();
-    let body = {
+    let block = {
         let grid = grid.clone();
-        let block = move |index: &[u32]| blocks.get(ravel(index, &grid)).cloned().unwrap_or_default();
-        Body::PerBlock(Arc::new(move |index: &[u32]| (Vec::new(), Task::data(block(index)))))
+        Task::index(move |index| blocks.get(ravel(index, &grid)).cloned().unwrap_or_default())
     };
+    let body = Body::Blockwise { inputs: Vec::new(), task: block };
     let layer = Arc::new(Layer {
         name: layer.name.clone(),
         grid,

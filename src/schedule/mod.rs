@@ -7,6 +7,7 @@
 pub mod compute;
 pub mod config;
 mod crew;
+mod fused;
 mod gather;
 mod plan;
 mod results;

@@ -10,6 +10,7 @@
 //! dependencies   [] [0] [] [2]     dependents   [1] [] [3] []     roots   0 2
 //! ```
 
+use super::fused;
 use super::task::{self, Code, Names};
 use crate::data::graph::unravel;
 use crate::data::{Body, Function, Graph, Host, Key, Layer, Str, Task, Value};
@@ -221,6 +222,8 @@ impl<'a> Builder<'a> {
         if let Body::Blockwise { inputs, task } = &layer.body {
             known.rules = inputs.iter().map(|input| self.rule(&known, input)).collect::<Result<_>>()?;
             let code = task::compile(task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
+            // One program for all blocks: it pays even for a single call.
+            let code = fused::fuse(code, 1);
             known.code = self.codes.len() as u32;
             self.codes.push(code);
         }
@@ -329,6 +332,7 @@ impl<'a> Builder<'a> {
                     self.dependencies.push(id);
                 }
                 let code = task::compile(&task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
+                let code = fused::fuse(code, 2);
                 self.own_code(id, code);
             }
             Body::Tasks(tasks) => {
