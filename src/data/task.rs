@@ -179,8 +179,32 @@ impl PartialEq for Task {
             (Form::Map(a), Form::Map(b)) => deep(|| a == b),
             (Form::Input(a), Form::Input(b)) => a == b,
             (Form::Index(a), Form::Index(b)) => Arc::ptr_eq(&a.function, &b.function) && a.at == b.at,
+            (Form::Data(value), form) | (form, Form::Data(value)) => is_form_of(value, form),
             _ => false,
         }
+    }
+}
+
+/// Whether computing the form is sure to give the value: a list of data is the same task as the data list, `(quote x)`
+/// the same as `x` as data.
+fn is_form_of(value: &Value, form: &Form) -> bool {
+    let is = |value: &Value, task: &Task| match &task.form {
+        Form::Data(v) => v.same(value),
+        form => is_form_of(value, form),
+    };
+    match (value, form) {
+        (Value::List(values), Form::List(tasks)) => {
+            values.len() == tasks.len() && deep(|| values.iter().zip(tasks.iter()).all(|(v, t)| is(v, t)))
+        }
+        (Value::Map(map), Form::Map(pairs)) => {
+            map.len() == pairs.len()
+                && deep(|| map.iter().zip(pairs.iter()).all(|((k, v), (l, w))| is(k, l) && is(v, w)))
+        }
+        (value, Form::Call(items)) => match &items[..] {
+            [head, body] => head.as_symbol().is_some_and(|s| s == "quote") && deep(|| body.quoted().same(value)),
+            _ => false,
+        },
+        _ => false,
     }
 }
 

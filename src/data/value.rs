@@ -261,6 +261,11 @@ impl Value {
             Value::Str(s) | Value::Keyword(s) => hash_text(s, state),
             Value::Slice(s) => s.hash(state),
             Value::Regex(r) => r.as_str().hash(state),
+            Value::Code(t) => {
+                if let Form::Key(key) = &t.form {
+                    key.hash(state);
+                }
+            }
             Value::List(items) => deep(|| items.iter().for_each(|v| v.hash_into(state))),
             // Order does not count in equality, so it must not count here.
             Value::Map(m) => m.len().hash(state),

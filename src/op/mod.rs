@@ -13,6 +13,7 @@ pub mod operand;
 pub mod registry;
 pub mod sequence;
 pub mod token;
+pub mod tree;
 pub mod usage;
 
 pub use operand::{Given, Operand};
@@ -57,4 +58,23 @@ impl Op {
         let form = self.usage.strip_prefix('(').unwrap_or(self.usage);
         form.split([' ', ')']).next().unwrap_or(form)
     }
+}
+
+/// A row of a table of ops: kind, usage, documentation, examples with what they print, related ops.
+///
+/// ```ignore
+/// op!(Kind::Now(run), "(f x)", "What it does.", ["(f 1)" => "2"], ["g"])
+/// ```
+#[macro_export]
+macro_rules! op {
+    ($kind:expr, $usage:literal, $doc:expr, [$($code:literal => $result:literal),* $(,)?], [$($see:literal),*]) => {
+        $crate::op::Op {
+            usage: $usage,
+            doc: $doc,
+            examples: &[$(($code, $result)),*],
+            see: &[$($see),*],
+            cost: $crate::data::Cost::Cheap,
+            kind: $kind,
+        }
+    };
 }

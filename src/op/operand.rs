@@ -19,11 +19,17 @@ pub enum Operand {
 impl Operand {
     /// What a value is as an argument: lists become arrays, as in NumPy.
     pub fn of(value: &Value) -> Result<Operand> {
+        Operand::take(value.clone())
+    }
+
+    /// As [`Operand::of`], of a value that the caller gives away: a kernel may work in the memory of a block that nobody
+    /// else holds.
+    pub fn take(value: Value) -> Result<Operand> {
         match value {
-            Value::Block(b) => Ok(Operand::Block(b.clone())),
-            Value::Array(a) => Ok(Operand::Array(a.clone())),
-            Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Complex(_) => Ok(Operand::Number(value.clone())),
-            Value::List(_) => Ok(Operand::Block(Arc::new(from_value(value, None)?))),
+            Value::Block(b) => Ok(Operand::Block(b)),
+            Value::Array(a) => Ok(Operand::Array(a)),
+            Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Complex(_) => Ok(Operand::Number(value)),
+            Value::List(_) => Ok(Operand::Block(Arc::new(from_value(&value, None)?))),
             other => Err(err!(Type, "expected an array or a number, found a {}", other.type_name())),
         }
     }

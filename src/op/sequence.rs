@@ -64,6 +64,16 @@ pub fn character(c: char) -> Value {
     Value::str(&*c.encode_utf8(&mut buffer))
 }
 
+/// Refuses to make a list that is far too long for a list: an array in blocks is the way then.
+pub fn check_len(n: usize) -> Result<()> {
+    const MOST: usize = 1 << 27;
+    if n > MOST {
+        return Err(err!(Memory, "a list of {n} elements is too long, {MOST} is the most")
+            .help("arrays hold more, in blocks: `(arange n :chunks 1_000_000)`"));
+    }
+    Ok(())
+}
+
 /// Puts an entry into a map; `dsk::type` where the key cannot be one.
 pub fn put(map: &mut Map, key: Value, value: Value) -> Result<()> {
     map.insert(key, value).map(drop).map_err(|key| {

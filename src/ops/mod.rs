@@ -48,7 +48,7 @@ pub static ALIASES: &[(&str, &str)] = &[
     (">", "greater"),
     (">=", "greater-equal"),
     ("not=", "not-equal"),
-    ("absolute", "abs"),
+    ("abs", "absolute"),
     ("remainder", "mod"),
     ("pow", "power"),
     ("true-divide", "divide"),

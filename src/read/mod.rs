@@ -4,6 +4,9 @@
 //! "(+ x 1)"  --reader-->  Call [Key +, Key x, Data 1]  --printer-->  "(+ x 1)"
 //! ```
 
+pub mod layout;
+pub mod printer;
 pub mod reader;
 
+pub use printer::{brief, print, show};
 pub use reader::{Forms, MAX_DEPTH, read, read_one};

@@ -31,6 +31,16 @@ pub fn read_one(source: SourceId, text: &str) -> Result<Task> {
     }
 }
 
+/// Whether the text is a word that the reader takes for a symbol.
+pub(super) fn reads_as_symbol(name: &str) -> bool {
+    let symbol = |pairs: pest::iterators::Pairs<Rule>| {
+        let found = pairs.flat_map(Pair::into_inner).next();
+        found.is_some_and(|p| p.as_rule() == Rule::symbol && p.as_str() == name)
+    };
+    let data = matches!(name, "nil" | "true" | "false" | "inf" | "-inf" | "nan" | "..." | "newaxis");
+    !data && Grammar::parse(Rule::first, name).is_ok_and(symbol)
+}
+
 /// The top-level forms of a text, one at a time. After an error it goes on with the next line.
 pub struct Forms<'a> {
     source: SourceId,
@@ -198,7 +208,7 @@ impl Reader {
             Rule::quasiquote => self.wrapped("quasiquote", pair, span),
             Rule::unquote => self.wrapped("unquote", pair, span),
             Rule::splice => self.wrapped("unquote-splicing", pair, span),
-            Rule::string => data(Value::str(self.string(pair)?)),
+            Rule::string => data(Value::Str(self.text(pair, "string")?)),
             Rule::regex => data(self.regex(pair)?),
             Rule::slice => data(self.slice(text, span)?.into()),
             Rule::integer => data(Value::Int(integer(text, span)?)),
@@ -217,6 +227,11 @@ impl Reader {
                 "newaxis" => Task::new(Form::Data(Value::NewAxis), span),
                 name => Task::symbol(name).with_span(span),
             }),
+            Rule::odd => {
+                let is_keyword = text.starts_with(':');
+                let name = self.text(pair, "name")?;
+                if is_keyword { data(Value::Keyword(name)) } else { Ok(Task::symbol(name).with_span(span)) }
+            }
             Rule::missing | Rule::wrong => Err(self.stray(&pair)),
             rule => Err(err!(Internal, "the reader has no arm for {rule:?}").label(span, "here")),
         }
@@ -364,8 +379,9 @@ impl Reader {
         Ok((text, start))
     }
 
-    fn string(&self, pair: Pair<Rule>) -> Result<Str> {
-        let (text, start) = self.quoted(pair, "string")?;
+    /// The text of a string or an odd name, escapes replaced.
+    fn text(&self, pair: Pair<Rule>, what: &str) -> Result<Str> {
+        let (text, start) = self.quoted(pair, what)?;
         if !text.contains('\\') {
             return Ok(text.into());
         }
@@ -390,6 +406,7 @@ impl Reader {
                 '0' => '\0',
                 '\\' => '\\',
                 '"' => '"',
+                '|' => '|',
                 'u' => {
                     let rest = &text[end + 1..];
                     let close = rest.find('}').filter(|_| rest.starts_with('{')).ok_or_else(|| wrong(2))?;

@@ -20,7 +20,7 @@ mod threads;
 pub use compute::{Computation, compute, persist};
 pub use config::{Bytes, Config};
 pub use plan::{Plan, Want, no_such_key};
-pub use run::{Run, TaskEvent};
+pub use run::{Run, TaskEvent, inside_task};
 pub use sync::Synchronous;
 pub use threads::Threads;
 

@@ -53,7 +53,7 @@ thread_local! {
 }
 
 /// Whether this thread is running a task now.
-pub(super) fn inside_task() -> bool {
+pub fn inside_task() -> bool {
     INSIDE.get()
 }
 

@@ -1,8 +1,10 @@
 //! Floor 0: source text, spans, and the one error type. Knows nothing of tasks.
 
 pub mod error;
+pub mod report;
 pub mod source;
 pub mod suggest;
 
 pub use error::{Code, Error, Label, Result, TaskContext};
+pub use report::report;
 pub use source::{Source, SourceId, Sources, Span};

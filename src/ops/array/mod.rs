@@ -1,6 +1,53 @@
-//! Ops on arrays.
+//! Array ops: concrete arrays at once, lazy arrays as layers. `OPS` is the list, in documentation order.
 
-use crate::op::Op;
+pub mod about;
+pub mod axes;
+pub mod broadcast_to;
+pub mod choose;
+pub mod create;
+pub mod elementwise;
+pub mod join;
+pub mod map_blocks;
+pub mod parts;
+pub mod product;
+pub mod random;
+pub mod rechunk;
+pub mod reduce;
+pub mod reshape;
+pub mod slice;
 
-/// In documentation order.
-pub static OPS: &[&[Op]] = &[];
+use crate::data::{Args, DType, Value};
+use crate::op::{Op, infer};
+use crate::text::Result;
+
+/// The families, in documentation order.
+pub static OPS: &[&[Op]] = &[
+    create::OPS,
+    random::OPS,
+    about::OPS,
+    elementwise::OPS,
+    choose::OPS,
+    reduce::OPS,
+    product::OPS,
+    slice::OPS,
+    axes::OPS,
+    reshape::OPS,
+    broadcast_to::OPS,
+    join::OPS,
+    rechunk::OPS,
+    map_blocks::OPS,
+    parts::OPS,
+    product::LINKS,
+];
+
+/// Runs an op; its errors say which op it was, and point at the call.
+pub(crate) fn array_call(args: Args, run: impl FnOnce(Args) -> Result<Value>) -> Result<Value> {
+    let (span, name) = (args.span, args.function.name.clone());
+    run(args).map_err(|error| infer::of(&name)(error).at(span))
+}
+
+/// Whether a concrete array of that shape may be made: one beyond the memory limit is to be in blocks.
+pub(crate) fn concrete_fits(_args: &Args, shape: &[usize], dtype: DType) -> Result<()> {
+    infer::byte_size(shape, dtype)?;
+    Ok(())
+}

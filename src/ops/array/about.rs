@@ -1,0 +1,67 @@
+//! What is known of an array without computing it.
+
+use crate::data::{Args, Chunks, Cost, Value};
+use crate::op::layers::ints;
+use crate::op::{Given, Kind, Op};
+use crate::text::Result;
+
+macro_rules! op {
+    ($usage:literal, $run:expr, $example:literal => $result:literal, $doc:literal) => {
+        Op {
+            usage: $usage,
+            doc: $doc,
+            examples: &[($example, $result)],
+            see: &[],
+            cost: Cost::Free,
+            kind: Kind::Lazy(|args| super::array_call(args, |args| about(args, $run))),
+        }
+    };
+}
+
+pub static OPS: &[Op] = &[
+    op!("(shape x)", |x| ints(&x.shape()), "(shape (ones [2 3]))" => "[2 3]", "The sizes of the axes, as a list."),
+    op!("(ndim x)", |x| x.ndim().into(), "(ndim (ones [2 3]))" => "2", "The number of axes."),
+    op!("(size x)", |x| x.shape().iter().product::<usize>().into(), "(size (ones [2 3]))" => "6", "The number of elements."),
+    op!("(dtype x)", |x| Value::keyword(x.dtype().name()), "(dtype (ones [2 3]))" => ":float64", "The dtype, as a keyword."),
+    op!("(nbytes x)", |x| (x.shape().iter().product::<usize>() * x.dtype().size()).into(), "(nbytes (ones [2 3]))" => "48",
+        "The bytes that the elements take."),
+    op!("(chunks x)", |x| chunk_list(&x), "(chunks (ones [5 2] :chunks 2))" => "[[2 2 1] [2]]",
+        "The sizes of the blocks along each axis; a concrete array is one block."),
+    op!("(numblocks x)", |x| ints(&chunks(&x).grid()), "(numblocks (ones [5 2] :chunks 2))" => "[3 1]",
+        "The number of blocks along each axis."),
+    Op {
+        usage: "(to-list x)",
+        doc: "The elements as nested lists of plain numbers; of an array of no dimensions its number.\nA lazy array is computed.",
+        examples: &[("(to-list (arange 3))", "[0 1 2]")],
+        see: &["array"],
+        cost: Cost::Cheap,
+        kind: Kind::Lazy(|args| super::array_call(args, to_list)),
+    },
+];
+
+fn about(mut args: Args, f: fn(Given) -> Value) -> Result<Value> {
+    Ok(f(Given::of(std::mem::take(&mut args.values[0]))?))
+}
+
+fn chunks(x: &Given) -> Chunks {
+    match x {
+        Given::Now(block) => Chunks::whole(block.shape()),
+        Given::Lazy(array) => array.chunks.clone(),
+    }
+}
+
+fn chunk_list(x: &Given) -> Value {
+    Value::list(chunks(x).axes().iter().map(|axis| ints(axis)).collect())
+}
+
+fn to_list(mut args: Args) -> Result<Value> {
+    let x = std::mem::take(&mut args.values[0]);
+    let x = match &x {
+        Value::Array(_) => args.host.compute(&[x], args.span)?.into_iter().next().unwrap_or_default(),
+        _ => x,
+    };
+    Ok(match Given::of(x)? {
+        Given::Now(block) => crate::kernel::create::to_value(&block),
+        Given::Lazy(array) => Value::Array(array),
+    })
+}

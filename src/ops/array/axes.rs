@@ -1,0 +1,203 @@
+//! Ops that rearrange axes and keep every element: views of concrete blocks, free layers of lazy arrays.
+
+use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, Dims, Input, Task, Value};
+use crate::err;
+use crate::op::chunking::show;
+use crate::op::indexing::{Index, Step, Take};
+use crate::op::layers::{Plan, call, ints};
+use crate::op::{Given, Kind, Op, Token, infer};
+use crate::text::{Result, Span};
+use std::sync::Arc;
+
+macro_rules! op {
+    ($usage:literal, $run:ident, $example:literal => $result:literal, $doc:literal) => {
+        Op {
+            usage: $usage,
+            doc: $doc,
+            examples: &[($example, $result)],
+            see: &[],
+            cost: Cost::Free,
+            kind: Kind::Lazy(|args| super::array_call(args, $run)),
+        }
+    };
+}
+
+pub static OPS: &[Op] = &[
+    op!("(transpose x :axes nil)", transpose, "(to-list (transpose [[1 2] [3 4]]))" => "[[1 3] [2 4]]",
+        "The axes in another order: reversed, or as the list `axes` names them.\nAxis k of the result is axis `axes[k]` of x."),
+    op!("(swapaxes x axis1 axis2)", swapaxes, "(shape (swapaxes (ones [2 3 4]) 0 2))" => "[4 3 2]",
+        "Two axes exchanged."),
+    op!("(moveaxis x source destination)", moveaxis, "(shape (moveaxis (ones [2 3 4]) 0 -1))" => "[3 4 2]",
+        "Axes moved to other places; the others keep their order.\n`source` and `destination` are axes or lists of axes, equally long."),
+    op!("(expand-dims x axis)", expand_dims, "(shape (expand-dims [1 2 3] 0))" => "[1 3]",
+        "A new axis of size 1 where the result is to have it; several, for a list of axes."),
+    op!("(squeeze x :axis nil)", squeeze, "(shape (squeeze (ones [1 3 1])))" => "[3]",
+        "Without axes of size 1: all of them, or those named.\nErrors: `dsk::shape` for an axis that is longer."),
+    op!("(flip x :axis nil)", flip, "(to-list (flip [1 2 3]))" => "[3 2 1]",
+        "The elements in reverse order along every axis, or along those named."),
+];
+
+fn first(args: &mut Args) -> Result<Given> {
+    Given::of(std::mem::take(&mut args.values[0]))
+}
+
+fn transpose(mut args: Args) -> Result<Value> {
+    let x = first(&mut args)?;
+    let ndim = x.ndim();
+    let axes = match infer::axes(&args.values[1], ndim)? {
+        None => (0..ndim).rev().collect(),
+        Some(axes) if axes.len() == ndim => axes,
+        Some(axes) => {
+            return Err(err!(Shape, "{} axes for an array of shape {}", axes.len(), show(&x.shape())));
+        }
+    };
+    Ok(permute(x, &axes, args.span))
+}
+
+/// The axes in that order.
+pub fn permute(x: Given, axes: &[usize], span: Span) -> Value {
+    match x {
+        Given::Now(block) => block.transpose(axes).into(),
+        Given::Lazy(array) => Value::Array(permute_lazy(&array, axes, span).into()),
+    }
+}
+
+pub fn permute_lazy(array: &Array, axes: &[usize], span: Span) -> Array {
+    if axes.iter().enumerate().all(|(k, &a)| k == a) {
+        return array.clone();
+    }
+    let mut at = At::same(axes.len());
+    axes.iter().enumerate().for_each(|(k, &a)| at.0[a] = Axis::Axis(k as u8));
+    let reversed = axes.iter().rev().enumerate().all(|(k, &a)| k == a);
+    let task = call(
+        "transpose",
+        [Task::input(0)].into_iter().chain((!reversed).then(|| Task::data(ints(axes)))).collect(),
+        Vec::new(),
+    );
+    let plan = Plan {
+        token: Token::new("transpose").layer(&array.layer).with(axes),
+        parents: vec![array.layer.clone()],
+        dtype: array.dtype,
+        chunks: Chunks::from_axes(axes.iter().map(|&a| array.chunks.axis(a).clone()).collect()),
+        cost: Cost::Free,
+        span,
+    };
+    plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at }], task })
+}
+
+fn swapaxes(mut args: Args) -> Result<Value> {
+    let x = first(&mut args)?;
+    let (a, b) = (infer::axis(&args.values[1], x.ndim())?, infer::axis(&args.values[2], x.ndim())?);
+    let mut axes: Dims = (0..x.ndim()).collect();
+    axes.swap(a, b);
+    Ok(permute(x, &axes, args.span))
+}
+
+fn moveaxis(mut args: Args) -> Result<Value> {
+    let x = first(&mut args)?;
+    let ndim = x.ndim();
+    let axes = |v: &Value| infer::axes(v, ndim)?.ok_or_else(|| err!(Type, "an axis is an integer, found a nil"));
+    let (from, to) = (axes(&args.values[1])?, axes(&args.values[2])?);
+    if from.len() != to.len() {
+        return Err(err!(Value, "{} axes are moved to {} places", from.len(), to.len()));
+    }
+    let mut rest = (0..ndim).filter(|a| !from.contains(a));
+    let order: Dims = (0..ndim)
+        .filter_map(|place| match to.iter().position(|&t| t == place) {
+            Some(i) => Some(from[i]),
+            None => rest.next(),
+        })
+        .collect();
+    Ok(permute(x, &order, args.span))
+}
+
+fn expand_dims(mut args: Args) -> Result<Value> {
+    let x = first(&mut args)?;
+    let added = match &args.values[1] {
+        Value::List(items) => items.len(),
+        _ => 1,
+    };
+    let axes = infer::axes(&args.values[1], x.ndim() + added)?;
+    let axes = axes.ok_or_else(|| err!(Type, "an axis is an integer, found a nil"))?;
+    let new: Vec<bool> = (0..x.ndim() + axes.len()).map(|k| axes.contains(&k)).collect();
+    Ok(match x {
+        Given::Now(block) => {
+            let places = (0..new.len()).filter(|&k| new[k]);
+            places.fold(block, |b, k| b.insert_axis(k)).into()
+        }
+        Given::Lazy(array) => Value::Array(expand_lazy(&array, &new, args.span).into()),
+    })
+}
+
+/// New axes of size 1 where `new` says so.
+fn expand_lazy(array: &Array, new: &[bool], span: Span) -> Array {
+    let mut own = 0;
+    let mut at = At::same(array.ndim());
+    let mut cuts: Vec<Arc<[usize]>> = Vec::new();
+    for (k, &new) in new.iter().enumerate() {
+        if new {
+            cuts.push([1].into());
+        } else {
+            at.0[own] = Axis::Axis(k as u8);
+            cuts.push(array.chunks.axis(own).clone());
+            own += 1;
+        }
+    }
+    let axes: Vec<usize> = (0..new.len()).filter(|&k| new[k]).collect();
+    let axis = if axes.len() == 1 { Value::from(axes[0]) } else { ints(&axes) };
+    let plan = Plan {
+        token: Token::new("expand-dims").layer(&array.layer).with(&axes),
+        parents: vec![array.layer.clone()],
+        dtype: array.dtype,
+        chunks: Chunks::from_axes(cuts),
+        cost: Cost::Free,
+        span,
+    };
+    let task = call("expand-dims", vec![Task::input(0), Task::data(axis)], Vec::new());
+    plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at }], task })
+}
+
+fn squeeze(mut args: Args) -> Result<Value> {
+    let x = first(&mut args)?;
+    let shape = x.shape();
+    let axes = match infer::axes(&args.values[1], shape.len())? {
+        Some(axes) => axes,
+        None => (0..shape.len()).filter(|&a| shape[a] == 1).collect(),
+    };
+    if let Some(a) = axes.iter().find(|&&a| shape[a] != 1) {
+        return Err(err!(Shape, "axis {a} has size {}, and only axes of size 1 can go", shape[*a]));
+    }
+    Ok(match x {
+        Given::Now(block) => squeeze_block(&block, &axes).into(),
+        Given::Lazy(array) => {
+            let step = |a: usize| match axes.contains(&a) {
+                true => Step::Axis(Take::One(0)),
+                false => Step::Axis(Take::Range(crate::data::slice::Range { start: 0, step: 1, count: shape[a] })),
+            };
+            let index = Index((0..shape.len()).map(step).collect());
+            Value::Array(index.of_array(&array, args.span).into())
+        }
+    })
+}
+
+/// Without those axes, which have size 1.
+pub fn squeeze_block(block: &Block, axes: &[usize]) -> Block {
+    let mut sorted: Dims = Dims::from_slice(axes);
+    sorted.sort_unstable();
+    sorted.iter().rev().fold(block.clone(), |b, &a| b.take_axis(a, 0))
+}
+
+fn flip(mut args: Args) -> Result<Value> {
+    let x = first(&mut args)?;
+    let shape = x.shape();
+    let axes = infer::axes(&args.values[1], shape.len())?.unwrap_or_else(|| (0..shape.len()).collect());
+    let range = |a: usize| match axes.contains(&a) && shape[a] > 0 {
+        true => crate::data::slice::Range { start: shape[a] - 1, step: -1, count: shape[a] },
+        false => crate::data::slice::Range { start: 0, step: 1, count: shape[a] },
+    };
+    let index = Index((0..shape.len()).map(|a| Step::Axis(Take::Range(range(a)))).collect());
+    Ok(match x {
+        Given::Now(block) => index.of_block(&block)?.into(),
+        Given::Lazy(array) => Value::Array(index.of_array(&array, args.span).into()),
+    })
+}

@@ -1,0 +1,191 @@
+//! Elementwise ops of more than two arguments or with keywords: `where`, `clip`, `round`, `isclose`, `allclose`, `astype`.
+
+use super::elementwise::{apply, apply_binary, apply_with};
+use crate::data::{Args, Cost, DType, Task, Value};
+use crate::err;
+use crate::kernel::Expr;
+use crate::kernel::elementwise::{Binary, Unary};
+use crate::op::layers::{call, dtype_value, map_blocks};
+use crate::op::{Given, Kind, Op, Operand, Token, infer};
+use crate::text::{Result, Span};
+
+pub static OPS: &[Op] = &[
+    Op {
+        usage: "(where condition x y)",
+        doc: "x where the condition holds (is not zero), y elsewhere; all three broadcast.",
+        examples: &[("(to-list (where (> (arange 4) 1) (arange 4) 0))", "[0 0 2 3]")],
+        see: &["clip", "minimum", "maximum"],
+        cost: Cost::Cheap,
+        kind: Kind::Lazy(|args| super::array_call(args, where_)),
+    },
+    Op {
+        usage: "(clip x lo hi)",
+        doc: "Every element kept between lo and hi; nil does not bound. `nan` stays `nan`.",
+        examples: &[("(to-list (clip [1 5 9] 2 6))", "[2 5 6]"), ("(clip 7 nil 5)", "5")],
+        see: &["where", "minimum", "maximum"],
+        cost: Cost::Cheap,
+        kind: Kind::Lazy(|args| super::array_call(args, clip)),
+    },
+    Op {
+        usage: "(round x :decimals 0)",
+        doc: "Rounded to a number of decimals, halves to even; negative ones round before the point.\nOf an integer an integer.",
+        examples: &[("(round 2.567 1)", "2.6"), ("(round 2.5)", "2.0")],
+        see: &["rint", "floor", "ceil", "trunc"],
+        cost: Cost::Cheap,
+        kind: Kind::Lazy(|args| super::array_call(args, round)),
+    },
+    Op {
+        usage: "(isclose x y :rtol 1e-5 :atol 1e-8 :equal-nan false)",
+        doc: "Whether |x - y| is at most atol + rtol * |y|, element by element.\nEqual infinities are close; `nan` is close to \
+            `nan` only with `:equal-nan true`.",
+        examples: &[("(isclose 1.0 1.0000001)", "true")],
+        see: &["allclose"],
+        cost: Cost::Cheap,
+        kind: Kind::Lazy(|args| super::array_call(args, isclose)),
+    },
+    Op {
+        usage: "(allclose x y :rtol 1e-5 :atol 1e-8 :equal-nan false)",
+        doc: "Whether all elements are close, as `isclose` has it.",
+        examples: &[("(allclose [1.0 2.0] [1.0 2.0000001])", "true")],
+        see: &["isclose", "all"],
+        cost: Cost::Cheap,
+        kind: Kind::Lazy(|args| super::array_call(args, allclose)),
+    },
+    Op {
+        usage: "(astype x dtype)",
+        doc: "Converted to a dtype, as NumPy converts: floats to integers lose their fraction, complex numbers their imaginary \
+            part, and what is not zero is true.",
+        examples: &[("(to-list (astype [1.7 -1.7] :int64))", "[1 -1]")],
+        see: &["dtype"],
+        cost: Cost::Cheap,
+        kind: Kind::Lazy(|args| super::array_call(args, astype)),
+    },
+];
+
+fn take(args: &mut Args, at: usize) -> Value {
+    std::mem::take(&mut args.values[at])
+}
+
+/// A result that is a number where only numbers went in.
+fn plain_if(numbers: bool, value: Value) -> Value {
+    if numbers { value.plain() } else { value }
+}
+
+fn is_number(v: &Value) -> bool {
+    v.number_kind().is_some() || matches!(v, Value::Nil)
+}
+
+fn where_(mut args: Args) -> Result<Value> {
+    let values = [take(&mut args, 0), take(&mut args, 1), take(&mut args, 2)];
+    let numbers = values.iter().all(is_number);
+    let operands = values.into_iter().map(Operand::take).collect::<Result<_>>()?;
+    let result = apply("where", operands, args.span, |x| Expr::where_(x[0].clone(), x[1].clone(), x[2].clone()))?;
+    Ok(plain_if(numbers, result))
+}
+
+fn clip(mut args: Args) -> Result<Value> {
+    let span = args.span;
+    let (x, lo, hi) = (take(&mut args, 0), take(&mut args, 1), take(&mut args, 2));
+    if [&x, &lo, &hi].into_iter().all(is_number) {
+        let x = if matches!(lo, Value::Nil) { x } else { apply_binary(Binary::Maximum, x, lo, span)? };
+        return if matches!(hi, Value::Nil) { Ok(x) } else { apply_binary(Binary::Minimum, x, hi, span) };
+    }
+    let nils = (matches!(lo, Value::Nil), matches!(hi, Value::Nil));
+    let (name, values, expr): (_, Vec<Value>, fn(&[Expr]) -> Expr) = match nils {
+        (false, false) => {
+            ("clip", vec![x, lo, hi], |x| Expr::clip(x[0].clone(), Some(x[1].clone()), Some(x[2].clone())))
+        }
+        (false, true) => (Binary::Maximum.name(), vec![x, lo], |x| Expr::clip(x[0].clone(), Some(x[1].clone()), None)),
+        (true, false) => (Binary::Minimum.name(), vec![x, hi], |x| Expr::clip(x[0].clone(), None, Some(x[1].clone()))),
+        (true, true) => return Ok(x),
+    };
+    apply(name, values.into_iter().map(Operand::take).collect::<Result<_>>()?, span, expr)
+}
+
+fn round(mut args: Args) -> Result<Value> {
+    let x = take(&mut args, 0);
+    let decimals = args.values[1].as_int().ok_or_else(|| err!(Type, "`:decimals` is an integer"))?;
+    let decimals = i32::try_from(decimals).map_err(|_| err!(Value, "{decimals} decimals"))?;
+    let numbers = is_number(&x);
+    if numbers && x.as_int().is_some() && decimals >= 0 {
+        return Ok(x);
+    }
+    let operand = match Given::of(x)? {
+        Given::Now(b) => Operand::Block(b.into()),
+        Given::Lazy(a) => Operand::Array(a),
+    };
+    let dtype = operand.dtype();
+    let keywords = if decimals == 0 { Vec::new() } else { vec![("decimals", Value::Int(decimals.into()))] };
+    let result =
+        apply_with("round", vec![operand], keywords, args.span, |x| Expr::round(x[0].clone(), dtype, decimals))?;
+    Ok(plain_if(numbers, result))
+}
+
+fn close(args: &mut Args) -> Result<(Value, Span)> {
+    let (x, y, span) = (take(args, 0), take(args, 1), args.span);
+    let tolerance =
+        |v: &Value| v.as_float().ok_or_else(|| err!(Type, "a tolerance is a number, found a {}", v.type_name()));
+    let (rtol, atol) = (tolerance(&args.values[2])?, tolerance(&args.values[3])?);
+    let equal_nan = args.values[4].truthy();
+    let numbers = is_number(&x) && is_number(&y);
+    let operands = [Given::of(x)?, Given::of(y)?].map(|x| match x {
+        Given::Now(b) => Operand::Block(b.into()),
+        Given::Lazy(a) => Operand::Array(a),
+    });
+    let defaults = (1e-5, 1e-8, false);
+    let mut keywords = Vec::new();
+    if (rtol, atol, equal_nan) != defaults {
+        keywords =
+            vec![("rtol", Value::Float(rtol)), ("atol", Value::Float(atol)), ("equal-nan", Value::Bool(equal_nan))];
+    }
+    let result = apply_with("isclose", operands.to_vec(), keywords, span, |x| {
+        let (x, y) = (&x[0], &x[1]);
+        let op = |op, a: Expr, b: Expr| Expr::binary(op, a, b);
+        let number = |x: f64| Expr::Number(Value::Float(x));
+        // In floats also for integers, whose difference might wrap.
+        let gap =
+            Expr::unary(Unary::Absolute, op(Binary::Subtract, op(Binary::Multiply, x.clone(), number(1.0)), y.clone()));
+        let size = Expr::unary(Unary::Absolute, op(Binary::Multiply, y.clone(), number(1.0)));
+        let allowed = op(Binary::Add, number(atol), op(Binary::Multiply, number(rtol), size));
+        let near = op(Binary::LogicalAnd, op(Binary::LessEqual, gap, allowed), Expr::unary(Unary::Isfinite, y.clone()));
+        let close = op(Binary::LogicalOr, near, op(Binary::Equal, x.clone(), y.clone()));
+        if !equal_nan {
+            return close;
+        }
+        let nan = |x: &Expr| Expr::unary(Unary::Isnan, x.clone());
+        op(Binary::LogicalOr, close, op(Binary::LogicalAnd, nan(x), nan(y)))
+    })?;
+    Ok((plain_if(numbers, result), span))
+}
+
+fn isclose(mut args: Args) -> Result<Value> {
+    Ok(close(&mut args)?.0)
+}
+
+fn allclose(mut args: Args) -> Result<Value> {
+    let (close, span) = close(&mut args)?;
+    match Given::of(close)? {
+        Given::Now(block) => {
+            let axes: Vec<usize> = (0..block.ndim()).collect();
+            let all = crate::kernel::reduce::reduce(crate::kernel::Reduce::All, &block, &axes, None)?;
+            Ok(Value::from(all.reshape(&[])).plain())
+        }
+        Given::Lazy(array) => super::reduce::all(&array, span),
+    }
+}
+
+fn astype(mut args: Args) -> Result<Value> {
+    let x = take(&mut args, 0);
+    let dtype = infer::dtype(&args.values[1])?
+        .ok_or_else(|| err!(Type, "a dtype is a keyword such as `:float64`, found a nil"))?;
+    Ok(match Given::of(x)? {
+        Given::Now(block) => block.cast(dtype)?.into(),
+        Given::Lazy(array) if array.dtype == dtype => Value::Array(array),
+        Given::Lazy(array) => Value::Array(cast_lazy(&array, dtype, args.span).into()),
+    })
+}
+
+pub fn cast_lazy(array: &crate::data::Array, dtype: DType, span: Span) -> crate::data::Array {
+    let task = call("astype", vec![Task::input(0), Task::data(dtype_value(dtype))], Vec::new());
+    map_blocks(array, Token::new("astype"), dtype, Cost::Cheap, span, task)
+}

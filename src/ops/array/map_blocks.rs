@@ -1,0 +1,151 @@
+//! `map-blocks`: a function on every block.
+
+use crate::data::{Args, Array, At, Axis, Body, Chunks, Cost, DType, Dims, Input, Task, Value};
+use crate::err;
+use crate::kernel::create;
+use crate::op::chunking::{Bounds, show};
+use crate::op::layers::{self, Parents, Plan, call, dtype_value, ints, recut};
+use crate::op::{Given, Kind, Op, Operand, Token, infer};
+use crate::text::{Error, Result};
+use std::sync::Arc;
+
+pub static OPS: &[Op] = &[Op {
+    usage: "(map-blocks f & arrays :dtype nil :chunks nil :drop-axis nil :new-axis nil)",
+    doc: "A function called on every block, or on the blocks of several arrays that meet when they broadcast.\n\
+        The function gets concrete arrays and returns one. `:dtype` declares the dtype of its result; without it the function is \
+        tried on blocks of a single element. `:drop-axis` names axes that it makes go (they are put in one block \
+        first), `:new-axis` axes it makes, of size 1; `:chunks` the sizes of blocks it makes, axis by axis: a size for all blocks, or \
+        a list of sizes. What it returns is checked against that. Errors of the function name the block.",
+    examples: &[
+        ("(to-list (compute (map-blocks (fn [b] (* b 2)) (arange 4 :chunks 2))))", "[0 2 4 6]"),
+        ("(to-list (compute (map-blocks (fn [b] (sum b :keepdims true)) (arange 4 :chunks 2) :chunks [1])))", "[1 5]"),
+    ],
+    see: &["rechunk"],
+    cost: Cost::Unknown,
+    kind: Kind::Lazy(|args| super::array_call(args, map_blocks)),
+}];
+
+fn map_blocks(mut args: Args) -> Result<Value> {
+    let span = args.span;
+    let function = std::mem::take(&mut args.values[0]);
+    let values = std::mem::take(&mut args.rest);
+    if values.is_empty() {
+        return Err(err!(Arity, "map-blocks takes a function and at least one array"));
+    }
+    if !values.iter().any(|v| matches!(v, Value::Array(_))) {
+        let result = args.host.apply(&function, &values, span)?;
+        return Ok(match Given::of(result)? {
+            Given::Now(block) => block.into(),
+            Given::Lazy(array) => Value::Array(array),
+        });
+    }
+    let operands: Vec<Operand> = values.iter().map(Operand::of).collect::<Result<_>>()?;
+    let dtype = match named_dtype(&args)? {
+        Some(dtype) => dtype,
+        None => tried(&args, &function, &operands)?,
+    };
+    let (operands, met) = layers::unify(&operands, span)?;
+    let ndim = met.ndim();
+    let dropped = infer::axes(args.value("drop-axis"), ndim)?.unwrap_or_default();
+    let added = match args.value("new-axis") {
+        Value::Nil => Dims::new(),
+        Value::List(axes) => {
+            infer::axes(args.value("new-axis"), ndim - dropped.len() + axes.len())?.unwrap_or_default()
+        }
+        one => Dims::from_elem(infer::axis(one, ndim - dropped.len() + 1)?, 1),
+    };
+    // Where each axis of the result comes from.
+    let mut kept = (0..ndim).filter(|a| !dropped.contains(a));
+    let sources: Vec<Option<usize>> =
+        (0..ndim - dropped.len() + added.len()).map(|k| if added.contains(&k) { None } else { kept.next() }).collect();
+    let mut parents = Parents::default();
+    let mut inputs = Vec::new();
+    let mut items = vec![Task::data(function.clone())];
+    let mut token = Token::new("map-blocks").value(&function).with((dtype, &dropped, &added));
+    for operand in &operands {
+        let Operand::Array(array) = operand else {
+            token = token.value(&operand.value());
+            items.push(Task::data(operand.value()));
+            continue;
+        };
+        let lead = ndim - array.ndim();
+        let array = whole_along(array, &dropped, lead, span);
+        token = token.layer(&array.layer);
+        let at = (0..array.ndim())
+            .map(|own| match sources.iter().position(|s| *s == Some(own + lead)) {
+                Some(k) if array.chunks.axis(own) == met.axis(own + lead) => Axis::Axis(k as u8),
+                _ => Axis::Block(0),
+            })
+            .collect();
+        inputs.push(Input { parent: parents.add(&array.layer), at: At(at) });
+        items.push(Task::input(inputs.len() - 1));
+    }
+    let natural: Vec<Arc<[usize]>> =
+        sources.iter().map(|s| s.map_or_else(|| Arc::from([1]), |a| met.axis(a).clone())).collect();
+    let chunks = match args.value("chunks") {
+        Value::Nil => Chunks::from_axes(natural),
+        spec => declared(spec, &natural)?,
+    };
+    infer::byte_size(&chunks.shape(), dtype)?;
+    let bounds = Bounds::of(&chunks);
+    let shape = Task::index(move |index| ints(&bounds.block_shape(index)));
+    let task =
+        call("check-block", vec![Task::call(items).with_span(span), Task::data(dtype_value(dtype)), shape], Vec::new());
+    let plan = Plan { token: token.chunks(&chunks), parents: parents.0, dtype, chunks, cost: Cost::Unknown, span };
+    Ok(Value::Array(plan.array(Body::Blockwise { inputs, task }).into()))
+}
+
+fn named_dtype(args: &Args) -> Result<Option<DType>> {
+    infer::dtype(args.value("dtype"))
+}
+
+/// The dtype that the function makes of blocks of a single element.
+fn tried(args: &Args, function: &Value, operands: &[Operand]) -> Result<DType> {
+    let one = |operand: &Operand| match operand {
+        Operand::Array(a) => create::fill(a.dtype, &Dims::from_elem(1, a.ndim()), &Value::Int(1)).map(Value::from),
+        other => Ok(other.value()),
+    };
+    let blocks: Vec<Value> = operands.iter().map(one).collect::<Result<_>>()?;
+    let unknown = |why: String| {
+        err!(Type, "the dtype of the function's results is not known: {why}").help("name it: `:dtype :float64`")
+    };
+    let failed = |e: Error| unknown(format!("on blocks of a single element it fails with \"{}\"", e.message()));
+    match args.host.apply(function, &blocks, args.span).map_err(failed)? {
+        Value::Block(b) => Ok(b.dtype()),
+        number if number.number_kind().is_some() => Ok(create::from_value(&number, None)?.dtype()),
+        other => Err(unknown(format!("it returned a {}", other.type_name()))),
+    }
+}
+
+/// The array in one block along axes that go.
+fn whole_along(array: &Array, dropped: &[usize], lead: usize, span: crate::text::Span) -> Array {
+    let cut = |own: usize| match dropped.contains(&(own + lead)) {
+        true => [array.chunks.axis(own).iter().sum()].into(),
+        false => array.chunks.axis(own).clone(),
+    };
+    recut(array, Chunks::from_axes((0..array.ndim()).map(cut).collect()), span)
+}
+
+/// The chunks declared for a result that has as many blocks as `natural`.
+fn declared(spec: &Value, natural: &[Arc<[usize]>]) -> Result<Chunks> {
+    let blocks: Vec<usize> = natural.iter().map(|c| c.len()).collect();
+    let wrong = || {
+        err!(
+            Value,
+            "`:chunks {spec:?}` does not say the sizes of blocks along each axis of a result of {} blocks",
+            show(&blocks)
+        )
+    };
+    let size = |v: &Value| v.as_int().and_then(|n| usize::try_from(n).ok());
+    let axis = |v: &Value, n: usize| -> Result<Arc<[usize]>> {
+        match v {
+            Value::List(sizes) => {
+                let sizes: Option<Arc<[usize]>> = sizes.iter().map(size).collect();
+                sizes.filter(|s| s.len() == n).ok_or_else(wrong)
+            }
+            one => Ok(vec![size(one).ok_or_else(wrong)?; n].into()),
+        }
+    };
+    let axes = spec.as_list().filter(|axes| axes.len() == natural.len()).ok_or_else(wrong)?;
+    Ok(Chunks::from_axes(axes.iter().zip(&blocks).map(|(v, &n)| axis(v, n)).collect::<Result<_>>()?))
+}

@@ -1,0 +1,358 @@
+//! Reductions: of concrete arrays by the kernel, of lazy arrays as trees, of lists one element after the other.
+
+use super::elementwise::apply_binary;
+use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Task, Value};
+use crate::err;
+use crate::kernel::elementwise::{Binary, Unary};
+use crate::kernel::{Reduce, elementwise, reduce as kernel};
+use crate::op::chunking::show;
+use crate::op::layers::{Plan, call, dtype_value, ints, recut};
+use crate::op::tree::{FAN_IN, Reduction};
+use crate::op::{Given, Kind, Op, Token, infer};
+use crate::text::{Result, Span};
+use std::sync::Arc;
+
+macro_rules! op {
+    ($usage:literal, $run:expr, $doc:literal, $($example:literal => $result:literal),*) => {
+        Op {
+            usage: $usage,
+            doc: concat!(
+                $doc,
+                "\n`:axis` is an axis or a list of them, nil for all; `:keepdims true` keeps them, with size 1. Blocks of a \
+                 lazy array are reduced by themselves, and their results merged as a tree, `:split-every` (4) at a time."
+            ),
+            examples: &[$(($example, $result)),*],
+            see: &[],
+            cost: Cost::Dear,
+            kind: Kind::Lazy(|args| super::array_call(args, $run)),
+        }
+    };
+}
+
+pub static OPS: &[Op] = &[
+    op!("(sum x :axis nil :keepdims false :dtype nil :split-every nil)", |args| with_dtype_option(Reduce::Sum, args),
+        "The sum; of bools and small integers in int64.", "(sum [1 2 3])" => "6"),
+    op!("(prod x :axis nil :keepdims false :dtype nil :split-every nil)", |args| with_dtype_option(Reduce::Prod, args),
+        "The product; of bools and small integers in int64.", "(prod [1 2 3 4])" => "24"),
+    op!("(min x :axis nil :keepdims false :split-every nil)", |args| plain(Reduce::Min, args),
+        "The smallest; `nan` where there is one. Errors: `dsk::value` for the smallest of nothing.", "(min [3 1 2])" => "1"),
+    op!("(max x :axis nil :keepdims false :split-every nil)", |args| plain(Reduce::Max, args),
+        "The largest; `nan` where there is one. Errors: `dsk::value` for the largest of nothing.", "(max [3 1 2])" => "3"),
+    op!("(any x :axis nil :keepdims false :split-every nil)", |args| plain(Reduce::Any, args),
+        "Whether any element is true: not zero.", "(any [false true])" => "true"),
+    op!("(all x :axis nil :keepdims false :split-every nil)", |args| plain(Reduce::All, args),
+        "Whether all elements are true: not zero.", "(all [true false])" => "false"),
+    op!("(mean x :axis nil :keepdims false :dtype nil :split-every nil)", mean,
+        "The arithmetic mean; `nan` of nothing.", "(mean [1 2 3 4])" => "2.5"),
+    op!("(var x :axis nil :ddof 0 :keepdims false :dtype nil :split-every nil)", |args| spread(args, false),
+        "The variance: squared distances from the mean, over the count less `:ddof`. In one pass, by Chan, Golub and \
+         LeVeque's update, in float64.", "(var [1 2 3 4])" => "1.25"),
+    op!("(std x :axis nil :ddof 0 :keepdims false :dtype nil :split-every nil)", |args| spread(args, true),
+        "The standard deviation: the root of `var`.", "(std [1 1 3 3])" => "1.0"),
+];
+
+/// The keywords that all reductions take.
+struct Options {
+    axis: Value,
+    keepdims: bool,
+    dtype: Option<DType>,
+    split: usize,
+    span: Span,
+}
+
+impl Options {
+    fn of(args: &Args, axis: usize, keepdims: usize, dtype: Option<usize>, split: usize) -> Result<Options> {
+        let split = match &args.values[split] {
+            Value::Nil => FAN_IN,
+            n => match n.as_int() {
+                Some(n @ 2..) => n as usize,
+                _ => return Err(err!(Value, "`:split-every` is an integer of 2 or more, found {n:?}")),
+            },
+        };
+        let dtype = dtype.map_or(Ok(None), |at| infer::dtype(&args.values[at]))?;
+        let (axis, keepdims) = (args.values[axis].clone(), args.values[keepdims].truthy());
+        Ok(Options { axis, keepdims, dtype, split, span: args.span })
+    }
+
+    /// The axes, sorted.
+    fn axes(&self, ndim: usize) -> Result<Dims> {
+        let mut axes = infer::axes(&self.axis, ndim)?.unwrap_or_else(|| (0..ndim).collect());
+        axes.sort_unstable();
+        Ok(axes)
+    }
+
+    /// A result with the reduced axes, as it was asked for.
+    fn shaped(&self, block: Block, axes: &[usize]) -> Block {
+        if self.keepdims { block } else { super::axes::squeeze_block(&block, axes) }
+    }
+
+    /// The keywords of the same reduction of one block.
+    fn keywords(&self, axes: &[usize], keepdims: bool) -> Vec<(&'static str, Task)> {
+        let mut keywords = vec![("axis", Task::data(ints(axes)))];
+        if keepdims {
+            keywords.push(("keepdims", Task::data(Value::Bool(true))));
+        }
+        keywords
+    }
+}
+
+/// The elements of a list, unless it is one that stands for an array: with an axis named, or with lists in it.
+fn elements(args: &Args, axis: usize) -> Option<Vec<Value>> {
+    match &args.values[0] {
+        Value::List(items)
+            if !args.has(axis) && !items.iter().any(|v| matches!(v, Value::List(_) | Value::Delayed(_))) =>
+        {
+            Some(items.to_vec())
+        }
+        _ => None,
+    }
+}
+
+fn with_dtype_option(op: Reduce, args: Args) -> Result<Value> {
+    let options = Options::of(&args, 1, 2, Some(3), 4)?;
+    reduced(op, args, options)
+}
+
+fn plain(op: Reduce, args: Args) -> Result<Value> {
+    let options = Options::of(&args, 1, 2, None, 3)?;
+    reduced(op, args, options)
+}
+
+fn reduced(op: Reduce, mut args: Args, options: Options) -> Result<Value> {
+    if options.dtype.is_none()
+        && let Some(items) = elements(&args, 1)
+    {
+        return of_list(op, items, options.span);
+    }
+    let x = Given::of(std::mem::take(&mut args.values[0]))?;
+    let shape = x.shape();
+    let axes = options.axes(shape.len())?;
+    if matches!(op, Reduce::Min | Reduce::Max) && nothing(&shape, &axes) {
+        return Err(err!(Value, "there is no {} of nothing: the array has shape {}", op.name(), show(&shape)));
+    }
+    match x {
+        Given::Now(block) => Ok(options.shaped(kernel::reduce(op, &block, &axes, options.dtype)?, &axes).into()),
+        Given::Lazy(array) => Ok(Value::Array(reduce_lazy(op, &array, &axes, &options).into())),
+    }
+}
+
+/// Whether results are made of no elements at all.
+fn nothing(shape: &[usize], axes: &[usize]) -> bool {
+    axes.iter().any(|&a| shape[a] == 0) && (0..shape.len()).all(|a| axes.contains(&a) || shape[a] > 0)
+}
+
+fn of_list(op: Reduce, items: Vec<Value>, span: Span) -> Result<Value> {
+    let truthy = |v: &Value| match v {
+        Value::Str(s) => !s.is_empty(),
+        other => other.as_complex().map_or(other.truthy(), |c| c.re != 0.0 || c.im != 0.0),
+    };
+    let arrays = items.iter().any(|v| matches!(v, Value::Array(_)) || matches!(v, Value::Block(b) if b.ndim() > 0));
+    let start = match op {
+        Reduce::Any if !arrays => return Ok(Value::Bool(items.iter().any(truthy))),
+        Reduce::All if !arrays => return Ok(Value::Bool(items.iter().all(truthy))),
+        Reduce::Any => Some(Value::Bool(false)),
+        Reduce::All => Some(Value::Bool(true)),
+        Reduce::Sum if !matches!(items.first(), Some(Value::Str(_))) => Some(Value::Int(0)),
+        Reduce::Prod => Some(Value::Int(1)),
+        _ => None,
+    };
+    let mut items = items.into_iter().map(|v| if arrays { v } else { v.plain() });
+    let first = match start.or_else(|| items.next()) {
+        Some(first) => first,
+        None => return Err(err!(Value, "there is no {} of nothing: the list is empty", op.name())),
+    };
+    items.try_fold(first, |a, b| apply_binary(op.merge(), a, b, span))
+}
+
+/// The array without blocks of no elements along these axes, where there are others.
+fn without_empty(array: &Array, axes: &[usize], span: Span) -> Array {
+    let cut = |axis: usize| {
+        let cut = array.chunks.axis(axis);
+        if !axes.contains(&axis) || !cut.contains(&0) {
+            return cut.clone();
+        }
+        let kept: Arc<[usize]> = cut.iter().copied().filter(|&n| n > 0).collect();
+        if kept.is_empty() { [0].into() } else { kept }
+    };
+    recut(array, Chunks::from_axes((0..array.ndim()).map(cut).collect()), span)
+}
+
+fn one_block(array: &Array, axes: &[usize]) -> bool {
+    axes.iter().all(|&a| array.chunks.axis(a).len() == 1)
+}
+
+/// A reduction of an array with one block along the reduced axes: the op itself, block by block.
+fn whole(
+    array: &Array,
+    name: &'static str,
+    axes: &[usize],
+    options: &Options,
+    token: Token,
+    dtype: DType,
+    task: Task,
+) -> Array {
+    let kept = |a: &usize| options.keepdims || !axes.contains(a);
+    let places: Vec<usize> = (0..array.ndim()).filter(kept).collect();
+    let mut at = At((0..array.ndim()).map(|_| Axis::Block(0)).collect());
+    for (k, &a) in places.iter().enumerate() {
+        at.0[a] = Axis::Axis(k as u8);
+    }
+    let cut = |&a: &usize| if axes.contains(&a) { [1].into() } else { array.chunks.axis(a).clone() };
+    let plan = Plan {
+        token: Token::new(name).with(token.name().as_str()).layer(&array.layer).with((axes, options.keepdims)),
+        parents: vec![array.layer.clone()],
+        dtype,
+        chunks: Chunks::from_axes(places.iter().map(cut).collect()),
+        cost: Cost::Dear,
+        span: options.span,
+    };
+    let inputs = vec![Input { parent: 0, at }];
+    plan.array(Body::Blockwise { inputs, task })
+}
+
+fn reduce_lazy(op: Reduce, array: &Array, axes: &[usize], options: &Options) -> Array {
+    let array = without_empty(array, axes, options.span);
+    let dtype = match op {
+        Reduce::Sum | Reduce::Prod => options.dtype.unwrap_or_else(|| op.dtype(array.dtype)),
+        _ => op.dtype(array.dtype),
+    };
+    let token = Token::new(op.name()).with(dtype);
+    let block = |keepdims: bool| {
+        let mut keywords = options.keywords(axes, keepdims);
+        if let Some(dtype) = options.dtype {
+            keywords.push(("dtype", Task::data(dtype_value(dtype))));
+        }
+        keywords
+    };
+    if one_block(&array, axes) {
+        let task = call(op.name(), vec![Task::input(0)], block(options.keepdims));
+        return whole(&array, op.name(), axes, options, token, dtype, task);
+    }
+    let merge = op.merge().name();
+    Reduction {
+        name: op.name(),
+        token,
+        axes,
+        keepdims: options.keepdims,
+        split: options.split,
+        lead: None,
+        partial: dtype,
+        dtype,
+        span: options.span,
+        chunk: &|x| call(op.name(), vec![x], block(true)),
+        merge: Arc::new(move |parts| call(merge, parts, Vec::new())),
+        finish: Arc::new(|x| x),
+    }
+    .of(&array)
+}
+
+/// Whether all elements are true, as an array of no dimensions.
+pub fn all(array: &Array, span: Span) -> Result<Value> {
+    let options = Options { axis: Value::Nil, keepdims: false, dtype: None, split: FAN_IN, span };
+    let axes = options.axes(array.ndim())?;
+    Ok(Value::Array(reduce_lazy(Reduce::All, array, &axes, &options).into()))
+}
+
+fn mean(mut args: Args) -> Result<Value> {
+    let options = Options::of(&args, 1, 2, Some(3), 4)?;
+    let numbers = elements(&args, 1).is_some_and(|items| items.iter().all(|v| v.number_kind().is_some()));
+    let x = Given::of(std::mem::take(&mut args.values[0]))?;
+    let shape = x.shape();
+    let axes = options.axes(shape.len())?;
+    let dtype = options.dtype.unwrap_or_else(|| x.dtype().to_inexact());
+    // Summed as floats: an integer sum may overflow where the mean does not.
+    let summed = dtype.to_inexact();
+    let count: usize = axes.iter().map(|&a| shape[a]).product();
+    let count = Value::Int(count as i64);
+    let array = match x {
+        Given::Now(block) => {
+            let total = kernel::reduce(Reduce::Sum, &block, &axes, Some(summed))?;
+            let mean = elementwise::binary(Binary::Divide, total, elementwise::Operand::Number(count))?.cast(dtype)?;
+            let mean = Value::from(options.shaped(mean, &axes));
+            return Ok(if numbers { mean.plain() } else { mean });
+        }
+        Given::Lazy(array) => array,
+    };
+    let mut keywords = options.keywords(&axes, true);
+    if Reduce::Sum.dtype(array.dtype) != summed {
+        keywords.push(("dtype", Task::data(dtype_value(summed))));
+    }
+    let token = Token::new("mean").with(dtype);
+    if one_block(&array, &axes) {
+        let mut keywords = options.keywords(&axes, options.keepdims);
+        if let Some(dtype) = options.dtype {
+            keywords.push(("dtype", Task::data(dtype_value(dtype))));
+        }
+        let task = call("mean", vec![Task::input(0)], keywords);
+        return Ok(Value::Array(whole(&array, "mean", &axes, &options, token, dtype, task).into()));
+    }
+    let mean = Reduction {
+        name: "mean",
+        token,
+        axes: &axes,
+        keepdims: options.keepdims,
+        split: options.split,
+        lead: None,
+        partial: summed,
+        dtype,
+        span: options.span,
+        chunk: &|x| call("sum", vec![x], keywords.clone()),
+        merge: Arc::new(|parts| call(Binary::Add.name(), parts, Vec::new())),
+        finish: Arc::new(move |x| {
+            let mean = call(Binary::Divide.name(), vec![x, Task::data(count.clone())], Vec::new());
+            if dtype == summed { mean } else { call("astype", vec![mean, Task::data(dtype_value(dtype))], Vec::new()) }
+        }),
+    };
+    Ok(Value::Array(mean.of(&array).into()))
+}
+
+fn spread(mut args: Args, root: bool) -> Result<Value> {
+    let options = Options::of(&args, 1, 3, Some(4), 5)?;
+    let ddof = args.values[2].as_float().ok_or_else(|| err!(Type, "`:ddof` is a number"))?;
+    let numbers = elements(&args, 1).is_some_and(|items| items.iter().all(|v| v.number_kind().is_some()));
+    let x = Given::of(std::mem::take(&mut args.values[0]))?;
+    let axes = options.axes(x.ndim())?;
+    let dtype = options.dtype.unwrap_or_else(|| x.dtype().to_inexact()).real();
+    let name = if root { "std" } else { "var" };
+    let array = match x {
+        Given::Now(block) => {
+            let var = kernel::var(&kernel::moments(&block, &axes)?, ddof, dtype)?;
+            let spread = if root { elementwise::unary(Unary::Sqrt, var)? } else { var };
+            let spread = Value::from(options.shaped(spread, &axes));
+            return Ok(if numbers { spread.plain() } else { spread });
+        }
+        Given::Lazy(array) => array,
+    };
+    let token = Token::new(name).with((dtype, ddof.to_bits()));
+    let ddof = Value::Float(ddof);
+    if one_block(&array, &axes) {
+        let mut keywords = options.keywords(&axes, options.keepdims);
+        keywords.push(("ddof", Task::data(ddof)));
+        if options.dtype.is_some() {
+            keywords.push(("dtype", Task::data(dtype_value(dtype))));
+        }
+        let task = call(name, vec![Task::input(0)], keywords);
+        return Ok(Value::Array(whole(&array, name, &axes, &options, token, dtype, task).into()));
+    }
+    let partial = if array.dtype.is_complex() { DType::C128 } else { DType::F64 };
+    let axis = ints(&axes);
+    let spread = Reduction {
+        name,
+        token,
+        axes: &axes,
+        keepdims: options.keepdims,
+        split: options.split,
+        lead: Some(3),
+        partial,
+        dtype,
+        span: options.span,
+        chunk: &|x| call("moments", vec![x], vec![("axis", Task::data(axis.clone()))]),
+        merge: Arc::new(|parts| call("merge-moments", parts, Vec::new())),
+        finish: Arc::new(move |x| {
+            let keywords = vec![("ddof", Task::data(ddof.clone())), ("dtype", Task::data(dtype_value(dtype)))];
+            let var = call("var-of-moments", vec![x], keywords);
+            if root { call(Unary::Sqrt.name(), vec![var], Vec::new()) } else { var }
+        }),
+    };
+    Ok(Value::Array(spread.of(&array).into()))
+}

@@ -1,0 +1,287 @@
+//! `reshape` and `ravel`: the same elements in row-major order under another shape.
+
+use crate::data::{Args, Array, BlockRef, Chunks, Cost, Dims, Task, Value, graph};
+use crate::err;
+use crate::op::chunking::{AUTO_BYTES, Bounds, show};
+use crate::op::layers::{Plan, call, dtype_value, ints, recut};
+use crate::op::{Given, Kind, Op, Token, infer};
+use crate::text::{Result, Span};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+pub static OPS: &[Op] = &[
+    Op {
+        usage: "(reshape x shape)",
+        doc: "The same elements, in row-major order, under another shape; one size may be -1.\n\
+            Blocks of a lazy array are cut anew where they have to be: axes that are merged or split become whole but for \
+            the first of them, which stays in blocks of about the size they had. Errors: `dsk::shape` where the number of \
+            elements differs.",
+        examples: &[("(to-list (reshape (arange 6) [2 -1]))", "[[0 1 2] [3 4 5]]")],
+        see: &["ravel", "transpose"],
+        cost: Cost::Free,
+        kind: Kind::Lazy(|args| super::array_call(args, reshape)),
+    },
+    Op {
+        usage: "(ravel x)",
+        doc: "All elements along one axis, in row-major order.",
+        examples: &[("(to-list (ravel [[1 2] [3 4]]))", "[1 2 3 4]")],
+        see: &["reshape"],
+        cost: Cost::Free,
+        kind: Kind::Lazy(|args| super::array_call(args, ravel)),
+    },
+];
+
+fn reshape(mut args: Args) -> Result<Value> {
+    let x = Given::of(std::mem::take(&mut args.values[0]))?;
+    let shape = target(&args.values[1], &x.shape())?;
+    reshaped(x, &shape, args.span)
+}
+
+fn ravel(mut args: Args) -> Result<Value> {
+    let x = Given::of(std::mem::take(&mut args.values[0]))?;
+    let len = x.shape().iter().product();
+    reshaped(x, &[len], args.span)
+}
+
+fn reshaped(x: Given, shape: &[usize], span: Span) -> Result<Value> {
+    Ok(match x {
+        Given::Now(block) => block.reshape(shape).into(),
+        Given::Lazy(array) => Value::Array(reshape_lazy(&array, shape, span)?.into()),
+    })
+}
+
+/// The shape asked for, with -1 worked out.
+fn target(spec: &Value, own: &[usize]) -> Result<Dims> {
+    let len: usize = own.iter().product();
+    let sizes: Vec<i64> = match spec {
+        Value::List(items) => items
+            .iter()
+            .map(|v| v.as_int().ok_or_else(|| err!(Type, "a shape is made of integers, found a {}", v.type_name())))
+            .collect::<Result<_>>()?,
+        one if one.as_int() == Some(-1) => vec![-1],
+        other => infer::shape(other)?.iter().map(|&n| n as i64).collect(),
+    };
+    let mismatch = || {
+        let want: Vec<String> = sizes.iter().map(i64::to_string).collect();
+        err!(Shape, "{len} elements of shape {} do not fit the shape [{}]", show(own), want.join(" "))
+    };
+    let open = sizes.iter().filter(|&&n| n == -1).count();
+    if open > 1 {
+        return Err(err!(Value, "only one size of a shape can be -1"));
+    }
+    if let Some(n) = sizes.iter().find(|&&n| n < -1) {
+        return Err(err!(Value, "a shape has sizes of 0 or more, or one -1, found {n}"));
+    }
+    let known = sizes.iter().filter(|&&n| n >= 0).try_fold(1usize, |all, &n| all.checked_mul(n as usize));
+    let known = known.ok_or_else(mismatch)?;
+    let rest = match open {
+        0 if known == len => 0,
+        1 if known > 0 && len % known == 0 => len / known,
+        _ => return Err(mismatch()),
+    };
+    Ok(sizes.iter().map(|&n| if n < 0 { rest } else { n as usize }).collect())
+}
+
+/// Axes of the array and of the result that cover the same stretch of the row-major order.
+struct Group {
+    own: std::ops::Range<usize>,
+    out: std::ops::Range<usize>,
+}
+
+fn groups(own: &[usize], out: &[usize]) -> Vec<Group> {
+    let (mut i, mut j) = (0, 0);
+    let mut groups = Vec::new();
+    while i < own.len() || j < out.len() {
+        let (i0, j0) = (i, j);
+        let (mut p, mut q) = (1, 1);
+        if i < own.len() {
+            p = own[i];
+            i += 1;
+        }
+        if j < out.len() {
+            q = out[j];
+            j += 1;
+        }
+        while p != q {
+            if p < q {
+                p *= own[i];
+                i += 1;
+            } else {
+                q *= out[j];
+                j += 1;
+            }
+        }
+        groups.push(Group { own: i0..i, out: j0..j });
+    }
+    groups
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// How a group's stretch is cut: an axis on either side, before which axes are cut into single elements and after which they
+/// are whole, and the sizes, in elements of the stretch, of the blocks within one run of the outer axes.
+struct Cut {
+    own: usize,
+    out: usize,
+    sizes: Vec<usize>,
+}
+
+/// The cut of a group whose blocks are nearest to `target` elements, and rather below it.
+///
+/// A block of either side is a run of its cut axis: its ends are multiples of the size of what follows that axis, and it lies
+/// within one element of what goes before it. At most one of the two sides is cut inside its first axis.
+fn best_cut(own: &[usize], out: &[usize], target: usize) -> Cut {
+    let after = |shape: &[usize], axis: usize| shape[axis + 1..].iter().product::<usize>();
+    let first = |shape: &[usize]| shape.iter().position(|&n| n != 1).unwrap_or(0);
+    let (own0, out0) = (first(own), first(out));
+    let candidates = (own0..own.len()).map(|a| (a, out0)).chain((out0 + 1..out.len()).map(|b| (own0, b)));
+    let mut best: Option<(usize, Cut)> = None;
+    for (a, b) in candidates {
+        let (s, t) = (after(own, a), after(out, b));
+        let run = (s * own[a]).min(t * out[b]);
+        let unit = s / gcd(s, t) * t;
+        // Runs of the side that is cut deeper must hold whole blocks of the other side.
+        if unit == 0 || run % unit != 0 {
+            continue;
+        }
+        let block = (target / unit).max(1) * unit;
+        let block = block.min(run);
+        let excess = if block > target { block - target + run } else { target - block };
+        if best.as_ref().is_none_or(|(least, _)| excess < *least) {
+            let sizes = (0..run.div_ceil(block)).map(|i| block.min(run - i * block)).collect();
+            best = Some((excess, Cut { own: a, out: b, sizes }));
+        }
+    }
+    let whole = own.iter().product();
+    best.map_or(Cut { own: own0, out: out0, sizes: vec![whole] }, |(_, cut)| cut)
+}
+
+/// The cuts of a side's axes.
+fn side(shape: &[usize], axis: usize, sizes: &[usize]) -> Vec<Arc<[usize]>> {
+    let after: usize = shape[axis + 1..].iter().product();
+    let run: usize = sizes.iter().sum();
+    // The runs lie one after the other along the axis, where it is longer than one.
+    let runs = (after * shape[axis]) / run.max(1);
+    let cut = |a: usize| -> Arc<[usize]> {
+        match a.cmp(&axis) {
+            std::cmp::Ordering::Less => vec![1; shape[a]].into(),
+            std::cmp::Ordering::Equal => (0..runs).flat_map(|_| sizes.iter().map(|n| n / after)).collect(),
+            std::cmp::Ordering::Greater => [shape[a]].into(),
+        }
+    };
+    (0..shape.len()).map(cut).collect()
+}
+
+/// Whether blocks of this cut, in row-major order, are consecutive runs of elements, and the ends of those runs.
+fn runs_of(cuts: &[Arc<[usize]>], shape: &[usize]) -> Option<Vec<usize>> {
+    let axis = cuts.iter().position(|c| c.iter().any(|&n| n != 1)).unwrap_or(shape.len().saturating_sub(1));
+    let whole = (axis + 1..shape.len()).all(|a| cuts[a].len() == 1);
+    if !whole || shape.is_empty() {
+        return None;
+    }
+    let after: usize = shape[axis + 1..].iter().product();
+    let outer: usize = shape[..axis].iter().product();
+    Some((0..outer).flat_map(|_| cuts[axis].iter().map(|n| n * after)).collect())
+}
+
+pub fn reshape_lazy(array: &Array, shape: &[usize], span: Span) -> Result<Array> {
+    let own = array.shape();
+    if *own == *shape {
+        return Ok(array.clone());
+    }
+    let token = Token::new("reshape").layer(&array.layer).with(shape);
+    if array.is_empty() {
+        let keywords = vec![("dtype", Task::data(dtype_value(array.dtype)))];
+        let task = call("zeros", vec![Task::data(ints(shape))], keywords);
+        let chunks = Chunks::whole(shape);
+        let plan = Plan { token, parents: Vec::new(), dtype: array.dtype, chunks, cost: Cost::Free, span };
+        return Ok(plan.source(task));
+    }
+    let groups = groups(&own, shape);
+    let limit = AUTO_BYTES / array.dtype.size();
+    let (mut own_cuts, mut out_cuts): (Vec<Arc<[usize]>>, Vec<Arc<[usize]>>) = (Vec::new(), Vec::new());
+    for group in &groups {
+        let (from, to) = (&own[group.own.clone()], &shape[group.out.clone()]);
+        let now = &array.chunks.axes()[group.own.clone()];
+        let single = |s: &[usize]| s.iter().filter(|&&n| n != 1).count() <= 1;
+        if single(from) && single(to) {
+            // Only axes of size 1 come or go.
+            let long = from.iter().position(|&n| n != 1);
+            let kept = |n: usize| match long {
+                Some(a) if n != 1 => now[a].iter().copied().filter(|&n| n > 0).collect(),
+                _ => Arc::from([1]),
+            };
+            own_cuts.extend(from.iter().map(|&n| kept(n)));
+            out_cuts.extend(to.iter().map(|&n| kept(n)));
+            continue;
+        }
+        let target: usize = now.iter().map(|c| c.iter().copied().max().unwrap_or(1).max(1)).product();
+        let cut = best_cut(from, to, target.min(limit));
+        let keep = runs_of(now, from).filter(|runs| {
+            // Blocks that are runs already stay, where their ends suit the result's first axis.
+            let first = to.iter().position(|&n| n != 1).unwrap_or(0);
+            let after: usize = to[first + 1..].iter().product();
+            runs.iter().all(|n| *n > 0 && n % after == 0)
+        });
+        match keep {
+            Some(runs) => {
+                let first = to.iter().position(|&n| n != 1).unwrap_or(0);
+                own_cuts.extend(now.iter().cloned());
+                out_cuts.extend(side(to, first, &runs));
+            }
+            None => {
+                own_cuts.extend(side(from, cut.own, &cut.sizes));
+                out_cuts.extend(side(to, cut.out, &cut.sizes));
+            }
+        }
+    }
+    let array = recut(array, Chunks::from_axes(own_cuts), span);
+    let chunks = Chunks::from_axes(out_cuts);
+    let (own_grid, out_grid) = (array.chunks.grid(), chunks.grid());
+    let bounds = Bounds::of(&chunks);
+    let plan = Plan {
+        token: token.chunks(&chunks),
+        parents: vec![array.layer.clone()],
+        dtype: array.dtype,
+        chunks,
+        cost: Cost::Free,
+        span,
+    };
+    Ok(plan.per_block(move |index| {
+        let mut from: SmallVec<[u32; 4]> = SmallVec::new();
+        for group in &groups {
+            let at = graph::ravel(&index[group.out.clone()], &out_grid[group.out.clone()]);
+            from.extend(graph::unravel(at, &own_grid[group.own.clone()]));
+        }
+        let shape = Task::data(ints(&bounds.block_shape(index)));
+        (vec![BlockRef { parent: 0, index: from }], call("reshape", vec![Task::input(0), shape], Vec::new()))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_make_equal_runs_on_either_side() {
+        for (own, out, target) in [
+            (&[4, 6][..], &[24][..], 6),
+            (&[24], &[4, 6], 5),
+            (&[10, 1000, 1000], &[10_000, 1000], 100_000),
+            (&[2, 3, 4], &[6, 4], 4),
+            (&[6, 4], &[2, 12], 3),
+            (&[6], &[2, 3], 1),
+            (&[1, 12], &[3, 4], 1),
+            (&[3, 5], &[5, 3], 4),
+        ] {
+            let cut = best_cut(own, out, target);
+            let (a, b) = (side(own, cut.own, &cut.sizes), side(out, cut.out, &cut.sizes));
+            let runs = |cuts: &[Arc<[usize]>], shape: &[usize]| runs_of(cuts, shape).unwrap();
+            assert_eq!(runs(&a, own), runs(&b, out), "{own:?} {out:?}");
+            assert_eq!(runs(&a, own).iter().sum::<usize>(), own.iter().product::<usize>());
+        }
+        assert_eq!(best_cut(&[10, 1000, 1000], &[10_000, 1000], 100_000).sizes[0], 100_000);
+    }
+}

@@ -1,0 +1,243 @@
+//! Order and likeness: sorting, counting, grouping, joining. A `:key` is what elements are compared by: a function, or an
+//! index, a record's key, or a list of keys.
+
+use super::each::plucked;
+use crate::data::{Args, Map, Value};
+use crate::op;
+use crate::op::sequence::{self, Seq, pair, put};
+use crate::op::{Kind, Op};
+use crate::text::Result;
+use crate::{err, kernel::elementwise::Binary};
+
+pub static OPS: &[Op] = &[
+    op!(Kind::Over("coll", sort), "(sort coll :key nil :reverse false)",
+        "The elements in rising order, equals in the order they were in. Numbers (`nan` last), strings, and lists of them \
+         have an order among themselves; others are `dsk::type`. Elements of an array of one axis are sorted as an array.",
+        ["(sort [3 1 2])" => "[1 2 3]", "(sort [\"b\" \"a\"] :reverse true)" => "[\"b\" \"a\"]",
+         "(sort [[1 :b] [2 :a]] :key second)" => "[[2 :a] [1 :b]]"],
+        ["sort-by", "topk", "reverse"]),
+    op!(Kind::Over("coll", sort_by), "(sort-by key coll :reverse false)", "The elements in rising order of their keys.",
+        ["(sort-by count [\"abc\" \"a\" \"bc\"])" => "[\"a\" \"bc\" \"abc\"]"], ["sort", "group-by"]),
+    op!(Kind::Over("coll", topk), "(topk k coll :key nil :split-every nil)",
+        "The `k` greatest elements, the greatest first; the least, if `k` is negative.",
+        ["(topk 2 [5 1 9 3])" => "[9 5]", "(topk -1 [5 1 9 3])" => "[1]",
+         "(topk 1 [[:a 1] [:b 2]] :key 1)" => "[[:b 2]]"],
+        ["sort", "frequencies", "max-by"]),
+    op!(Kind::Over("coll", max_by), "(max-by key coll)", "The first element whose key is greatest.",
+        ["(max-by count [\"a\" \"abc\" \"xyz\"])" => "\"abc\""], ["min-by", "max", "topk"]),
+    op!(Kind::Over("coll", min_by), "(min-by key coll)", "The first element whose key is least.",
+        ["(min-by abs [-3 1 2])" => "1"], ["max-by", "min"]),
+    op!(Kind::Over("coll", distinct), "(distinct coll :key nil)",
+        "The elements without those that were there before, or whose key was.",
+        ["(distinct [1 2 1 3 2])" => "[1 2 3]", "(distinct [\"a\" \"b\" \"cc\"] :key count)" => "[\"a\" \"cc\"]"],
+        ["frequencies", "distinct?"]),
+    op!(Kind::Over("coll", all_distinct), "(distinct? coll)", "Whether no element is there twice.",
+        ["(distinct? [1 2 1])" => "false"], ["distinct"]),
+    op!(Kind::Over("coll", frequencies), "(frequencies coll :sort false :split-every nil)",
+        "How often every value is there, as pairs `[value count]`: in the order they first appear, or with `:sort true` the \
+         most frequent first.",
+        ["(frequencies [:a :b :a])" => "[[:a 2] [:b 1]]", "(into {} (frequencies \"aab\"))" => "{\"a\" 2 \"b\" 1}"],
+        ["topk", "group-by", "distinct"]),
+    op!(Kind::Over("coll", group_by), "(group-by key coll)", "The map from each key to the list of elements that have it.",
+        ["(group-by even? [1 2 3])" => "{false [1 3] true [2]}"], ["groupby", "foldby", "partition-by"]),
+    op!(Kind::Over("coll", groupby), "(groupby key coll)", "Pairs `[key elements]`: `group-by` as `dask.bag` has it.",
+        ["(groupby count [\"a\" \"bc\" \"d\"])" => "[[1 [\"a\" \"d\"]] [2 [\"bc\"]]]"], ["group-by", "foldby"]),
+    op!(Kind::Lazy(foldby), "(foldby key f initial coll? :combine nil :combine-initial nil :split-every nil)",
+        "Pairs `[key value]`, where the value is `f` folded over the elements of that key, from `initial`. `(foldby key f \
+         coll)` begins with the first element of each key.",
+        ["(foldby even? + [1 2 3 4])" => "[[false 4] [true 6]]",
+         "(foldby even? (fn [n x] (+ n 1)) 0 [1 2 3])" => "[[false 2] [true 1]]"],
+        ["fold", "groupby"]),
+    op!(Kind::Over("coll", join), "(join other on-self coll :on-other nil)",
+        "Pairs `[o x]` of elements `o` of `other` and `x` of `coll` whose keys are equal: `on-self` of `x`, `:on-other` (else \
+         `on-self`) of `o`.",
+        ["(join [[1 :a] [2 :b]] first [[1 :x] [1 :y]])" => "[[[1 :a] [1 :x]] [[1 :a] [1 :y]]]"], ["groupby", "product"]),
+];
+
+/// The key of an element.
+fn key_of(args: &Args, key: &Value, x: &Value) -> Result<Value> {
+    match key {
+        Value::Nil => Ok(x.clone()),
+        Value::Function(_) | Value::Map(_) => args.apply(key, [x.clone()]),
+        _ => plucked(args, x, key, None),
+    }
+}
+
+/// Elements with their keys.
+fn keyed(args: &Args, key: &Value, items: Vec<Value>) -> Result<Vec<(Value, Value)>> {
+    let mut all = Vec::with_capacity(items.len());
+    for (n, item) in items.into_iter().enumerate() {
+        args.check_interrupt(n)?;
+        all.push((key_of(args, key, &item)?, item));
+    }
+    Ok(all)
+}
+
+fn sorted(args: &Args, key: &Value, mut items: Vec<Value>, reverse: bool) -> Result<Vec<Value>> {
+    if let Value::Nil = key {
+        sequence::sort(&mut items, reverse)?;
+        return Ok(items);
+    }
+    let mut pairs = keyed(args, key, items)?;
+    sequence::sort_by(&mut pairs, reverse, |(key, _)| key)?;
+    Ok(pairs.into_iter().map(|(_, item)| item).collect())
+}
+
+fn sort(mut args: Args) -> Result<Value> {
+    let (key, reverse) = (args.take("key"), args.bool("reverse")?);
+    let array = match &args.values[0] {
+        Value::Block(block) => Some(block.clone()),
+        _ => None,
+    };
+    let items = args.seq("coll")?.into_vec();
+    let items = sorted(&args, &key, items, reverse)?;
+    match array {
+        None => Ok(Value::list(items)),
+        Some(block) => Ok(crate::kernel::create::from_value(&Value::list(items), Some(block.dtype()))?.into()),
+    }
+}
+
+fn sort_by(mut args: Args) -> Result<Value> {
+    let (key, reverse) = (args.take("key"), args.bool("reverse")?);
+    let items = args.seq("coll")?.into_vec();
+    Ok(Value::list(sorted(&args, &key, items, reverse)?))
+}
+
+fn topk(mut args: Args) -> Result<Value> {
+    let (k, key) = (args.int("k")?, args.take("key"));
+    let items = args.seq("coll")?.into_vec();
+    let mut items = sorted(&args, &key, items, k >= 0)?;
+    items.truncate(usize::try_from(k.unsigned_abs()).unwrap_or(usize::MAX));
+    Ok(Value::list(items))
+}
+
+fn extreme_by(mut args: Args, op: Binary) -> Result<Value> {
+    let key = args.take("key");
+    let items = args.seq("coll")?.into_vec();
+    let pairs = keyed(&args, &key, items)?;
+    let keys: Vec<Value> = pairs.iter().map(|(key, _)| key.clone()).collect();
+    let best = sequence::extreme(op, &keys)?;
+    let found = pairs.into_iter().find(|(key, _)| key.same(&best));
+    Ok(found.map(|(_, item)| item).unwrap_or_default())
+}
+
+fn max_by(args: Args) -> Result<Value> {
+    extreme_by(args, Binary::Maximum)
+}
+
+fn min_by(args: Args) -> Result<Value> {
+    extreme_by(args, Binary::Minimum)
+}
+
+fn distinct(mut args: Args) -> Result<Value> {
+    let key = args.take("key");
+    let items = args.seq("coll")?.into_vec();
+    let mut seen = Map::with_capacity(items.len());
+    let mut all = Vec::new();
+    for (n, item) in items.into_iter().enumerate() {
+        args.check_interrupt(n)?;
+        let key = key_of(&args, &key, &item)?;
+        if seen.get(&key).is_none() {
+            put(&mut seen, key, Value::Nil)?;
+            all.push(item);
+        }
+    }
+    Ok(Value::list(all))
+}
+
+fn all_distinct(mut args: Args) -> Result<Value> {
+    let items = args.seq("coll")?;
+    let mut seen = Map::with_capacity(items.len());
+    for item in items.into_vec() {
+        if seen.get(&item).is_some() {
+            return Ok(Value::Bool(false));
+        }
+        put(&mut seen, item, Value::Nil)?;
+    }
+    Ok(Value::Bool(true))
+}
+
+fn pairs_of(map: &Map) -> Value {
+    Value::list(map.iter().map(|(k, v)| pair(k.clone(), v.clone())).collect())
+}
+
+fn frequencies(mut args: Args) -> Result<Value> {
+    let by_count = args.bool("sort")?;
+    let mut counts = Map::new();
+    for item in args.seq("coll")?.into_vec() {
+        match counts.get_mut(&item) {
+            Some(Value::Int(n)) => *n += 1,
+            _ => put(&mut counts, item, Value::Int(1))?,
+        }
+    }
+    if !by_count {
+        return Ok(pairs_of(&counts));
+    }
+    let mut pairs: Vec<(&Value, &Value)> = counts.iter().collect();
+    sequence::sort_by(&mut pairs, true, |(_, n)| n)?;
+    Ok(Value::list(pairs.into_iter().map(|(k, n)| pair(k.clone(), n.clone())).collect()))
+}
+
+/// The map from keys to lists.
+fn grouped(args: &Args, key: &Value, items: Vec<Value>) -> Result<Map> {
+    let mut groups = Map::new();
+    for (key, item) in keyed(args, key, items)? {
+        match groups.get_mut(&key) {
+            Some(Value::List(group)) => std::sync::Arc::make_mut(group).push(item),
+            _ => put(&mut groups, key, Value::list(vec![item]))?,
+        }
+    }
+    Ok(groups)
+}
+
+fn group_by(mut args: Args) -> Result<Value> {
+    let key = args.take("key");
+    let items = args.seq("coll")?.into_vec();
+    grouped(&args, &key, items).map(Value::map)
+}
+
+fn groupby(mut args: Args) -> Result<Value> {
+    let key = args.take("key");
+    let items = args.seq("coll")?.into_vec();
+    grouped(&args, &key, items).map(|groups| pairs_of(&groups))
+}
+
+fn foldby(mut args: Args) -> Result<Value> {
+    let has_initial = args.is_given("coll");
+    let coll = if has_initial { "coll" } else { "initial" };
+    if args.value(coll).is_lazy() {
+        return args.host.delay(&args);
+    }
+    let (key, f) = (args.take("key"), args.function("f")?);
+    let items = args.seq(coll)?.into_vec();
+    let initial = has_initial.then(|| args.take("initial"));
+    let mut totals = Map::new();
+    for (key, item) in keyed(&args, &key, items)? {
+        match (totals.get_mut(&key), &initial) {
+            (Some(total), _) => *total = args.apply(&f, [std::mem::take(total), item])?,
+            (None, None) => put(&mut totals, key, item)?,
+            (None, Some(initial)) => {
+                let first = args.apply(&f, [initial.clone(), item])?;
+                put(&mut totals, key, first)?;
+            }
+        }
+    }
+    Ok(pairs_of(&totals))
+}
+
+fn join(mut args: Args) -> Result<Value> {
+    if args.value("other").is_lazy() {
+        return args.host.delay(&args);
+    }
+    let on_self = args.take("on-self");
+    let on_other = if args.is_nil("on-other") { on_self.clone() } else { args.take("on-other") };
+    let (other, items) = (args.seq("other")?.into_vec(), args.seq("coll")?.into_vec());
+    let by_key = grouped(&args, &on_other, other)?;
+    let mut all = Vec::new();
+    for (key, item) in keyed(&args, &on_self, items)? {
+        let Some(group) = by_key.get(&key) else { continue };
+        let group = Seq::of(group.clone()).map_err(|_| err!(Internal, "a group is a list"))?;
+        all.extend(group.iter().map(|o| pair(o.clone(), item.clone())));
+    }
+    Ok(Value::list(all))
+}

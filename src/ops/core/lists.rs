@@ -1,0 +1,304 @@
+//! Making lists, and cutting and joining them.
+
+use super::each::enumerated;
+use crate::data::{Args, Value};
+use crate::err;
+use crate::op;
+use crate::op::sequence::{self, Seq, pair};
+use crate::op::{Kind, Op};
+use crate::text::Result;
+
+pub static OPS: &[Op] = &[
+    op!(Kind::Lazy(list), "(list & xs)", "The list of its arguments: `[a b]`, as a function.",
+        ["(list 1 2)" => "[1 2]", "(apply list {:a 1})" => "[[:a 1]]"], ["vec", "conj"]),
+    op!(Kind::Over("coll", vec), "(vec coll)",
+        "The elements as a list: pairs of a map, characters of a string, rows of an array.",
+        ["(vec \"ab\")" => "[\"a\" \"b\"]", "(vec {:a 1})" => "[[:a 1]]"], ["list", "to-list"]),
+    op!(Kind::Now(range), "(range start stop? step?)",
+        "The numbers from `start` on, `step` (1) apart, before `stop`; `(range n)` begins at 0.",
+        ["(range 3)" => "[0 1 2]", "(range 2 5)" => "[2 3 4]", "(range 5 0 -2)" => "[5 3 1]", "(range 0 1 0.5)" => "[0.0 0.5]"],
+        ["arange", "repeat"]),
+    op!(Kind::Lazy(repeat), "(repeat n x)", "The list of `n` times `x`.", ["(repeat 3 :a)" => "[:a :a :a]"],
+        ["repeatedly", "cycle"]),
+    op!(Kind::Over("coll", cycle), "(cycle n coll)", "The first `n` elements of the list over and over.",
+        ["(cycle 5 [1 2])" => "[1 2 1 2 1]"], ["repeat"]),
+    op!(Kind::Over("coll", take), "(take n coll)",
+        "The first `n` elements, or all where there are fewer; from the end, if `n` is negative.",
+        ["(take 2 [1 2 3])" => "[1 2]", "(take 9 [1])" => "[1]", "(take -1 [1 2 3])" => "[3]"],
+        ["drop", "take-while", "first"]),
+    op!(Kind::Over("coll", drop), "(drop n coll)",
+        "All but the first `n` elements; but the last, if `n` is negative.",
+        ["(drop 1 [1 2 3])" => "[2 3]", "(drop -1 [1 2 3])" => "[1 2]"], ["take", "rest"]),
+    op!(Kind::Over("coll", take_while), "(take-while f coll)", "The first elements, as long as `f` is true of them.",
+        ["(take-while #(< % 3) [1 2 3 1])" => "[1 2]"], ["drop-while", "filter"]),
+    op!(Kind::Over("coll", drop_while), "(drop-while f coll)", "The elements from the first of which `f` is not true.",
+        ["(drop-while #(< % 3) [1 2 3 1])" => "[3 1]"], ["take-while"]),
+    op!(Kind::Over("coll", split_at), "(split-at n coll)", "The first `n` elements, and the others.",
+        ["(split-at 1 [1 2 3])" => "[[1] [2 3]]"], ["partition", "take", "drop"]),
+    op!(Kind::Over("coll", partition), "(partition n coll :step nil)",
+        "Lists of `n` elements each, that begin `:step` (`n`) apart. What is left over at the end is dropped.",
+        ["(partition 2 [1 2 3 4 5])" => "[[1 2] [3 4]]", "(partition 2 [1 2 3] :step 1)" => "[[1 2] [2 3]]"],
+        ["partition-all", "partition-by"]),
+    op!(Kind::Over("coll", partition_all), "(partition-all n coll)", "Lists of `n` elements each, the last with what is left.",
+        ["(partition-all 2 [1 2 3])" => "[[1 2] [3]]"], ["partition"]),
+    op!(Kind::Over("coll", partition_by), "(partition-by f coll)", "Lists of neighbours of which `f` is the same.",
+        ["(partition-by odd? [1 3 2 5])" => "[[1 3] [2] [5]]"], ["partition", "group-by"]),
+    op!(Kind::Over("coll", flatten), "(flatten coll)",
+        "The elements of the elements: one level, as `dask.bag` has it. `flatten-all` flattens lists of any depth.",
+        ["(flatten [[1 2] [3 [4]]])" => "[1 2 3 [4]]"], ["flatten-all", "mapcat", "concat"]),
+    op!(Kind::Over("coll", flatten_all), "(flatten-all coll)", "The elements of lists in lists, however deep.",
+        ["(flatten-all [1 [2 [3]]])" => "[1 2 3]"], ["flatten"]),
+    op!(Kind::Over("colls", zip), "(zip & colls)",
+        "The list of first elements, of second elements, …, to the end of the shortest.",
+        ["(zip [1 2 3] [:a :b])" => "[[1 :a] [2 :b]]"], ["unzip", "zipmap", "interleave", "map"]),
+    op!(Kind::Over("coll", unzip), "(unzip n coll)", "The `n` lists of first elements, second elements, …: undoes `zip`.",
+        ["(unzip 2 [[1 :a] [2 :b]])" => "[[1 2] [:a :b]]"], ["zip"]),
+    op!(Kind::Over("colls", interleave), "(interleave & colls)", "Elements in turn from each, to the end of the shortest.",
+        ["(interleave [1 2] [:a :b])" => "[1 :a 2 :b]"], ["zip", "interpose"]),
+    op!(Kind::Over("coll", interpose), "(interpose x coll)", "The elements with `x` between them.",
+        ["(interpose 0 [1 2 3])" => "[1 0 2 0 3]"], ["str/join"]),
+    op!(Kind::Over("coll", enumerate), "(enumerate coll)", "Pairs of an index and an element.",
+        ["(enumerate [:a :b])" => "[[0 :a] [1 :b]]"], ["map-indexed"]),
+    op!(Kind::Over("b", product), "(product a b)", "Every pair of an element of `a` and an element of `b`.",
+        ["(product [1 2] [:x :y])" => "[[1 :x] [1 :y] [2 :x] [2 :y]]"], ["zip"]),
+];
+
+fn list(mut args: Args) -> Result<Value> {
+    Ok(Value::list(std::mem::take(&mut args.rest)))
+}
+
+fn vec(mut args: Args) -> Result<Value> {
+    Ok(args.seq("coll")?.into_value())
+}
+
+fn range(args: Args) -> Result<Value> {
+    let plain = |param: &str| match args.value(param).clone().plain() {
+        n @ (Value::Int(_) | Value::Float(_)) => Ok(n),
+        Value::Nil if param != "start" => Ok(Value::Nil),
+        _ => Err(args.wrong(param, "a number")),
+    };
+    let (first, second) = (plain("start")?, plain("stop")?);
+    let (start, stop) = if matches!(second, Value::Nil) { (Value::Int(0), first) } else { (first, second) };
+    let step = match plain("step")? {
+        Value::Nil => Value::Int(1),
+        step => step,
+    };
+    if let (Value::Int(start), Value::Int(stop), Value::Int(step)) = (&start, &stop, &step) {
+        let (start, stop, step) = (i128::from(*start), i128::from(*stop), i128::from(*step));
+        let count = match step {
+            0 => return Err(no_step()),
+            1.. => (stop - start + step - 1) / step,
+            _ => (start - stop - step - 1) / -step,
+        };
+        let count = count.max(0);
+        sequence::check_len(usize::try_from(count).unwrap_or(usize::MAX))?;
+        return Ok(Value::list((0..count).map(|i| Value::Int((start + i * step) as i64)).collect()));
+    }
+    let float = |v: &Value| v.as_float().unwrap_or(f64::NAN);
+    let (start, stop, step) = (float(&start), float(&stop), float(&step));
+    if step == 0.0 {
+        return Err(no_step());
+    }
+    let count = ((stop - start) / step).ceil().max(0.0);
+    if count.is_nan() {
+        return Err(err!(Value, "a range has no `nan`"));
+    }
+    sequence::check_len(count as usize)?;
+    Ok(Value::list((0..count as usize).map(|i| Value::Float(start + i as f64 * step)).collect()))
+}
+
+fn no_step() -> crate::text::Error {
+    err!(Value, "the step of a range is not 0")
+}
+
+fn repeat(mut args: Args) -> Result<Value> {
+    if args.value("n").is_lazy() {
+        return args.host.delay(&args);
+    }
+    let n = args.size("n")?;
+    sequence::check_len(n)?;
+    Ok(Value::list(vec![args.take("x"); n]))
+}
+
+fn cycle(mut args: Args) -> Result<Value> {
+    let n = args.size("n")?;
+    sequence::check_len(n)?;
+    let items = args.seq("coll")?;
+    Ok(Value::list(items.iter().cycle().take(n).cloned().collect()))
+}
+
+/// How many elements from the front a count stands for, when a negative one counts from the end.
+fn from_end(n: i64, len: usize) -> usize {
+    let n = if n < 0 { n.saturating_add(len as i64).max(0) } else { n };
+    usize::try_from(n).map_or(len, |n| n.min(len))
+}
+
+fn take(mut args: Args) -> Result<Value> {
+    let n = args.int("n")?;
+    let items = args.seq("coll")?;
+    let len = items.len();
+    let (skip, keep) = if n < 0 { (from_end(n, len), len) } else { (0, from_end(n, len)) };
+    if skip == 0 && keep == len {
+        return Ok(items.into_value());
+    }
+    Ok(Value::list(items[skip..keep].to_vec()))
+}
+
+fn drop(mut args: Args) -> Result<Value> {
+    let n = args.int("n")?;
+    let items = args.seq("coll")?;
+    let at = from_end(n, items.len());
+    Ok(Value::list(if n < 0 { items[..at].to_vec() } else { items[at..].to_vec() }))
+}
+
+/// The first index of whose element `f` is not true.
+fn first_false(args: &Args, f: &Value, items: &[Value]) -> Result<usize> {
+    for (n, item) in items.iter().enumerate() {
+        args.check_interrupt(n)?;
+        if !args.apply(f, [item.clone()])?.truthy() {
+            return Ok(n);
+        }
+    }
+    Ok(items.len())
+}
+
+fn take_while(mut args: Args) -> Result<Value> {
+    let f = args.function("f")?;
+    let items = args.seq("coll")?;
+    let at = first_false(&args, &f, &items)?;
+    Ok(Value::list(items[..at].to_vec()))
+}
+
+fn drop_while(mut args: Args) -> Result<Value> {
+    let f = args.function("f")?;
+    let items = args.seq("coll")?;
+    let at = first_false(&args, &f, &items)?;
+    Ok(Value::list(items[at..].to_vec()))
+}
+
+fn split_at(mut args: Args) -> Result<Value> {
+    let n = args.int("n")?;
+    let items = args.seq("coll")?;
+    let (before, after) = items.split_at(from_end(n, items.len()));
+    Ok(pair(Value::list(before.to_vec()), Value::list(after.to_vec())))
+}
+
+/// A count of 1 or more.
+fn positive(args: &Args, param: &str) -> Result<usize> {
+    match args.size(param)? {
+        0 => Err(err!(Value, "{}: `{param}` is 1 or more", args.function.name).label(args.span, "in this call")),
+        n => Ok(n),
+    }
+}
+
+fn partition(mut args: Args) -> Result<Value> {
+    let n = positive(&args, "n")?;
+    let step = if args.is_nil("step") { n } else { positive(&args, "step")? };
+    let items = args.seq("coll")?;
+    let lists = items.windows(n).step_by(step).map(|part| Value::list(part.to_vec()));
+    Ok(Value::list(lists.collect()))
+}
+
+fn partition_all(mut args: Args) -> Result<Value> {
+    let n = positive(&args, "n")?;
+    let items = args.seq("coll")?;
+    Ok(Value::list(items.chunks(n).map(|part| Value::list(part.to_vec())).collect()))
+}
+
+fn partition_by(mut args: Args) -> Result<Value> {
+    let f = args.function("f")?;
+    let mut parts: Vec<Vec<Value>> = Vec::new();
+    let mut before = None;
+    for (n, item) in args.seq("coll")?.into_vec().into_iter().enumerate() {
+        args.check_interrupt(n)?;
+        let key = args.apply(&f, [item.clone()])?;
+        match parts.last_mut() {
+            Some(part) if before.as_ref().is_some_and(|b: &Value| b.same_key(&key)) => part.push(item),
+            _ => parts.push(vec![item]),
+        }
+        before = Some(key);
+    }
+    Ok(Value::list(parts.into_iter().map(Value::list).collect()))
+}
+
+fn flatten(mut args: Args) -> Result<Value> {
+    let mut all = Vec::new();
+    for item in args.seq("coll")?.into_vec() {
+        let part = Seq::of(item).map_err(|item| args.wrong_value("coll", &item, "a list of lists"))?;
+        all.extend(part.into_vec());
+    }
+    Ok(Value::list(all))
+}
+
+fn flatten_all(mut args: Args) -> Result<Value> {
+    let mut all = Vec::new();
+    // What is still to be looked at, the next on top.
+    let mut open = args.seq("coll")?.into_vec();
+    open.reverse();
+    while let Some(item) = open.pop() {
+        match item {
+            Value::List(items) => open.extend(items.iter().rev().cloned()),
+            other => all.push(other),
+        }
+    }
+    Ok(Value::list(all))
+}
+
+fn seqs(args: &mut Args) -> Result<Vec<Seq>> {
+    let colls = std::mem::take(&mut args.rest);
+    colls.into_iter().map(|coll| Seq::of(coll).map_err(|coll| args.wrong_value("colls", &coll, "a list"))).collect()
+}
+
+fn zip(mut args: Args) -> Result<Value> {
+    let seqs = seqs(&mut args)?;
+    let n = seqs.iter().map(|s| s.len()).min().unwrap_or(0);
+    Ok(Value::list((0..n).map(|i| Value::list(seqs.iter().map(|s| s[i].clone()).collect())).collect()))
+}
+
+fn unzip(mut args: Args) -> Result<Value> {
+    let n = args.size("n")?;
+    sequence::check_len(n)?;
+    let rows = args.seq("coll")?;
+    let mut columns = vec![Vec::with_capacity(rows.len()); n];
+    for row in rows.into_vec() {
+        let row = Seq::of(row).map_err(|row| args.wrong_value("coll", &row, "a list of lists"))?;
+        if row.len() < n {
+            return Err(err!(Index, "an element has {} parts, not {n}", row.len()).label(args.span, "in this call"));
+        }
+        for (column, part) in columns.iter_mut().zip(row.into_vec()) {
+            column.push(part);
+        }
+    }
+    Ok(Value::list(columns.into_iter().map(Value::list).collect()))
+}
+
+fn interleave(mut args: Args) -> Result<Value> {
+    let seqs = seqs(&mut args)?;
+    let n = seqs.iter().map(|s| s.len()).min().unwrap_or(0);
+    Ok(Value::list((0..n).flat_map(|i| seqs.iter().map(move |s| s[i].clone())).collect()))
+}
+
+fn interpose(mut args: Args) -> Result<Value> {
+    let x = args.take("x");
+    let mut all = Vec::new();
+    for item in args.seq("coll")?.into_vec() {
+        if !all.is_empty() {
+            all.push(x.clone());
+        }
+        all.push(item);
+    }
+    Ok(Value::list(all))
+}
+
+fn enumerate(mut args: Args) -> Result<Value> {
+    Ok(enumerated(args.seq("coll")?.into_vec()))
+}
+
+fn product(mut args: Args) -> Result<Value> {
+    if args.value("a").is_lazy() {
+        return args.host.delay(&args);
+    }
+    let (a, b) = (args.seq("a")?, args.seq("b")?);
+    sequence::check_len(a.len().saturating_mul(b.len()))?;
+    Ok(Value::list(a.iter().flat_map(|x| b.iter().map(move |y| pair(x.clone(), y.clone()))).collect()))
+}
