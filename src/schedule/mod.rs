@@ -17,7 +17,7 @@ mod sync;
 pub mod task;
 mod threads;
 
-pub use compute::{Computation, compute, persist};
+pub use compute::{Computation, Forecast, compute, persist};
 pub use config::{Bytes, Config};
 pub use plan::{Plan, Want, no_such_key};
 pub use run::{Run, TaskEvent, inside_task};

@@ -411,6 +411,10 @@ pub fn no_such_key(layers: &[Arc<Layer>], key: &Key) -> Error {
     }
 }
 
+fn is_op(host: &dyn Host, function: &Arc<Function>) -> bool {
+    host.op(&function.name).is_some_and(|op| Arc::ptr_eq(&op, function))
+}
+
 /// In tasks of layers heads are ops, whatever the user has bound their names to, and nothing else is a name.
 struct LayerNames<'a> {
     host: &'a dyn Host,
@@ -427,6 +431,10 @@ impl Names for LayerNames<'_> {
         };
         self.heads.insert(key.name.clone(), function.clone());
         Ok(Value::Function(function))
+    }
+
+    fn is_op(&self, function: &Arc<Function>) -> bool {
+        is_op(self.host, function)
     }
 
     fn key(&mut self, key: &Key, span: Span) -> Result<Code> {
@@ -458,6 +466,10 @@ impl HandNames<'_, '_> {
 impl Names for HandNames<'_, '_> {
     fn head(&mut self, key: &Key, span: Span) -> Result<Value> {
         self.global(key, span)
+    }
+
+    fn is_op(&self, function: &Arc<Function>) -> bool {
+        is_op(self.builder.host, function)
     }
 
     fn key(&mut self, key: &Key, span: Span) -> Result<Code> {

@@ -57,6 +57,8 @@ enum Place {
 pub trait Names {
     /// The function or other callable that a call's head names.
     fn head(&mut self, key: &Key, span: Span) -> Result<Value>;
+    /// Whether a function is an op, which arguments can be sorted for beforehand; others sort them themselves.
+    fn is_op(&self, function: &Arc<Function>) -> bool;
     /// What any other name stands for.
     fn key(&mut self, key: &Key, span: Span) -> Result<Code>;
 }
@@ -91,16 +93,14 @@ fn build(task: &Task, names: &mut dyn Names) -> Result<Code> {
                 Form::Key(key) if key.index.is_empty() => Code::Const(names.head(key, head.span)?),
                 _ => build(head, names)?,
             };
-            let args = args.iter().map(|t| build(t, names));
+            let args = args.iter().map(|t| build(t, names)).collect::<Result<Vec<Code>>>()?;
             Ok(match callee {
-                Code::Const(Value::Function(function)) => {
-                    let args = args.collect::<Result<Box<[Code]>>>()?;
+                Code::Const(Value::Function(function)) if names.is_op(&function) => {
+                    let args: Box<[Code]> = args.into();
                     let places = Places::of(&function, &args);
                     Code::Call(Box::new(Call { function, args, places, span: task.span }))
                 }
-                callee => {
-                    Code::Apply(std::iter::once(Ok(callee)).chain(args).collect::<Result<Box<[Code]>>>()?, task.span)
-                }
+                callee => Code::Apply(std::iter::once(callee).chain(args).collect(), task.span),
             })
         })?,
     })
