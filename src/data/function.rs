@@ -78,6 +78,11 @@ pub trait Host: Send + Sync {
     /// Computes lazy values together, sharing what they share: one concrete value for each.
     fn compute(&self, values: &[Value], span: Span) -> Result<Vec<Value>>;
 
+    /// Bytes that blocks may take: a concrete array beyond it is not made.
+    fn memory_limit(&self) -> usize {
+        usize::MAX
+    }
+
     /// Whether the computation was cancelled (Ctrl-C, `Engine::cancel`); long loops ask now and then.
     fn interrupted(&self) -> bool;
 

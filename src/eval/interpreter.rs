@@ -361,6 +361,10 @@ impl Host for Interpreter {
         schedule::compute(self, values, &self.runtime, &self.config(), &self.cancel)
     }
 
+    fn memory_limit(&self) -> usize {
+        self.config().memory_limit
+    }
+
     fn interrupted(&self) -> bool {
         self.cancel.load(Relaxed)
     }
