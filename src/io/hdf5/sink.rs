@@ -724,7 +724,7 @@ mod tests {
 
     #[test]
     fn storage_chunks_divide_the_blocks_and_are_about_a_mebibyte() {
-        assert_eq!(cut_of(&[&[1000; 4], &[1000; 4]], false), Some(vec![250, 500]));
+        assert_eq!(cut_of(&[&[1000; 4][..]; 2], false), Some(vec![250, 500]));
         assert_eq!(cut_of(&[&[1000, 1000, 37], &[500, 500]], false), Some(vec![250, 500]));
         // One block: any size will do.
         assert_eq!(cut_of(&[&[3001], &[1009]], false), Some(vec![376, 253]));
@@ -734,7 +734,7 @@ mod tests {
         assert_eq!(cut_of(&[], true), None);
         assert_eq!(cut_of(&[&[10, 10]], true), Some(vec![10]));
         // Ragged: one piece, or shared chunks where they are compressed.
-        assert_eq!(cut_of(&[&[1000, 999, 7001]; 2], false), None);
-        assert_eq!(cut_of(&[&[1000, 999, 7001]; 2], true), Some(vec![219, 438]));
+        assert_eq!(cut_of(&[&[1000, 999, 7001][..]; 2], false), None);
+        assert_eq!(cut_of(&[&[1000, 999, 7001][..]; 2], true), Some(vec![219, 438]));
     }
 }
