@@ -700,7 +700,8 @@ fn divide(mut axes: Vec<(usize, bool)>, size: usize) -> Dims {
     let product = |axes: &[(usize, bool)]| axes.iter().fold(size, |n, a| n.saturating_mul(a.0));
     let mut done = vec![false; axes.len()];
     while product(&axes) > CHUNK_BYTES {
-        let open = (0..axes.len()).filter(|&a| !done[a] && axes[a].0 > 1);
+        // Of equally long ones the first: rows stay long.
+        let open = (0..axes.len()).rev().filter(|&a| !done[a] && axes[a].0 > 1);
         let Some(axis) = open.max_by_key(|&a| axes[a].0) else { break };
         let (n, free) = axes[axis];
         let divisor = if free { Some(2) } else { (2..=17).find(|d| n % d == 0) };
