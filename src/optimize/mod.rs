@@ -58,11 +58,10 @@ pub fn optimize(mut graph: Graph, goal: &Goal, observe: &mut dyn FnMut(&'static 
 /// What is wrong with a graph, if anything is: every output is there; parents come before what uses them; and the blocks that a layer's
 /// first and last tasks take exist.
 pub fn broken(graph: &Graph, goal: &Goal) -> Option<String> {
-    // Equal layers have equal names, and may have been made apart; hand-made ones are themselves.
-    let is = |l: &Arc<Layer>, layer: &Arc<Layer>| {
-        Arc::ptr_eq(l, layer) || !layer.is_hand_made() && !l.is_hand_made() && l.name == layer.name
+    let place = |layer: &Arc<Layer>| {
+        let same = |l: &Arc<Layer>| Arc::ptr_eq(l, layer) || !layer.is_hand_made() && l.name == layer.name;
+        graph.layers.iter().position(same)
     };
-    let place = |layer: &Arc<Layer>| graph.layers.iter().position(|l| is(l, layer));
     if let Some(lost) = goal.outputs.iter().find(|o| !o.is_hand_made() && graph.layer(&o.name).is_err()) {
         return Some(format!("`{}` is lost", lost.name));
     }
