@@ -208,7 +208,7 @@ impl Machine {
     #[inline(always)]
     fn clear(&mut self, from: usize, to: usize) {
         let to = to.min(self.stack.len());
-        for slot in &mut self.stack[from..to] {
+        for slot in self.stack.get_mut(from..to).unwrap_or_default() {
             if counted(slot) {
                 *slot = Value::Nil;
             }
