@@ -18,7 +18,7 @@ pub(super) fn called_from(error: Error, span: Span) -> Error {
 
 /// What `catch` binds: a map of `:code :message :key :span`, and `:help` where there is some; what was thrown as a map keeps its
 /// other keys, what was thrown as something else is under `:value`.
-pub(super) fn to_value(error: &Error) -> Value {
+pub fn to_value(error: &Error) -> Value {
     let mut map = match error.payload().and_then(|p| p.downcast_ref::<Value>()) {
         Some(Value::Map(thrown)) => (**thrown).clone(),
         Some(other) => {

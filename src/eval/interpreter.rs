@@ -164,6 +164,11 @@ impl Interpreter {
         self.cancel.store(false, SeqCst);
     }
 
+    /// What computations look at to see whether they were stopped.
+    pub fn cancelled(&self) -> &AtomicBool {
+        &self.cancel
+    }
+
     /// How many values the stack of a thread may hold: what bounds recursion.
     pub fn stack_limit(&self) -> usize {
         self.stack_limit.load(Relaxed)

@@ -27,6 +27,6 @@ mod params;
 mod quasi;
 mod syntax;
 
-pub use failure::thrown;
+pub use failure::{thrown, to_value as error_value};
 pub use globals::{Binding, Role};
 pub use interpreter::Interpreter;
