@@ -1,5 +1,7 @@
 //! The interpreter beside CPython, in one run: `cargo bench --bench interpreter`.
 //!
+//! A word chooses programs, `-- fib`; `DSK_BENCH_ALONE=1` leaves CPython out.
+//!
 //! Each program is said in dsk and in Python, run several times by each, and the fastest runs are compared.
 
 use dsk::eval::Interpreter;
@@ -91,7 +93,9 @@ fn python(program: &Program, text: &str) -> Option<(String, Duration)> {
 fn main() {
     let text = words();
     println!("{:<20}{:>12}{:>12}{:>10}", "", "dsk", "CPython", "ratio");
-    for program in PROGRAMS {
+    let words: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let alone = std::env::var_os("DSK_BENCH_ALONE").is_some();
+    for program in PROGRAMS.iter().filter(|p| words.iter().all(|w| p.name.contains(w))) {
         let (result, ours) = match dsk(program, &text) {
             Ok(done) => done,
             Err(error) => {
@@ -100,7 +104,7 @@ fn main() {
             }
         };
         let ms = |d: Duration| format!("{:.1} ms", d.as_secs_f64() * 1e3);
-        match python(program, &text) {
+        match (!alone).then(|| python(program, &text)).flatten() {
             Some((expected, theirs)) => {
                 assert_eq!(result, expected, "{}: the two disagree", program.name);
                 let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
