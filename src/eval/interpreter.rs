@@ -357,6 +357,14 @@ impl Host for Interpreter {
         })?
     }
 
+    fn is_syntax(&self, name: &str) -> bool {
+        self.is_form(name) || self.binding(name, |b| b.role == Role::Macro).unwrap_or(false)
+    }
+
+    fn eval(&self, form: &Task) -> Result<Value> {
+        Interpreter::eval(self, form)
+    }
+
     fn compute(&self, values: &[Value], _span: Span) -> Result<Vec<Value>> {
         schedule::compute(self, values, &self.runtime, &self.config(), &self.cancel)
     }
