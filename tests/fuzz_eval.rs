@@ -31,10 +31,56 @@ impl Random {
 
 /// Pieces that a mutation puts in.
 const PIECES: &[&str] = &[
-    "(", ")", "[", "]", "{", "}", "'", "`", "~", "~@", "#(", "%", "&", "_", ":as", ":keys", ":or", "nil", "true", "0", "-1",
-    "9223372036854775807", "1.5", "nan", "\"\"", "\"é\"", ":k", "(fn [x] x)", "(recur)", "(loop [] (recur))", "(throw 1)",
-    "(def f ", "(defmacro f [& xs] ", "(let [x 1 ", "(try ", "(catch e ", "(finally ", "(delay ", "(compute ", "(apply f xs)",
-    "(quote ", "(quasiquote (a (unquote ", "[x & y]", "{:keys [a]}", "(f f)", "(map f [1 2 3])", "2:10", "...", "1+2j", "x#",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    "'",
+    "`",
+    "~",
+    "~@",
+    "#(",
+    "%",
+    "&",
+    "_",
+    ":as",
+    ":keys",
+    ":or",
+    "nil",
+    "true",
+    "0",
+    "-1",
+    "9223372036854775807",
+    "1.5",
+    "nan",
+    "\"\"",
+    "\"é\"",
+    ":k",
+    "(fn [x] x)",
+    "(recur)",
+    "(loop [] (recur))",
+    "(throw 1)",
+    "(def f ",
+    "(defmacro f [& xs] ",
+    "(let [x 1 ",
+    "(try ",
+    "(catch e ",
+    "(finally ",
+    "(delay ",
+    "(compute ",
+    "(apply f xs)",
+    "(quote ",
+    "(quasiquote (a (unquote ",
+    "[x & y]",
+    "{:keys [a]}",
+    "(f f)",
+    "(map f [1 2 3])",
+    "2:10",
+    "...",
+    "1+2j",
+    "x#",
 ];
 
 fn mutate(random: &mut Random, forms: &[String]) -> String {
@@ -106,7 +152,8 @@ fn mutated_programs_end_with_a_value_or_an_error() {
             eprintln!("---\n{program}");
         }
         started.store(epoch.elapsed().as_millis() as u64 + 1, Ordering::SeqCst);
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| interpreter.eval_source("fuzz", &program)));
+        let result =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| interpreter.eval_source("fuzz", &program)));
         started.store(0, Ordering::SeqCst);
         interpreter.resume();
         match result {

@@ -98,6 +98,7 @@ struct Stripe(AtomicUsize);
 #[derive(Default)]
 pub struct Globals {
     running: [Stripe; STRIPES],
+    #[expect(clippy::vec_box, reason = "others may still point at a binding, so it must not move")]
     retired: Mutex<Vec<Box<Binding>>>,
     any_retired: AtomicBool,
 }

@@ -15,7 +15,7 @@ use super::call;
 use super::closure::Closure;
 use super::code::{Captured, Instr, Proto, Reg};
 use super::failure;
-use super::globals::{Binding, Role};
+use super::globals::{Binding, Cell, Role};
 use super::interpreter::Interpreter;
 use super::operator::Operator;
 use crate::data::{Args, Map, Task, Value, task::deep};
@@ -679,7 +679,8 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                     }
 
                     Instr::CallGlobal { count, base: at, at: global } => {
-                        let cell = (&(*proto).globals).get_unchecked(global as usize);
+                        let globals: &[Arc<Cell>] = &(*proto).globals;
+                        let cell = globals.get_unchecked(global as usize);
                         match cell.load() {
                             Some(binding) if !binding.closure.is_null() => run_closure!(binding.closure, at, count),
                             Some(binding) => run_bound!(binding, at, count),
@@ -703,7 +704,8 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                         set!(at, attempt!(result));
                     }
                     Instr::TailGlobal { count, base: at, at: global } => {
-                        let cell = (&(*proto).globals).get_unchecked(global as usize);
+                        let globals: &[Arc<Cell>] = &(*proto).globals;
+                        let cell = globals.get_unchecked(global as usize);
                         match cell.load() {
                             Some(binding) if !binding.closure.is_null() => {
                                 tail_closure!(binding.closure, Value::Nil, at, count)
