@@ -15,6 +15,8 @@ pub mod rechunk;
 pub mod reduce;
 pub mod reshape;
 pub mod slice;
+#[cfg(test)]
+mod tests;
 
 use crate::data::{Args, DType, Value};
 use crate::op::{Op, infer};
@@ -40,8 +42,13 @@ pub static OPS: &[&[Op]] = &[
     product::LINKS,
 ];
 
-/// Runs an op; its errors say which op it was, and point at the call.
+/// Runs an op; its errors say which op it was, and point at the call. A lazy value that is not known to be an array makes a
+/// lazy call.
 pub(crate) fn array_call(args: Args, run: impl FnOnce(Args) -> Result<Value>) -> Result<Value> {
+    let delayed = |v: &Value| matches!(v, Value::Delayed(_));
+    if args.values.iter().chain(&args.rest).any(delayed) {
+        return args.host.delay(&args);
+    }
     let (span, name) = (args.span, args.function.name.clone());
     run(args).map_err(|error| infer::of(&name)(error).at(span))
 }
