@@ -87,23 +87,19 @@ impl<T: Number> Accumulate for Moments<T> {
         unsafe { fold_tile(tile, |a: T, b: T| a + b, &mut part.sum) };
         part.count = (tile.rows * tile.columns / tile.width()) as f64;
         part.m2.clear();
-        if part.count == 1.0 {
-            // No distance, but `nan` for infinity.
-            part.m2.extend(part.sum.iter().map(|&x| (x - x).square()));
-        } else {
-            part.m2.resize(part.sum.len(), 0.0);
-            self.means.clear();
-            self.means.extend(part.sum.iter().map(|&sum| sum / part.count));
-            for i in 0..tile.rows {
-                // SAFETY: as above.
-                let row: &[T] = unsafe { tile.row(i) };
-                let place = if tile.rows_reduced { 0 } else { i };
-                if tile.columns_reduced {
-                    let mean = self.means[place];
-                    part.m2[place] += fold_map(row, |x| (x - mean).square(), |a, b| a + b);
-                } else {
-                    add_squares(&mut part.m2, row, &self.means);
-                }
+        part.m2.resize(part.sum.len(), 0.0);
+        self.means.clear();
+        self.means.extend(part.sum.iter().map(|&sum| sum / part.count));
+        for i in 0..tile.rows {
+            // SAFETY: as above.
+            let row: &[T] = unsafe { tile.row(i) };
+            let place = if tile.rows_reduced { 0 } else { i };
+            if tile.columns_reduced {
+                let mean = self.means[place];
+                part.m2[place] += fold_map(row, |x| (x - mean).square(), |a, b| a + b);
+            } else {
+                let start = place * tile.columns;
+                add_squares(&mut part.m2[start..], row, &self.means[start..]);
             }
         }
         self.carry.push(part, &mut self.spare, Part::merge);
@@ -147,7 +143,7 @@ pub fn merge_moments(moments: &Block, axes: &[usize]) -> Result<Block> {
             let part = |start: usize, count: usize| moments.slice_axis(axis, Range { start, step: 1, count });
             let half = len / 2;
             let merged = merge_two(&part(0, half), &part(half, half))?;
-            moments = if len % 2 == 0 { merged } else { concatenate(&[merged, part(len - 1, 1)], axis)? };
+            moments = if len.is_multiple_of(2) { merged } else { concatenate(&[merged, part(len - 1, 1)], axis)? };
         }
     }
     Ok(moments)
