@@ -108,7 +108,8 @@ fn files_of_h5py_read_right_whole_and_in_parts() {
     let folder = made();
     for e in expected(folder.path()) {
         let path = folder.path().join(&e.file);
-        let dataset = Dataset::open(&path, &e.dataset).unwrap_or_else(|error| panic!("{}{}: {error}", e.file, e.dataset));
+        let dataset =
+            Dataset::open(&path, &e.dataset).unwrap_or_else(|error| panic!("{}{}: {error}", e.file, e.dataset));
         let name = format!("{}{}", e.file, e.dataset);
         assert_eq!(dataset.dtype(), e.dtype, "{name}");
         assert_eq!(dataset.shape(), e.shape, "{name}");
@@ -126,7 +127,8 @@ fn files_of_h5py_read_right_whole_and_in_parts() {
 #[test]
 fn only_foreign_filters_types_and_layouts_take_the_library() {
     let folder = made();
-    let by_library = ["/filters/scale-offset", "/odd/twelve-bits", "/odd/long-double", "/odd/compact", "/virtual", "/external"];
+    let by_library =
+        ["/filters/scale-offset", "/odd/twelve-bits", "/odd/long-double", "/odd/compact", "/virtual", "/external"];
     for e in expected(folder.path()) {
         let dataset = Dataset::open(&folder.path().join(&e.file), &e.dataset).expect("it is there");
         let foreign = by_library.iter().any(|p| e.dataset.starts_with(p));

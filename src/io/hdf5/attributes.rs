@@ -84,8 +84,7 @@ fn value(lib: &Library, id: &Id) -> Outcome<Value> {
 
 fn strings(lib: &Library, id: &Id, file_type: &Id, space: &Id, count: usize) -> Outcome<Vec<Value>> {
     // SAFETY: the lock is held, the id is open.
-    let (variable, size) =
-        unsafe { (h5t::H5Tis_variable_str(file_type.raw()) > 0, h5t::H5Tget_size(file_type.raw())) };
+    let (variable, size) = unsafe { (h5t::H5Tis_variable_str(file_type.raw()) > 0, h5t::H5Tget_size(file_type.raw())) };
     if count.saturating_mul(size) > MOST {
         return Err("a large attribute".into());
     }
@@ -179,9 +178,7 @@ fn numbers(items: &[Value]) -> Option<Block> {
     use crate::data::Kind;
     let kinds: Option<Vec<Kind>> = items.iter().map(Value::number_kind).collect();
     match kinds?.into_iter().max()? {
-        Kind::Bool => {
-            Some(Block::from_slice(&[items.len()], &items.iter().map(Value::truthy).collect::<Vec<bool>>()))
-        }
+        Kind::Bool => Some(Block::from_slice(&[items.len()], &items.iter().map(Value::truthy).collect::<Vec<bool>>())),
         Kind::Int | Kind::UInt => {
             let items: Vec<i64> = items.iter().map(Value::as_int).collect::<Option<_>>()?;
             Some(Block::from_slice(&[items.len()], &items))

@@ -10,8 +10,8 @@ use super::{file, listing};
 use crate::data::{DType, Dims, Map};
 use crate::err;
 use crate::text::Result;
-use hdf5_sys::h5p;
 use hdf5_sys::h5d;
+use hdf5_sys::h5p;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,12 @@ impl Dataset {
             .into();
         let whole = super::walk::byte_strides(element.size.max(element.dtype.size()), &shape);
         if whole.is_none() {
-            return Err(err!(Io, "`{}::{name}` is said to be of shape {:?}, larger than any memory", path.display(), shape.as_slice()));
+            return Err(err!(
+                Io,
+                "`{}::{name}` is said to be of shape {:?}, larger than any memory",
+                path.display(),
+                shape.as_slice()
+            ));
         }
         let learnt = (|| {
             let creation = lib.creation(object)?;
@@ -104,8 +109,8 @@ impl Dataset {
             Ok((creation, filters, chunk, fill, address))
         })()
         .map_err(broken)?;
-        let storage = Dataset::storage(lib, file, object, &own, &element, &learnt)
-            .map_err(|what| broken(Failure(what)))?;
+        let storage =
+            Dataset::storage(lib, file, object, &own, &element, &learnt).map_err(|what| broken(Failure(what)))?;
         let (_, filters, _, fill, address) = learnt;
         let about = own.metadata().map_err(|e| file::system_error(path, &e))?;
         let identity = format!(

@@ -200,14 +200,8 @@ fn is_half(file_type: &Id) -> bool {
     let (mut sign, mut exponent, mut exponent_bits, mut mantissa, mut mantissa_bits) = (0, 0, 0, 0, 0);
     // SAFETY: the lock is held (`Element::of` has the proof), the id is open, the pointers are to live variables.
     unsafe {
-        let got = h5t::H5Tget_fields(
-            id,
-            &mut sign,
-            &mut exponent,
-            &mut exponent_bits,
-            &mut mantissa,
-            &mut mantissa_bits,
-        );
+        let got =
+            h5t::H5Tget_fields(id, &mut sign, &mut exponent, &mut exponent_bits, &mut mantissa, &mut mantissa_bits);
         got >= 0
             && (sign, exponent, exponent_bits, mantissa, mantissa_bits) == (15, 10, 5, 0, 10)
             && h5t::H5Tget_ebias(id) == 15

@@ -48,12 +48,7 @@ pub fn read(file: &File, base: u64, walk: Walk, out: &mut [u8]) -> Result<(), Tr
     }
 }
 
-fn read_direct(
-    file: &File,
-    base: u64,
-    mut runs: std::iter::Peekable<Walk>,
-    out: &mut [u8],
-) -> Result<(), Trouble> {
+fn read_direct(file: &File, base: u64, mut runs: std::iter::Peekable<Walk>, out: &mut [u8]) -> Result<(), Trouble> {
     let mut sink = [0u8; GAP];
     while let Some(&first) = runs.peek() {
         // Runs come in growing order on both sides: memory is split off front to back, and so is the gap sink, a piece
@@ -100,12 +95,7 @@ fn read_pieces(file: &File, mut at: u64, mut pieces: &mut [IoSliceMut]) -> Resul
     Ok(())
 }
 
-fn read_windows(
-    file: &File,
-    base: u64,
-    mut runs: std::iter::Peekable<Walk>,
-    out: &mut [u8],
-) -> Result<(), Trouble> {
+fn read_windows(file: &File, base: u64, mut runs: std::iter::Peekable<Walk>, out: &mut [u8]) -> Result<(), Trouble> {
     let mut window: Vec<u8> = Vec::new();
     let mut batch: Vec<Run> = Vec::new();
     while let Some(&first) = runs.peek() {

@@ -2,7 +2,7 @@
 //! users of `hdf5-sys` share, and every call goes through it. Nothing here keeps the lock across calls of the public API,
 //! and no read-only file stays open when the lock is given back, so that a file can be read and written in one graph.
 
-use hdf5_sys::h5::{hsize_t, herr_t};
+use hdf5_sys::h5::{herr_t, hsize_t};
 use hdf5_sys::h5i::{H5Idec_ref, hid_t};
 use hdf5_sys::{h5a, h5d, h5f, h5l, h5p, h5r, h5s, h5t};
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -183,7 +183,12 @@ impl Library {
 
     /// Names of the links of a group, in the library's order by name.
     pub fn names(&self, group: &Id) -> Outcome<Vec<String>> {
-        unsafe extern "C" fn keep(_: hid_t, name: *const c_char, _: *const h5l::H5L_info_t, all: *mut c_void) -> herr_t {
+        unsafe extern "C" fn keep(
+            _: hid_t,
+            name: *const c_char,
+            _: *const h5l::H5L_info_t,
+            all: *mut c_void,
+        ) -> herr_t {
             // SAFETY: the library passes a C string and the pointer that `H5Literate` was given.
             unsafe {
                 let all = &mut *all.cast::<Vec<String>>();
@@ -283,8 +288,7 @@ impl Library {
     /// Whether `len` bytes are the elements of a memory space, which is never narrowed.
     fn fits(&self, memory: &Id, space: &Id, len: usize) -> Outcome<()> {
         // SAFETY: the lock is held, the ids are open.
-        let (size, points) =
-            unsafe { (h5t::H5Tget_size(memory.0), h5s::H5Sget_simple_extent_npoints(space.0)) };
+        let (size, points) = unsafe { (h5t::H5Tget_size(memory.0), h5s::H5Sget_simple_extent_npoints(space.0)) };
         match usize::try_from(points).ok().and_then(|n| n.checked_mul(size)) {
             Some(bytes) if bytes == len => Ok(()),
             _ => Err("the elements do not fit the buffer".into()),

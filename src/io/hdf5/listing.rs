@@ -244,7 +244,9 @@ mod tests {
 
     #[test]
     fn sizes_have_two_or_three_digits() {
-        for (bytes, text) in [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_600, "1.0 MB"), (3_200_000_000, "3.2 GB")] {
+        for (bytes, text) in
+            [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_600, "1.0 MB"), (3_200_000_000, "3.2 GB")]
+        {
             assert_eq!(size_text(bytes), text);
         }
     }

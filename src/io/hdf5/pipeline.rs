@@ -228,7 +228,8 @@ mod tests {
         let bytes: Vec<u8> = (0..8000u32).flat_map(|i| (i / 3).to_le_bytes()).collect();
         let (d, s, f) = (Filter::Deflate(4), Filter::Shuffle(4), Filter::Fletcher32);
         let mut scratch = Scratch::default();
-        for filters in [&[][..], &[d], &[s, d], &[d, s], &[f], &[s, d, f], &[f, s, d], &[d, f], &[s, f, d], &[f, f, s]] {
+        for filters in [&[][..], &[d], &[s, d], &[d, s], &[f], &[s, d, f], &[f, s, d], &[d, f], &[s, f, d], &[f, f, s]]
+        {
             scratch.stored = encode(filters, &bytes);
             let pipeline = Pipeline::new(filters.to_vec());
             assert_eq!(pipeline.decode(0, bytes.len(), &mut scratch).unwrap(), bytes, "{filters:?}");

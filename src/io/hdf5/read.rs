@@ -128,7 +128,9 @@ impl Dataset {
             fits.then_some(Part { start, step, count: range.count })
         };
         let parts: Option<SmallVec<[Part; 6]>> = region.iter().zip(self.shape()).map(part).collect();
-        parts.ok_or_else(|| err!(Index, "the part to read lies outside `{}`, whose shape is {:?}", self.target(), self.shape()))
+        parts.ok_or_else(|| {
+            err!(Index, "the part to read lies outside `{}`, whose shape is {:?}", self.target(), self.shape())
+        })
     }
 
     fn read_contiguous(&self, at: u64, parts: &[Part], shape: &[usize], out: &mut [u8]) -> Result<()> {
