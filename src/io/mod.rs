@@ -2,3 +2,4 @@
 
 pub mod codec;
 pub mod hdf5;
+pub mod target;

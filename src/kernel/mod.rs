@@ -12,7 +12,7 @@ mod tile;
 
 pub use elementwise::{Binary, Operand, Typed, Unary};
 pub use fused::{Expr, Program};
-pub use reduce::Reduce;
+pub use reduce::{Reduce, Reduction};
 
 #[cfg(test)]
 mod tests;

@@ -10,9 +10,10 @@
 //! dependencies   [] [0] [] [2]     dependents   [1] [] [3] []     roots   0 2
 //! ```
 
+use super::fused;
 use super::task::{self, Code, Names};
 use crate::data::graph::unravel;
-use crate::data::{Body, Function, Graph, Host, Key, Layer, Str, Task, Value};
+use crate::data::{Body, Form, Function, Graph, Host, Key, Layer, Str, Task, Value};
 use crate::err;
 use crate::optimize::{Lists, cycle, order};
 use crate::text::{Error, Result, Span, suggest};
@@ -221,6 +222,8 @@ impl<'a> Builder<'a> {
         if let Body::Blockwise { inputs, task } = &layer.body {
             known.rules = inputs.iter().map(|input| self.rule(&known, input)).collect::<Result<_>>()?;
             let code = task::compile(task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
+            // One program for all blocks: it pays even for a single call.
+            let code = fused::fuse(code, 1);
             known.code = self.codes.len() as u32;
             self.codes.push(code);
         }
@@ -329,6 +332,7 @@ impl<'a> Builder<'a> {
                     self.dependencies.push(id);
                 }
                 let code = task::compile(&task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
+                let code = fused::fuse(code, 2);
                 self.own_code(id, code);
             }
             Body::Tasks(tasks) => {
@@ -407,6 +411,10 @@ pub fn no_such_key(layers: &[Arc<Layer>], key: &Key) -> Error {
     }
 }
 
+fn is_op(host: &dyn Host, function: &Arc<Function>) -> bool {
+    host.op(&function.name).is_some_and(|op| Arc::ptr_eq(&op, function))
+}
+
 /// In tasks of layers heads are ops, whatever the user has bound their names to, and nothing else is a name.
 struct LayerNames<'a> {
     host: &'a dyn Host,
@@ -423,6 +431,14 @@ impl Names for LayerNames<'_> {
         };
         self.heads.insert(key.name.clone(), function.clone());
         Ok(Value::Function(function))
+    }
+
+    fn form(&mut self, _task: &Task, _head: &Key) -> Result<Option<Code>> {
+        Ok(None)
+    }
+
+    fn is_op(&self, function: &Arc<Function>) -> bool {
+        is_op(self.host, function)
     }
 
     fn key(&mut self, key: &Key, span: Span) -> Result<Code> {
@@ -451,21 +467,70 @@ impl HandNames<'_, '_> {
     }
 }
 
-impl Names for HandNames<'_, '_> {
-    fn head(&mut self, key: &Key, span: Span) -> Result<Value> {
-        self.global(key, span)
-    }
-
-    fn key(&mut self, key: &Key, span: Span) -> Result<Code> {
-        let Some(id) = self.builder.find(self.layer, key)? else {
-            return self.global(key, span).map(Code::Const);
-        };
+impl HandNames<'_, '_> {
+    /// The place of a key's result among what the task depends on; `None` where the graph has no such key.
+    fn input(&mut self, key: &Key) -> Result<Option<Code>> {
+        let Some(id) = self.builder.find(self.layer, key)? else { return Ok(None) };
         let inputs = self.builder.dependencies.open_list();
         let known = inputs.iter().position(|&d| d == id);
         let n = known.unwrap_or(inputs.len());
         if known.is_none() {
             self.builder.dependencies.push(id);
         }
-        Ok(Code::Input { n: n as u32, last: false })
+        Ok(Some(Code::Input { n: n as u32, last: false }))
+    }
+}
+
+impl Names for HandNames<'_, '_> {
+    fn head(&mut self, key: &Key, span: Span) -> Result<Value> {
+        self.global(key, span)
+    }
+
+    /// The form becomes a function of the keys in it: `(if x 1 2)` is `((fn [x] (if x 1 2)) x)`.
+    fn form(&mut self, task: &Task, head: &Key) -> Result<Option<Code>> {
+        let host = self.builder.host;
+        if !head.index.is_empty() || !host.is_syntax(&head.name) {
+            return Ok(None);
+        }
+        let mut params: Vec<(Key, Task, Code)> = Vec::new();
+        let mut failure = None;
+        let body = task.replace(&mut |t| {
+            let Form::Key(key) = &t.form else { return None };
+            if let Some((_, param, _)) = params.iter().find(|(known, ..)| known == key) {
+                return Some(param.clone().with_span(t.span));
+            }
+            match self.input(key) {
+                Ok(None) => None,
+                Ok(Some(code)) => {
+                    // A block's key is no symbol; no symbol that somebody wrote is like this one.
+                    let name = key.index.iter().fold(key.name.to_string(), |name, i| format!("{name} {i}"));
+                    let param = Task::symbol(name);
+                    params.push((key.clone(), param.clone(), code));
+                    Some(param.with_span(t.span))
+                }
+                Err(error) => {
+                    failure = Some(error);
+                    None
+                }
+            }
+        });
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        let names = Task::list(params.iter().map(|(_, param, _)| param.clone()).collect());
+        let function = Task::call(vec![Task::symbol("fn"), names, body]).with_span(task.span);
+        let callee = Code::Const(host.eval(&function)?);
+        Ok(Some(Code::Apply(std::iter::once(callee).chain(params.into_iter().map(|p| p.2)).collect(), task.span)))
+    }
+
+    fn is_op(&self, function: &Arc<Function>) -> bool {
+        is_op(self.builder.host, function)
+    }
+
+    fn key(&mut self, key: &Key, span: Span) -> Result<Code> {
+        match self.input(key)? {
+            Some(code) => Ok(code),
+            None => self.global(key, span).map(Code::Const),
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! Values and errors as JSON, one line each: what `dsk eval --json` answers with.
 
 use crate::data::task::deep;
-use crate::data::{Block, Complex32, Complex64, Element, Key, Task, Value};
+use crate::data::{Block, Complex32, Complex64, Element, Value};
 use crate::text::Error;
 use crate::with_dtype;
 use std::fmt::Write;
 
-/// `{"ok":true,"type":"int","value":3}`. The value is concrete. `print` writes a task as Lisp.
-pub fn answer(value: &Value, print: &dyn Fn(&Task) -> String) -> String {
+/// `{"ok":true,"type":"int","value":3}`. The value is concrete.
+pub fn answer(value: &Value) -> String {
     let mut out = String::from("{\"ok\":true,\"type\":\"");
     match value {
         // An array of no dimensions is the number in it, also where that number is beyond what `Value::Int` holds.
@@ -21,7 +21,7 @@ pub fn answer(value: &Value, print: &dyn Fn(&Task) -> String) -> String {
         }
     }
     out.push_str(",\"value\":");
-    Writer { out: &mut out, print }.value(value);
+    Writer { out: &mut out }.value(value);
     out.push('}');
     out
 }
@@ -60,7 +60,6 @@ fn kind(value: &Value) -> &'static str {
 
 struct Writer<'a> {
     out: &'a mut String,
-    print: &'a dyn Fn(&Task) -> String,
 }
 
 impl Writer<'_> {
@@ -78,11 +77,10 @@ impl Writer<'_> {
             Value::Map(map) => self.sequence(map.iter(), |w, (k, v)| w.sequence([k, v].into_iter(), |w, v| w.value(v))),
             Value::Block(b) => with_dtype!(b.dtype(), T => block::<T>(self.out, b)),
             Value::Graph(graph) => self.sequence(graph.tasks().iter(), |w, (key, task)| {
-                w.sequence([key_text(key), (w.print)(task)].iter(), |w, text| string(w.out, text));
+                w.sequence([key.to_string(), task.to_string()].iter(), |w, text| string(w.out, text));
             }),
             Value::Function(f) => string(self.out, &f.name),
-            Value::Code(task) => string(self.out, &(self.print)(task)),
-            other => string(self.out, &(self.print)(&Task::data(other.clone()))),
+            other => string(self.out, &other.to_string()),
         }
     }
 
@@ -98,10 +96,6 @@ impl Writer<'_> {
         });
         self.out.push(']');
     }
-}
-
-fn key_text(key: &Key) -> String {
-    key.to_string()
 }
 
 /// How an element of an array is written.
@@ -196,7 +190,7 @@ mod tests {
     use crate::err;
 
     fn line(value: impl Into<Value>) -> String {
-        answer(&value.into(), &|task| format!("{task:?}"))
+        answer(&value.into())
     }
 
     #[test]

@@ -171,7 +171,7 @@ for version in ["earliest", "latest"]:
         f["not/datatype"] = np.dtype("f8")
         f["soft"] = h5py.SoftLink("/shapes/rows")
         f["loop/self"] = h5py.SoftLink("/loop")
-        f["hard"] = f["shapes"]
+        f["zz-again"] = f["shapes"]
         # Attributes.
         a = f["shapes/one"].attrs
         a["int"] = 7

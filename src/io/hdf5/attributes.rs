@@ -199,6 +199,13 @@ pub fn write(lib: &Library, object: &Id, attributes: &[Attribute]) -> Outcome<()
     attributes.iter().try_for_each(|a| write_one(lib, object, a))
 }
 
+/// Removes an attribute that is there.
+pub fn delete(lib: &Library, object: &Id, name: &str) -> Outcome<()> {
+    let name = std::ffi::CString::new(name).map_err(|_| Failure::from("a NUL in a name"))?;
+    // SAFETY: the lock is held, the id is open, the name is a C string.
+    lib.check(unsafe { h5a::H5Adelete(object.raw(), name.as_ptr()) })
+}
+
 fn write_one(lib: &Library, object: &Id, attribute: &Attribute) -> Outcome<()> {
     let name = std::ffi::CString::new(attribute.name.as_str()).map_err(|_| Failure::from("a NUL in a name"))?;
     // SAFETY: the lock is held, the ids are open, names are C strings; buffers hold what their types and spaces say.

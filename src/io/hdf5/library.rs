@@ -7,6 +7,7 @@ use hdf5_sys::h5i::{H5Idec_ref, hid_t};
 use hdf5_sys::{h5a, h5d, h5f, h5l, h5p, h5r, h5s, h5t};
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::marker::PhantomData;
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
@@ -96,14 +97,33 @@ impl Library {
         let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Failure::from("a NUL in the path"))?;
         let flags = if write { h5f::H5F_ACC_RDWR } else { h5f::H5F_ACC_RDONLY };
         // SAFETY: the lock is held; the path is a C string.
-        self.id(unsafe { h5f::H5Fopen(path.as_ptr(), flags, h5p::H5P_DEFAULT) })
+        let file = self.id(unsafe { h5f::H5Fopen(path.as_ptr(), flags, h5p::H5P_DEFAULT) })?;
+        self.keep_to_ourselves(&file);
+        Ok(file)
     }
 
     /// Makes a file that does not exist yet.
     pub fn create_file(&self, path: &Path) -> Outcome<Id> {
         let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Failure::from("a NUL in the path"))?;
         // SAFETY: as `open_file`.
-        self.id(unsafe { h5f::H5Fcreate(path.as_ptr(), h5f::H5F_ACC_EXCL, h5p::H5P_DEFAULT, h5p::H5P_DEFAULT) })
+        let file =
+            self.id(unsafe { h5f::H5Fcreate(path.as_ptr(), h5f::H5F_ACC_EXCL, h5p::H5P_DEFAULT, h5p::H5P_DEFAULT) })?;
+        self.keep_to_ourselves(&file);
+        Ok(file)
+    }
+
+    /// The library locks the files it opens. A program started meanwhile would inherit the descriptor, and keep the lock after
+    /// the file is closed here.
+    fn keep_to_ourselves(&self, file: &Id) {
+        let mut handle: *mut c_void = null_mut();
+        // SAFETY: the lock is held, the id is open; the default driver's handle is a descriptor, which stays open meanwhile.
+        unsafe {
+            if h5f::H5Fget_vfd_handle(file.0, h5p::H5P_DEFAULT, &mut handle) >= 0 && !handle.is_null() {
+                let descriptor = BorrowedFd::borrow_raw(*handle.cast::<i32>());
+                // Where that fails the file can still be used.
+                let _ = rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC);
+            }
+        }
     }
 
     /// Writes what the library holds in memory; does nothing for a file opened for reading only.

@@ -7,7 +7,7 @@ use crate::data::{Map, Value};
 use crate::err;
 use crate::text::{Error, Result, suggest};
 use hdf5_sys::{h5d, h5p};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -39,7 +39,9 @@ pub enum Content {
         stored: u64,
     },
     Datatype,
-    /// A link that leads out of the file or nowhere.
+    /// Another name of an object that was listed before.
+    Again(String),
+    /// A link that leads nowhere, or to what cannot be opened.
     Broken,
 }
 
@@ -51,8 +53,11 @@ pub fn list(path: &Path) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
         visit(lib, &root, &mut |name, object| {
             let entry = match object {
-                Some((id, kind)) => describe(lib, name, id, kind),
-                None => Entry { name: name.to_string(), content: Content::Broken, attributes: Map::new() },
+                Found::Object(id, kind) => describe(lib, name, id, kind),
+                Found::Again(first) => {
+                    Entry { name: name.to_string(), content: Content::Again(first.to_string()), attributes: Map::new() }
+                }
+                Found::Broken => Entry { name: name.to_string(), content: Content::Broken, attributes: Map::new() },
             };
             entries.push(entry);
             entries.len() < MOST
@@ -96,30 +101,46 @@ fn dataset_content(lib: &Library, id: &Id) -> Option<Content> {
     })
 }
 
-type Visit<'a> = &'a mut dyn FnMut(&str, Option<(&Id, Kind)>) -> bool;
+/// What a name leads to.
+enum Found<'a> {
+    Object(&'a Id, Kind),
+    /// An object that was met before, by this name.
+    Again(&'a str),
+    Broken,
+}
 
-/// Calls `f` for every object, until it returns false. A group that is reached by several names is entered once.
+type Visit<'a> = &'a mut dyn FnMut(&str, Found) -> bool;
+
+/// Calls `f` for every name, until it returns false. An object that has several names is entered once.
 fn visit(lib: &Library, file: &Id, f: Visit) -> std::result::Result<(), String> {
-    let mut seen = HashSet::new();
-    // Objects still to look at: no recursion, files may nest as deep as they like.
+    let mut seen: HashMap<(std::path::PathBuf, u64), String> = HashMap::new();
+    // Names still to look at: no recursion, files may nest as deep as they like.
     let mut stack = vec!["/".to_string()];
     while let Some(name) = stack.pop() {
         let object = file::c_name(&name).ok().and_then(|c| lib.open_object(file, &c).ok());
-        if let Some((id, kind)) = &object {
-            let address = lib.address(id).map_err(|e| e.0)?;
-            let again = !seen.insert(address);
-            if again && *kind == Kind::Group {
-                continue;
+        let Some((id, kind)) = object else {
+            if !f(&name, Found::Broken) {
+                break;
             }
-            if *kind == Kind::Group {
-                let prefix = if name == "/" { "" } else { &name };
-                let names = lib.names(id).map_err(|e| e.0)?;
-                stack.extend(names.iter().rev().map(|n| format!("{prefix}/{n}")));
+            continue;
+        };
+        let (_, home) = lib.home(&id).map_err(|e| e.0)?;
+        let place = (home, lib.address(&id).map_err(|e| e.0)?);
+        if let Some(first) = seen.get(&place) {
+            if !f(&name, Found::Again(first)) {
+                break;
             }
+            continue;
         }
-        if !f(&name, object.as_ref().map(|(id, kind)| (id, *kind))) {
-            return Ok(());
+        if kind == Kind::Group {
+            let prefix = if name == "/" { "" } else { &name };
+            let names = lib.names(&id).map_err(|e| e.0)?;
+            stack.extend(names.iter().rev().map(|n| format!("{prefix}/{n}")));
         }
+        if !f(&name, Found::Object(&id, kind)) {
+            break;
+        }
+        seen.insert(place, name);
     }
     Ok(())
 }
@@ -157,7 +178,7 @@ fn with_names(mut error: Error, lib: &Library, file: &Id, name: &str, within: bo
     let prefix = if name == "/" { "/".to_string() } else { format!("{name}/") };
     let _ = visit(lib, file, &mut |at, object| {
         let wanted = !within || at.starts_with(&prefix);
-        if wanted && matches!(object, Some((_, Kind::Dataset))) {
+        if wanted && matches!(object, Found::Object(_, Kind::Dataset)) {
             names.push(at.to_string());
         }
         names.len() < 10_000
@@ -196,6 +217,7 @@ impl std::fmt::Display for Content {
         match self {
             Content::Group => f.write_str("group"),
             Content::Datatype => f.write_str("datatype"),
+            Content::Again(first) => write!(f, "is {first}"),
             Content::Broken => f.write_str("cannot be opened"),
             Content::Dataset { shape: None, dtype, .. } => write!(f, "{dtype}, empty"),
             Content::Dataset { shape: Some(shape), dtype, chunks, filters, bytes, stored } => {

@@ -25,8 +25,10 @@ mod library;
 mod listing;
 mod pipeline;
 mod read;
+mod sink;
 mod walk;
 
 pub use attributes::read as attributes;
 pub use dataset::Dataset;
 pub use listing::{Content, Entry, list, text as listing};
+pub use sink::{Options, Sink, write_part};

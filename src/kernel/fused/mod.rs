@@ -113,7 +113,7 @@ impl fmt::Debug for Program {
 }
 
 /// The only thing kernels refuse.
-fn negative_power() -> Error {
+pub(super) fn negative_power() -> Error {
     err!(Value, "integers to negative integer powers are not integers").help("make one of them a float")
 }
 
@@ -127,6 +127,11 @@ impl Program {
     /// The dtype of the result.
     pub fn dtype(&self) -> DType {
         self.out
+    }
+
+    /// Whether the result is the first input as it is.
+    pub(super) fn is_input(&self) -> bool {
+        self.result == Source::Input(0) && self.inputs.len() == 1 && self.steps.is_empty()
     }
 
     /// Runs over blocks that broadcast to the result's shape (`dsk::shape` if they do not). The memory of a block that nobody

@@ -1,11 +1,12 @@
-//! Elementwise ops of more than two arguments or with keywords: `where`, `clip`, `round`, `isclose`, `allclose`, `astype`.
+//! Elementwise ops of more than two arguments or with keywords: `where`, `clip`, `round`, `isclose`, `allclose`, `complex`, `astype`.
 
 use super::elementwise::{apply, apply_binary, apply_with};
-use crate::data::{Args, Cost, DType, Task, Value};
+use crate::data::{Args, Block, Complex64, Cost, DType, Task, Value};
 use crate::err;
 use crate::kernel::Expr;
-use crate::kernel::elementwise::{Binary, Unary};
-use crate::op::layers::{call, dtype_value, map_blocks};
+use crate::kernel::create::from_value;
+use crate::kernel::elementwise::{Binary, Typed, Unary};
+use crate::op::layers::{call, dtype_value, elementwise, map_blocks};
 use crate::op::{Given, Kind, Op, Operand, Token, infer};
 use crate::text::{Result, Span};
 
@@ -50,6 +51,14 @@ pub static OPS: &[Op] = &[
         see: &["isclose", "all"],
         cost: Cost::Cheap,
         kind: Kind::Lazy(|args| super::array_call(args, allclose)),
+    },
+    Op {
+        usage: "(complex re :im 0.0)",
+        doc: "The complex number of a real and an imaginary part; of arrays, element by element.",
+        examples: &[("(complex 1 -2)", "1-2j")],
+        see: &["real", "imag"],
+        cost: Cost::Cheap,
+        kind: Kind::Lazy(|args| super::array_call(args, complex)),
     },
     Op {
         usage: "(astype x dtype)",
@@ -172,6 +181,37 @@ fn allclose(mut args: Args) -> Result<Value> {
         }
         Given::Lazy(array) => super::reduce::all(&array, span),
     }
+}
+
+fn complex(mut args: Args) -> Result<Value> {
+    let (re, im, span) = (take(&mut args, 0), take(&mut args, 1), args.span);
+    if let (Some(re), Some(im)) = (re.as_float(), im.as_float())
+        && is_number(&re.into())
+    {
+        return Ok(Value::complex(re, im));
+    }
+    let operands = [Operand::take(re)?, Operand::take(im)?];
+    if let Some(complex) = operands.iter().find(|x| x.dtype().is_complex()) {
+        return Err(err!(Type, "the parts of a complex number are real, found {}", complex.dtype()));
+    }
+    let (a, b) = Typed::resolve(operands[0].typed(), operands[1].typed());
+    let dtype = if a.to_inexact().promote(b.to_inexact()) == DType::F32 { DType::C64 } else { DType::C128 };
+    if operands.iter().any(Operand::is_lazy) {
+        let array = elementwise(Token::new("complex"), &operands, dtype, Cost::Cheap, span, |parts| {
+            call("complex", parts, Vec::new())
+        })?;
+        return Ok(Value::Array(array.into()));
+    }
+    let shape = infer::broadcast(&[&operands[0].shape(), &operands[1].shape()])?;
+    let part = |x: &Operand| -> Result<Block> {
+        let block = from_value(&x.value(), None)?.cast(DType::F64)?;
+        block.broadcast_to(&shape).ok_or_else(|| err!(Internal, "parts of shape {shape:?}"))
+    };
+    let (re, im) = (part(&operands[0])?, part(&operands[1])?);
+    // Side by side rather than `re + im * 1j`, which would lose infinities and the signs of zeros.
+    let elements: Vec<Complex64> =
+        re.view::<f64>().iter().zip(im.view::<f64>()).map(|(&re, &im)| Complex64::new(re, im)).collect();
+    Ok(Block::from_slice(&shape, &elements).cast(dtype)?.into())
 }
 
 fn astype(mut args: Args) -> Result<Value> {

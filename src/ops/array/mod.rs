@@ -15,9 +15,12 @@ pub mod rechunk;
 pub mod reduce;
 pub mod reshape;
 pub mod slice;
+#[cfg(test)]
+mod tests;
 
 use crate::data::{Args, DType, Value};
 use crate::op::{Op, infer};
+use crate::schedule::Bytes;
 use crate::text::Result;
 
 /// The families, in documentation order.
@@ -40,14 +43,24 @@ pub static OPS: &[&[Op]] = &[
     product::LINKS,
 ];
 
-/// Runs an op; its errors say which op it was, and point at the call.
+/// Runs an op; its errors say which op it was, and point at the call. A lazy value that is not known to be an array makes a
+/// lazy call.
 pub(crate) fn array_call(args: Args, run: impl FnOnce(Args) -> Result<Value>) -> Result<Value> {
+    let delayed = |v: &Value| matches!(v, Value::Delayed(_));
+    if args.values.iter().chain(&args.rest).any(delayed) {
+        return args.host.delay(&args);
+    }
     let (span, name) = (args.span, args.function.name.clone());
     run(args).map_err(|error| infer::of(&name)(error).at(span))
 }
 
 /// Whether a concrete array of that shape may be made: one beyond the memory limit is to be in blocks.
-pub(crate) fn concrete_fits(_args: &Args, shape: &[usize], dtype: DType) -> Result<()> {
-    infer::byte_size(shape, dtype)?;
-    Ok(())
+pub(crate) fn concrete_fits(args: &Args, shape: &[usize], dtype: DType) -> Result<()> {
+    let (bytes, limit) = (infer::byte_size(shape, dtype)?, args.host.memory_limit());
+    if bytes <= limit {
+        return Ok(());
+    }
+    let (size, limit) = (Bytes(bytes), Bytes(limit));
+    Err(crate::err!(Memory, "the array takes {size}, and the memory limit is {limit}")
+        .help("with `:chunks` it is lazy, and made block by block; `:memory-limit` raises the limit"))
 }

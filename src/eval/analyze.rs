@@ -1,0 +1,441 @@
+//! From forms to expressions: names are resolved, macros expanded, patterns taken apart, special forms understood.
+
+use super::code::{Definition, Proto};
+use super::emit::{self, Head};
+use super::globals::{Namespace, Role};
+use super::interpreter::Interpreter;
+use super::operator::Operator;
+use super::params::Params;
+use super::syntax::{Body, Expr, Id, Kind, Recur, Source, Var};
+use crate::data::{Form, Function, Map, Str, Task, Value, task::deep};
+use crate::err;
+use crate::text::{Error, Result, Span, suggest};
+use std::sync::Arc;
+
+/// Forms inside forms, after macros are expanded.
+const MAX_DEPTH: usize = 10_000;
+
+/// Macros that expand to macros, one after the other.
+const MAX_EXPANSIONS: usize = 1_000;
+
+/// Compiles a top-level form to a function of no parameters.
+pub(super) fn top_level(interpreter: &Interpreter, namespace: &Arc<Namespace>, form: &Task) -> Result<Proto> {
+    let mut analyzer = Analyzer { interpreter, namespace, functions: vec![Scope::default()], depth: 0 };
+    let root = analyzer.expr(form, false)?;
+    let scope = analyzer.functions.pop().unwrap_or_default();
+    let mut body = scope.body;
+    body.root = root;
+    emit::emit(
+        body,
+        Head {
+            name: Str::from("program"),
+            signature: Arc::default(),
+            doc: None,
+            capture_names: Vec::new(),
+            wants_given: false,
+            source: None,
+        },
+    )
+}
+
+/// A function whose body is being analyzed.
+#[derive(Default)]
+pub(super) struct Scope {
+    pub body: Body,
+    /// Names in scope, the innermost last.
+    pub names: Vec<(Str, Var)>,
+    pub captures: Vec<(Str, Source)>,
+    /// What the function calls itself.
+    pub name: Option<Str>,
+    /// The variables that `recur` gives new values to, loop by loop.
+    pub loops: Vec<Vec<Var>>,
+    /// Whether `recur` may go back to the beginning.
+    pub is_function: bool,
+}
+
+pub(super) struct Analyzer<'a> {
+    pub interpreter: &'a Interpreter,
+    pub namespace: &'a Arc<Namespace>,
+    pub functions: Vec<Scope>,
+    depth: usize,
+}
+
+/// What a name means.
+enum Meaning {
+    Var(Var),
+    Capture(u16),
+    Itself,
+    Global,
+}
+
+pub(super) fn syntax(span: Span, message: impl Into<String>, label: impl Into<String>) -> Error {
+    err!(Syntax, "{}", message.into()).label(span, label)
+}
+
+impl Analyzer<'_> {
+    pub fn scope(&mut self) -> &mut Scope {
+        self.functions.last_mut().expect("there is always a function at work")
+    }
+
+    pub fn add(&mut self, kind: Kind, span: Span) -> Id {
+        let exprs = &mut self.scope().body.exprs;
+        exprs.push(Expr { kind, span });
+        exprs.len() - 1
+    }
+
+    pub fn new_var(&mut self) -> Var {
+        let vars = &mut self.scope().body.vars;
+        *vars += 1;
+        *vars - 1
+    }
+
+    /// Runs `f` and forgets the names it brought into scope.
+    pub fn block<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let names = self.scope().names.len();
+        let result = f(self);
+        self.scope().names.truncate(names);
+        result
+    }
+
+    fn meaning(&mut self, name: &Str) -> Meaning {
+        let innermost = self.functions.len() - 1;
+        match self.meaning_in(innermost, name) {
+            Some(Source::Var(var)) => Meaning::Var(var),
+            Some(Source::Capture(n)) => Meaning::Capture(n),
+            Some(Source::Itself) => Meaning::Itself,
+            None => Meaning::Global,
+        }
+    }
+
+    /// What a name means in a function; a name of a function around it is captured, by all functions on the way.
+    fn meaning_in(&mut self, at: usize, name: &Str) -> Option<Source> {
+        let scope = &self.functions[at];
+        if let Some((_, var)) = scope.names.iter().rev().find(|(n, _)| n == name) {
+            return Some(Source::Var(*var));
+        }
+        if let Some(n) = scope.captures.iter().position(|(n, _)| n == name) {
+            return Some(Source::Capture(n as u16));
+        }
+        if scope.name.as_ref() == Some(name) {
+            return Some(Source::Itself);
+        }
+        let outer = self.meaning_in(at.checked_sub(1)?, name)?;
+        let captures = &mut self.functions[at].captures;
+        captures.push((name.clone(), outer));
+        Some(Source::Capture(captures.len() as u16 - 1))
+    }
+
+    fn is_local(&mut self, name: &Str) -> bool {
+        self.functions.iter().any(|f| f.names.iter().any(|(n, _)| n == name) || f.name.as_ref() == Some(name))
+    }
+
+    /// The expression for a form. `last` says whether a `recur` here would be the last thing its loop does.
+    pub fn expr(&mut self, form: &Task, last: bool) -> Result<Id> {
+        if self.depth > MAX_DEPTH {
+            return Err(err!(Limit, "forms are nested more than {MAX_DEPTH} deep").label(form.span, "in here"));
+        }
+        self.depth += 1;
+        let result = deep(|| self.form(form, last));
+        self.depth -= 1;
+        result
+    }
+
+    fn form(&mut self, form: &Task, last: bool) -> Result<Id> {
+        let span = form.span;
+        match &form.form {
+            Form::Data(value) => Ok(self.add(Kind::Const(value.clone()), span)),
+            Form::Key(key) if !key.index.is_empty() => {
+                Err(err!(Unbound, "`{key}` is a key of a graph, and means something only in one").label(span, "here"))
+            }
+            Form::Key(key) => {
+                let kind = match self.meaning(&key.name) {
+                    Meaning::Var(var) => Kind::Var(var),
+                    Meaning::Capture(n) => Kind::Capture(n),
+                    Meaning::Itself => Kind::Itself,
+                    Meaning::Global => self.global(&key.name, span)?,
+                };
+                Ok(self.add(kind, span))
+            }
+            Form::List(items) => {
+                let ids = self.all(items)?;
+                if let Some(values) = self.constants(&ids) {
+                    return Ok(self.add(Kind::Const(Value::list(values)), span));
+                }
+                Ok(self.add(Kind::List(ids), span))
+            }
+            Form::Map(pairs) => self.map(pairs, span),
+            Form::Call(items) => match items.split_first() {
+                Some((head, args)) => self.call(form, head, args, last),
+                None => {
+                    Err(syntax(span, "an empty call calls nothing", "this needs a function; an empty list is `[]`"))
+                }
+            },
+            Form::Input(_) | Form::Index(_) => Err(err!(Internal, "a place of a layer's task is not code")),
+        }
+    }
+
+    fn global(&mut self, name: &Str, span: Span) -> Result<Kind> {
+        let cell = self.namespace.cell(name);
+        let running = self.interpreter.globals.enter();
+        let result = match cell.get(&running) {
+            Some(binding) if binding.role == Role::Macro => {
+                Err(err!(Type, "`{name}` is a macro, and not a value").label(span, "here").help(
+                    "a macro is called, `({name} …)`; a function around it makes a value of it".replace("{name}", name),
+                ))
+            }
+            None if self.interpreter.is_form(name) => {
+                Err(err!(Type, "`{name}` is a special form, and not a value").label(span, "here"))
+            }
+            _ => Ok(Kind::Global(cell.clone())),
+        };
+        self.interpreter.globals.leave(running);
+        result
+    }
+
+    pub fn all(&mut self, forms: &[Task]) -> Result<Vec<Id>> {
+        forms.iter().map(|f| self.expr(f, false)).collect()
+    }
+
+    /// The values, if all expressions are constant. A long list of numbers is data, not code.
+    fn constants(&mut self, ids: &[Id]) -> Option<Vec<Value>> {
+        let exprs = &self.scope().body.exprs;
+        let constant = |&id: &Id| match &exprs[id].kind {
+            Kind::Const(value) => Some(value.clone()),
+            _ => None,
+        };
+        ids.iter().map(constant).collect()
+    }
+
+    fn map(&mut self, pairs: &[(Task, Task)], span: Span) -> Result<Id> {
+        let mut ids = Vec::with_capacity(pairs.len() * 2);
+        for (key, value) in pairs {
+            ids.push(self.expr(key, false)?);
+            ids.push(self.expr(value, false)?);
+        }
+        if let Some(values) = self.constants(&ids) {
+            let mut map = Map::with_capacity(pairs.len());
+            let mut values = values.into_iter();
+            while let (Some(key), Some(value)) = (values.next(), values.next()) {
+                map.insert(key, value).map_err(|key| super::call::bad_key(&key).at(span))?;
+            }
+            return Ok(self.add(Kind::Const(Value::map(map)), span));
+        }
+        if ids.len() <= 400 {
+            return Ok(self.add(Kind::Map(ids), span));
+        }
+        // A map with many computed parts is made from a list of them.
+        let list = self.add(Kind::List(ids), span);
+        let function = self.function_const(&self.interpreter.internals.map_of.clone(), span);
+        Ok(self.add(Kind::Call(function, vec![list]), span))
+    }
+
+    pub fn function_const(&mut self, f: &Arc<Function>, span: Span) -> Id {
+        self.add(Kind::Const(Value::Function(f.clone())), span)
+    }
+
+    fn call(&mut self, form: &Task, head: &Task, args: &[Task], last: bool) -> Result<Id> {
+        let span = form.span;
+        if let Some(name) = head.as_symbol() {
+            if let Some(special) = special(name) {
+                return special(self, form, args, last);
+            }
+            if !self.is_local(name) {
+                if let Some(expanded) = self.expand(form, name, args)? {
+                    return self.expr(&expanded, last);
+                }
+                if let [a, b] = args
+                    && let Some(operator) = Operator::named(name)
+                    && self.means_op(name)
+                {
+                    let (a, b) = (self.expr(a, false)?, self.expr(b, false)?);
+                    return Ok(self.add(Kind::Operator(operator, a, b), span));
+                }
+                if let ([x], "inc" | "dec") = (args, name.as_str())
+                    && self.means_op(name)
+                {
+                    let operator = if name == "inc" { Operator::Add } else { Operator::Subtract };
+                    let x = self.expr(x, false)?;
+                    let one = self.add(Kind::Const(Value::Int(1)), span);
+                    return Ok(self.add(Kind::Operator(operator, x, one), span));
+                }
+            }
+        }
+        let callee = self.expr(head, false)?;
+        let args = self.all(args)?;
+        Ok(self.add(Kind::Call(callee, args), span))
+    }
+
+    /// Whether a global name means here what it means in the language, so that the compiler may go by it.
+    fn means_op(&self, name: &str) -> bool {
+        match (self.namespace.bound(name), self.interpreter.language.bound(name)) {
+            (None, _) => true,
+            (Some(here), Some(there)) => Arc::ptr_eq(&here, &there),
+            (Some(_), None) => false,
+        }
+    }
+
+    /// The form that a call of a macro expands to; `None` if the name is not a macro's.
+    fn expand(&mut self, form: &Task, name: &str, args: &[Task]) -> Result<Option<Task>> {
+        let mut expanded: Option<Task> = None;
+        for _ in 0..MAX_EXPANSIONS {
+            let form = expanded.as_ref().unwrap_or(form);
+            let (name, args) = match &expanded {
+                None => (name, args),
+                Some(Task { form: Form::Call(items), .. }) => match items.split_first() {
+                    Some((head, args)) => match head.as_symbol() {
+                        Some(name) if special(name).is_none() && !self.is_local(name) => (name.as_str(), args),
+                        _ => return Ok(expanded),
+                    },
+                    None => return Ok(expanded),
+                },
+                Some(_) => return Ok(expanded),
+            };
+            match self.interpreter.expand_call(self.namespace, form, name, args)? {
+                Some(next) => expanded = Some(next),
+                None => return Ok(expanded),
+            }
+        }
+        Err(err!(Limit, "the macro `{name}` expands to more macros without end").label(form.span, "in this call"))
+    }
+
+    /// The form with the macro it is a call of expanded, if it is one.
+    pub fn expanded(&mut self, form: &Task) -> Result<Task> {
+        if let Form::Call(items) = &form.form
+            && let Some((head, args)) = items.split_first()
+            && let Some(name) = head.as_symbol()
+            && special(name).is_none()
+            && !self.is_local(name)
+            && let Some(expanded) = self.expand(form, name, args)?
+        {
+            return Ok(expanded);
+        }
+        Ok(form.clone())
+    }
+
+    /// The local variables that a form mentions.
+    pub fn locals_in(&mut self, form: &Task) -> Vec<Str> {
+        let mut names: Vec<Str> = Vec::new();
+        form.walk(&mut |t| {
+            if let Some(name) = t.as_symbol()
+                && !names.contains(name)
+            {
+                names.push(name.clone());
+            }
+        });
+        names.retain(|n| self.is_local(n));
+        names
+    }
+
+    /// Several forms, for the value of the last.
+    pub fn body(&mut self, forms: &[Task], span: Span, last: bool) -> Result<Id> {
+        match forms {
+            [] => Ok(self.add(Kind::Const(Value::Nil), span)),
+            [one] => self.expr(one, last),
+            [before @ .., end] => {
+                let mut ids = self.all(before)?;
+                ids.push(self.expr(end, last)?);
+                Ok(self.add(Kind::Do(ids), span))
+            }
+        }
+    }
+
+    /// Compiles `(fn …)`: its parameters and body, in a scope of its own.
+    pub fn function(
+        &mut self,
+        source: &Task,
+        name: Option<&Str>,
+        doc: Option<Str>,
+        params: &Task,
+        body: &[Task],
+    ) -> Result<Id> {
+        let span = source.span;
+        let params = Params::parse(params)?;
+        self.functions.push(Scope { name: name.cloned(), is_function: true, ..Scope::default() });
+        let compiled = self.function_body(&params, body, span);
+        let scope = self.functions.pop().unwrap_or_default();
+        let root = compiled?;
+        let mut inner = scope.body;
+        inner.root = root;
+        let (capture_names, sources): (Vec<Str>, Vec<Source>) = scope.captures.into_iter().unzip();
+        let proto = emit::emit(
+            inner,
+            Head {
+                name: name.cloned().unwrap_or_else(|| Str::from("fn")),
+                wants_given: params.computes_defaults(),
+                signature: Arc::new(params.signature),
+                doc,
+                capture_names,
+                source: Some(Arc::new(source.clone())),
+            },
+        )?;
+        let sources = sources.into_iter().map(|s| (s, false)).collect();
+        Ok(self.add(Kind::Fn(Box::new(proto), sources), span))
+    }
+
+    fn function_body(&mut self, params: &Params, body: &[Task], span: Span) -> Result<Id> {
+        let count = params.signature.params.len();
+        self.scope().body.params = count;
+        self.scope().body.vars = count;
+        self.scope().loops.push((0..count).collect());
+        let mut bindings = Vec::new();
+        for (at, spec) in params.specs.iter().enumerate() {
+            let mut var = at;
+            if let Some(default) = &spec.default {
+                let value = self.expr(default, false)?;
+                let id = self.add(Kind::Default { param: at, value }, default.span);
+                var = self.new_var();
+                bindings.push((var, id));
+            }
+            self.pattern(&spec.pattern, var, &mut bindings)?;
+        }
+        let root = self.body(body, span, true)?;
+        if bindings.is_empty() { Ok(root) } else { Ok(self.add(Kind::Let(bindings, root), span)) }
+    }
+
+    pub fn recur(&mut self, form: &Task, args: &[Task], last: bool) -> Result<Id> {
+        let span = form.span;
+        let Some(vars) = self.scope().loops.last().cloned() else {
+            return Err(syntax(span, "`recur` stands outside of any loop", "goes back to a `loop` or a function"));
+        };
+        if !last {
+            return Err(syntax(span, "`recur` is not the last thing its loop does", "something follows this")
+                .help("a call of the function itself may stand anywhere"));
+        }
+        if args.len() != vars.len() {
+            let label = format!("{} given", args.len());
+            return Err(err!(Arity, "`recur` takes a value for each of {} variables", vars.len()).label(span, label));
+        }
+        let args = self.all(args)?;
+        let scope = self.scope();
+        if scope.loops.len() == 1 && scope.is_function {
+            scope.body.recurs = true;
+        }
+        Ok(self.add(Kind::Recur(Recur { args, vars, steps: Vec::new() }), span))
+    }
+
+    pub fn define(&mut self, form: &Task, name: &Task, doc: Option<Str>, is_macro: bool, value: Id) -> Result<Id> {
+        let Some(text) = name.as_symbol() else {
+            return Err(syntax(name.span, "a definition begins with a name", "this is not a symbol"));
+        };
+        if special(text).is_some() {
+            return Err(syntax(name.span, format!("`{text}` is a special form"), "it cannot be defined anew"));
+        }
+        let global = self.namespace.own(text);
+        let definition = Definition { global, doc, is_macro, source: Arc::new(form.clone()) };
+        Ok(self.add(Kind::Def(Box::new(definition), value), form.span))
+    }
+}
+
+pub(super) type Special = fn(&mut Analyzer, &Task, &[Task], bool) -> Result<Id>;
+
+/// The special form of that name.
+pub(super) fn special(name: &str) -> Option<Special> {
+    super::forms::SPECIAL.iter().find(|(n, _)| *n == name).map(|(_, f)| *f)
+}
+
+/// The name nearest to one that nothing is bound to.
+pub(super) fn nearest(namespace: &Namespace, name: &str) -> Option<Str> {
+    let names = namespace.names();
+    let forms = super::forms::SPECIAL.iter().map(|(n, _)| *n);
+    suggest::nearest(name, names.iter().map(Str::as_str).chain(forms)).map(Str::from)
+}

@@ -1,0 +1,72 @@
+//! Errors as values, for `catch`, and values as errors, for `throw`.
+
+use crate::data::{Map, Value};
+use crate::text::{Code, Error, Span};
+use std::sync::Arc;
+
+/// Labels a report shows at most: where it failed, and the calls that led there.
+const MAX_LABELS: usize = 4;
+
+/// Says that the failure came out of a call.
+pub(super) fn called_from(error: Error, span: Span) -> Error {
+    let labels = error.labels();
+    if labels.len() >= MAX_LABELS || labels.iter().any(|l| l.span == span) {
+        return error;
+    }
+    error.label(span, "called from here")
+}
+
+/// What `catch` binds: a map of `:code :message :key :span`, and `:help` where there is some; what was thrown as a map keeps its
+/// other keys, what was thrown as something else is under `:value`.
+pub fn to_value(error: &Error) -> Value {
+    let mut map = match error.payload().and_then(|p| p.downcast_ref::<Value>()) {
+        Some(Value::Map(thrown)) => (**thrown).clone(),
+        Some(other) => {
+            let mut map = Map::new();
+            map.set("value", other.clone());
+            map
+        }
+        None => Map::new(),
+    };
+    map.set("code", Value::str(error.code().as_str()));
+    map.set("message", Value::str(error.message()));
+    map.set("key", error.task().map_or(Value::Nil, |t| Value::str(t.key.as_str())));
+    let span = error.span();
+    let span = match span.is_none() {
+        true => Value::Nil,
+        false => [i64::from(span.source.0), i64::from(span.start), i64::from(span.end)].map(Value::Int).to_vec().into(),
+    };
+    map.set("span", span);
+    if !error.help_lines().is_empty() {
+        map.set("help", error.help_lines().iter().map(|h| Value::str(h.as_str())).collect::<Vec<_>>().into());
+    }
+    Value::map(map)
+}
+
+/// The failure that `(throw value)` raises: any value, or an error as `catch` gives it, which keeps its code.
+pub fn thrown(value: &Value, span: Span) -> Error {
+    let text = |name: &str| match value {
+        Value::Map(map) => map.get_text(name).and_then(Value::as_text).map(str::to_string),
+        _ => None,
+    };
+    let code = text("code").and_then(|c| Code::ALL.iter().copied().find(|k| k.as_str() == c));
+    let message = match value {
+        Value::Str(s) => s.to_string(),
+        Value::Map(_) => text("message").unwrap_or_else(|| format!("{value:?}")),
+        other => format!("{other:?}"),
+    };
+    let error = Error::new(code.unwrap_or(Code::User), message).with_payload(Arc::new(value.clone()));
+    match value {
+        Value::Map(map) => match map.get_text("span").and_then(span_of) {
+            Some(first) => error.label(first, "here").label(span, "thrown again here"),
+            None => error.label(span, "thrown here"),
+        },
+        _ => error.label(span, "thrown here"),
+    }
+}
+
+fn span_of(value: &Value) -> Option<Span> {
+    let [source, start, end] = value.as_list()? else { return None };
+    let part = |v: &Value| v.as_int().and_then(|n| u32::try_from(n).ok());
+    Some(Span { source: crate::text::SourceId(part(source)?), start: part(start)?, end: part(end)? })
+}

@@ -1,0 +1,397 @@
+//! The interpreter: what programs share. It implements [`Host`], so that ops and schedulers can call dsk functions.
+
+use super::call::{self, Arguments};
+use super::closure::Closure;
+use super::globals::{Binding, Cell, Globals, Namespace, Role};
+use super::modules::Modules;
+use super::operator::{Operator, Operators};
+use super::quasi::Internals;
+use super::{analyze, lazy, machine};
+use crate::data::{Args, Form, Function, Host, Pool, Str, Task, Value, task::deep};
+use crate::err;
+use crate::op::{Op, Registry};
+use crate::read;
+use crate::schedule::{self, Config, Runtime};
+use crate::text::{Error, Result, SourceId, Sources, Span};
+use smallvec::SmallVec;
+use std::any::Any;
+use std::cell::RefCell;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
+
+/// The prelude: what of the language is written in the language.
+const PRELUDE: &str = include_str!("../../stdlib/prelude.dsk");
+
+/// Values on the stack of one thread, about a third as many calls inside each other.
+const STACK_LIMIT: usize = 2_000_000;
+
+pub struct Interpreter {
+    pub(super) globals: Globals,
+    /// Ops and the prelude.
+    pub(super) language: Arc<Namespace>,
+    /// What scripts, the REPL and the embedding program define.
+    pub(super) main: Arc<Namespace>,
+    pub(super) registry: Registry,
+    pub(super) operators: Operators,
+    pub(super) internals: Internals,
+    pub(super) modules: Modules,
+    pub(super) cancel: AtomicBool,
+    stack_limit: AtomicUsize,
+    numbers: AtomicU64,
+    sources: Arc<Sources>,
+    runtime: Runtime,
+    output: parking_lot::Mutex<Box<dyn Write + Send>>,
+    config: parking_lot::RwLock<Arc<Config>>,
+    /// Tells interpreters of one thread apart.
+    id: u64,
+}
+
+thread_local! {
+    /// Options that `with-config` laid over others, by interpreter.
+    static OPTIONS: RefCell<Vec<(u64, Arc<Config>)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Interpreter {
+    /// An interpreter with these ops, its prelude read.
+    pub fn new(registry: Registry) -> Result<Arc<Interpreter>> {
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        let language = Arc::new(Namespace::default());
+        let interpreter = Arc::new(Interpreter {
+            globals: Globals::default(),
+            main: Arc::new(Namespace::behind(language.clone())),
+            operators: std::array::from_fn(|n| registry.get(Operator::ALL[n].name()).cloned()),
+            internals: Internals::new(),
+            modules: Modules::default(),
+            cancel: AtomicBool::new(false),
+            stack_limit: AtomicUsize::new(STACK_LIMIT),
+            numbers: AtomicU64::new(0),
+            sources: Arc::default(),
+            runtime: Runtime::new(Pool::default()),
+            output: parking_lot::Mutex::new(Box::new(std::io::stdout())),
+            config: parking_lot::RwLock::default(),
+            id: IDS.fetch_add(1, Relaxed),
+            language,
+            registry,
+        });
+        for (name, function) in interpreter.registry.functions() {
+            let cell = interpreter.language.own(name);
+            let mut binding = Binding::new(Value::Function(function.clone()), Role::Op);
+            binding.doc = function.doc.clone();
+            interpreter.globals.set(&cell, binding);
+        }
+        let source = interpreter.sources.add("prelude.dsk", PRELUDE);
+        for form in read::read(source, PRELUDE)? {
+            // What the prelude's macros make is the user's code: it has no text of its own.
+            let form = without_spans(&form);
+            interpreter.eval_in(&interpreter.language, &form)?;
+        }
+        Ok(interpreter)
+    }
+
+    pub fn sources(&self) -> &Arc<Sources> {
+        &self.sources
+    }
+
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Reads a text and evaluates all its forms: the value of the last. `name` is what reports call it, and where
+    /// `import` starts from.
+    pub fn eval_source(&self, name: &str, text: &str) -> Result<Value> {
+        let source = self.sources.add(name, text);
+        self.eval_text(source, text, &self.main).map_err(|e| e.with_sources(&self.sources))
+    }
+
+    pub(super) fn eval_text(&self, source: SourceId, text: &str, namespace: &Arc<Namespace>) -> Result<Value> {
+        let forms = read::read(source, text)?;
+        forms.iter().try_fold(Value::Nil, |_, form| self.eval_in(namespace, form))
+    }
+
+    /// Evaluates one form.
+    pub fn eval(&self, form: &Task) -> Result<Value> {
+        self.eval_in(&self.main, form).map_err(|e| e.with_sources(&self.sources))
+    }
+
+    /// Evaluates a top-level form. The parts of a top-level `do` are top-level forms: what one defines, the next can use
+    /// as a macro.
+    pub(super) fn eval_in(&self, namespace: &Arc<Namespace>, form: &Task) -> Result<Value> {
+        if let Form::Call(items) = &form.form
+            && form.is_call_of("do")
+        {
+            return deep(|| items[1..].iter().try_fold(Value::Nil, |_, form| self.eval_in(namespace, form)));
+        }
+        let proto = analyze::top_level(self, namespace, form)?;
+        let closure = Closure { proto: Arc::new(proto), captured: Box::default() };
+        machine::call_closure(self, &closure, std::iter::empty(), form.span)
+    }
+
+    /// The listing of what a form is compiled to.
+    pub fn listing(&self, form: &Task) -> Result<String> {
+        Ok(format!("{:?}", analyze::top_level(self, &self.main, form)?))
+    }
+
+    /// Binds a global name, as `def` does.
+    pub fn define(&self, name: &str, value: Value) {
+        let doc = match &value {
+            Value::Function(f) => f.doc.clone(),
+            _ => None,
+        };
+        let mut binding = Binding::new(value, Role::Value);
+        binding.doc = doc;
+        self.globals.set(&self.main.own(name), binding);
+    }
+
+    /// Every name a program can mention: globals, macros, ops and special forms, sorted.
+    pub fn names(&self) -> Vec<Str> {
+        let mut names = self.main.names();
+        names.extend(super::forms::SPECIAL.iter().map(|(n, _)| Str::from(*n)));
+        names.extend(self.registry.names().cloned());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Stops what runs at the next call or loop. It stays stopped until [`Interpreter::resume`].
+    pub fn cancel(&self) {
+        self.cancel.store(true, SeqCst);
+    }
+
+    /// Lets programs run again after [`Interpreter::cancel`].
+    pub fn resume(&self) {
+        self.cancel.store(false, SeqCst);
+    }
+
+    /// What computations look at to see whether they were stopped.
+    pub fn cancelled(&self) -> &AtomicBool {
+        &self.cancel
+    }
+
+    /// Where `print` writes; standard output if never told.
+    pub fn set_output(&self, output: impl Write + Send + 'static) {
+        *self.output.lock() = Box::new(output);
+    }
+
+    /// How many values the stack of a thread may hold: what bounds recursion.
+    pub fn stack_limit(&self) -> usize {
+        self.stack_limit.load(Relaxed)
+    }
+
+    pub fn set_stack_limit(&self, values: usize) {
+        self.stack_limit.store(values.max(1024), Relaxed);
+    }
+
+    /// The options in force here.
+    pub fn config(&self) -> Arc<Config> {
+        let nearest = OPTIONS.with_borrow(|o| o.iter().rev().find(|(id, _)| *id == self.id).map(|(_, c)| c.clone()));
+        nearest.unwrap_or_else(|| self.config.read().clone())
+    }
+
+    /// The options of programs that set none themselves.
+    pub fn set_config(&self, config: Config) {
+        *self.config.write() = Arc::new(config);
+    }
+
+    /// Runs `f` on this thread with other options.
+    pub fn with_config<T>(&self, config: Config, f: impl FnOnce() -> T) -> T {
+        /// Takes the options away even when `f` panics.
+        struct Restore(usize);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                OPTIONS.with_borrow_mut(|o| o.truncate(self.0));
+            }
+        }
+        let before = OPTIONS.with_borrow_mut(|o| {
+            o.push((self.id, Arc::new(config)));
+            o.len() - 1
+        });
+        let _restore = Restore(before);
+        f()
+    }
+
+    /// A number that nobody got before.
+    pub(super) fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Relaxed)
+    }
+
+    /// A symbol that nobody wrote.
+    pub fn fresh(&self, name: &str) -> String {
+        format!("{name}__{}", self.next_number())
+    }
+
+    pub(super) fn op_named(&self, name: &str) -> Option<Arc<Function>> {
+        self.registry.get(name).cloned()
+    }
+
+    /// Whether the function is an op, which tasks name instead of holding it.
+    pub(super) fn is_op(&self, f: &Arc<Function>) -> bool {
+        self.registry.get(&f.name).is_some_and(|op| Arc::ptr_eq(op, f))
+    }
+
+    /// A function that was defined under its own name, by the program or by the host.
+    pub(super) fn function_of(&self, f: &Function) -> Option<Arc<Function>> {
+        let same = |value: &Value| match value {
+            Value::Function(g) if std::ptr::eq(Arc::as_ptr(g), f) => Some(g.clone()),
+            _ => None,
+        };
+        self.binding(&f.name, |b| same(&b.value))?
+    }
+
+    pub(super) fn is_form(&self, name: &str) -> bool {
+        analyze::special(name).is_some()
+    }
+
+    /// The op or special form of that name.
+    pub fn op_info(&self, name: &str) -> Option<&'static Op> {
+        self.registry.op(name)
+    }
+
+    /// What a name is bound to: value, role, docstring, source.
+    pub fn binding<T>(&self, name: &str, f: impl FnOnce(&Binding) -> T) -> Option<T> {
+        let cell = self.main.bound(name)?;
+        let running = self.globals.enter();
+        let result = cell.get(&running).map(f);
+        self.globals.leave(running);
+        result
+    }
+
+    #[cold]
+    pub(super) fn unbound(&self, name: &str, span: Span) -> Error {
+        let error = err!(Unbound, "nothing is called `{name}` here").label(span, "not bound to anything");
+        let Some(near) = analyze::nearest(&self.main, name) else { return error };
+        let error = error.help(format!("did you mean `{near}`?"));
+        match self.usage(&near) {
+            Some(usage) => error.help(usage),
+            None => error,
+        }
+    }
+
+    /// The form that the call of a macro expands to; `None` if the name is not a macro's.
+    pub(super) fn expand_call(
+        &self,
+        namespace: &Namespace,
+        form: &Task,
+        name: &str,
+        args: &[Task],
+    ) -> Result<Option<Task>> {
+        let Some(cell) = namespace.bound(name) else { return Ok(None) };
+        let Some(function) = self.macro_of(&cell) else { return Ok(None) };
+        let args: Arguments = args.iter().map(Task::quoted).collect();
+        let expanded = call::apply(self, &function, args, form.span)?;
+        let expanded = Task::from_quoted(&expanded, Span::NONE);
+        Ok(Some(placed(&expanded, form.span)))
+    }
+
+    fn macro_of(&self, cell: &Cell) -> Option<Value> {
+        let running = self.globals.enter();
+        let value = cell.get(&running).filter(|b| b.role == Role::Macro).map(|b| b.value.clone());
+        self.globals.leave(running);
+        value
+    }
+
+    /// `(expand 'form)`: one step; the form itself if it is not the call of a macro.
+    pub fn expand(&self, form: &Task) -> Result<Task> {
+        if let Form::Call(items) = &form.form
+            && let Some((head, args)) = items.split_first()
+            && let Some(name) = head.as_symbol()
+            && !self.is_form(name)
+            && let Some(expanded) = self.expand_call(&self.main, form, name, args)?
+        {
+            return Ok(expanded);
+        }
+        Ok(form.clone())
+    }
+}
+
+/// Gives code that has no span the span of the call that made it.
+fn placed(task: &Task, span: Span) -> Task {
+    if !task.span.is_none() {
+        return task.clone();
+    }
+    deep(|| {
+        let form = match &task.form {
+            Form::Call(items) => Form::Call(items.iter().map(|t| placed(t, span)).collect()),
+            Form::List(items) => Form::List(items.iter().map(|t| placed(t, span)).collect()),
+            Form::Map(pairs) => Form::Map(pairs.iter().map(|(k, v)| (placed(k, span), placed(v, span))).collect()),
+            other => other.clone(),
+        };
+        Task::new(form, span)
+    })
+}
+
+fn without_spans(task: &Task) -> Task {
+    deep(|| {
+        let form = match &task.form {
+            Form::Call(items) => Form::Call(items.iter().map(without_spans).collect()),
+            Form::List(items) => Form::List(items.iter().map(without_spans).collect()),
+            Form::Map(pairs) => Form::Map(pairs.iter().map(|(k, v)| (without_spans(k), without_spans(v))).collect()),
+            other => other.clone(),
+        };
+        Task::new(form, Span::NONE)
+    })
+}
+
+impl Host for Interpreter {
+    fn apply(&self, callee: &Value, args: &[Value], span: Span) -> Result<Value> {
+        if let Value::Function(f) = callee
+            && let Some(closure) = Closure::of(f)
+        {
+            return machine::call_closure(self, closure, args.iter().cloned(), span);
+        }
+        call::apply(self, callee, args.iter().cloned().collect(), span)
+    }
+
+    fn apply_owned(&self, callee: &Value, args: SmallVec<[Value; 6]>, span: Span) -> Result<Value> {
+        call::apply(self, callee, args, span)
+    }
+
+    fn delay(&self, args: &Args) -> Result<Value> {
+        lazy::delayed_op(self, args)
+    }
+
+    fn op(&self, name: &str) -> Option<Arc<Function>> {
+        self.op_named(name)
+    }
+
+    fn global(&self, name: &str) -> Option<Value> {
+        self.binding(name, |b| match b.role {
+            Role::Macro => None,
+            _ => Some(b.value.clone()),
+        })?
+    }
+
+    fn is_syntax(&self, name: &str) -> bool {
+        self.is_form(name) || self.binding(name, |b| b.role == Role::Macro).unwrap_or(false)
+    }
+
+    fn eval(&self, form: &Task) -> Result<Value> {
+        Interpreter::eval(self, form)
+    }
+
+    fn compute(&self, values: &[Value], _span: Span) -> Result<Vec<Value>> {
+        schedule::compute(self, values, &self.runtime, &self.config(), &self.cancel)
+    }
+
+    fn print(&self, text: &str) -> Result<()> {
+        let mut output = self.output.lock();
+        let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+        written.map_err(|e| err!(Io, "the output cannot be written: {e}"))
+    }
+
+    fn memory_limit(&self) -> usize {
+        self.config().memory_limit
+    }
+
+    fn interrupted(&self) -> bool {
+        self.cancel.load(Relaxed)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

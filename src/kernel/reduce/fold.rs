@@ -1,0 +1,254 @@
+//! Folding tiles to vectors of partial results, and merging those in pairs.
+
+use super::Reduce;
+use crate::data::DType;
+use crate::kernel::tile::complex::Arithmetic;
+use crate::kernel::tile::scalar::Real;
+use crate::kernel::tile::{of_bits, of_integers};
+use multiversion::multiversion;
+use num_complex::Complex;
+
+/// Elements of a tile, and which of its two axes are reduced. Those that are not stand side by side in the result.
+#[derive(Clone, Copy)]
+pub struct Tile {
+    pub data: *const u8,
+    pub rows: usize,
+    pub columns: usize,
+    /// Elements from row to row.
+    pub stride: usize,
+    pub rows_reduced: bool,
+    pub columns_reduced: bool,
+}
+
+impl Tile {
+    /// Partial results that the tile gives.
+    pub fn width(&self) -> usize {
+        (if self.rows_reduced { 1 } else { self.rows }) * (if self.columns_reduced { 1 } else { self.columns })
+    }
+
+    /// # Safety
+    /// The data must be of that type and live for `'a`.
+    pub unsafe fn row<'a, T>(&self, row: usize) -> &'a [T] {
+        // SAFETY: passed on to the caller.
+        unsafe { std::slice::from_raw_parts(self.data.cast::<T>().add(row * self.stride), self.columns) }
+    }
+
+    /// # Safety
+    /// As for `row`.
+    pub unsafe fn all<'a, T>(&self) -> Option<&'a [T]> {
+        let packed = self.rows == 1 || self.stride == self.columns;
+        // SAFETY: passed on to the caller.
+        packed.then(|| unsafe { std::slice::from_raw_parts(self.data.cast::<T>(), self.rows * self.columns) })
+    }
+}
+
+/// Takes the tiles that make up one place of the result (as many places as a tile is wide), then gives the result.
+pub trait Accumulate {
+    /// # Safety
+    /// The tile's data must be of the accumulator's element type.
+    unsafe fn push(&mut self, tile: Tile);
+
+    /// Pointers to the finished vectors, valid until the next call, after which a new place begins.
+    fn finish(&mut self) -> &[*const u8];
+}
+
+/// Partial results waiting to be merged with as many more: levels descend, as the set digits of a binary counter do.
+pub struct Carry<P> {
+    stack: Vec<(u32, P)>,
+}
+
+impl<P> Default for Carry<P> {
+    fn default() -> Self {
+        Carry { stack: Vec::new() }
+    }
+}
+
+impl<P> Carry<P> {
+    /// Adds a partial result; `merge` puts its second argument into its first and returns what is free then.
+    pub fn push(&mut self, mut part: P, spare: &mut Vec<P>, mut merge: impl FnMut(&mut P, &P)) {
+        let mut level = 0;
+        while let Some((top, _)) = self.stack.last()
+            && *top == level
+            && let Some((_, mut earlier)) = self.stack.pop()
+        {
+            merge(&mut earlier, &part);
+            spare.push(std::mem::replace(&mut part, earlier));
+            level += 1;
+        }
+        self.stack.push((level, part));
+    }
+
+    /// What all of them merge to.
+    pub fn finish(&mut self, spare: &mut Vec<P>, mut merge: impl FnMut(&mut P, &P)) -> Option<P> {
+        let (_, mut part) = self.stack.pop()?;
+        while let Some((_, mut earlier)) = self.stack.pop() {
+            merge(&mut earlier, &part);
+            spare.push(std::mem::replace(&mut part, earlier));
+        }
+        Some(part)
+    }
+}
+
+const LANES: usize = 32;
+/// Runs of this many elements are folded lane by lane, longer ones in halves.
+const RUN: usize = 512;
+
+/// Folds at least one element.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn fold_run<T: Copy, F: Fn(T, T) -> T>(x: &[T], f: F) -> T {
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    let Some((first, chunks)) = chunks.split_first() else {
+        return x[1..].iter().fold(x[0], |a, &b| f(a, b));
+    };
+    let mut lanes = *first;
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane = f(*lane, x);
+        }
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] = f(lanes[i], lanes[i + width]);
+        }
+        width /= 2;
+    }
+    rest.iter().fold(lanes[0], |a, &b| f(a, b))
+}
+
+/// Folds at least one element, long runs in halves.
+pub fn fold_all<T: Copy, F: Fn(T, T) -> T + Copy>(x: &[T], f: F) -> T {
+    if x.len() <= RUN {
+        return fold_run(x, f);
+    }
+    let (a, b) = x.split_at((x.len() / 2).next_multiple_of(LANES));
+    f(fold_all(a, f), fold_all(b, f))
+}
+
+/// `into[i] = f(into[i], x[i])`
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+pub fn fold_into<T: Copy, U: Copy, F: Fn(T, U) -> T>(into: &mut [T], x: &[U], f: F) {
+    for (a, &b) in into.iter_mut().zip(x) {
+        *a = f(*a, b);
+    }
+}
+
+/// Folds a tile of type T by `f` into its partial results.
+///
+/// # Safety
+/// The tile must be of that type.
+pub unsafe fn fold_tile<T: Copy + 'static, F: Fn(T, T) -> T + Copy>(tile: Tile, f: F, out: &mut Vec<T>) {
+    out.clear();
+    // SAFETY: the rows are within the tile.
+    let row = |i: usize| unsafe { tile.row::<T>(i) };
+    match (tile.rows_reduced, tile.columns_reduced) {
+        // SAFETY: as above.
+        (true, true) => match unsafe { tile.all::<T>() } {
+            Some(all) => out.push(fold_all(all, f)),
+            None => out.extend((0..tile.rows).map(|i| fold_all(row(i), f)).reduce(f)),
+        },
+        (false, true) => out.extend((0..tile.rows).map(|i| fold_all(row(i), f))),
+        // SAFETY: as above.
+        (true, false) => match unsafe { tile.all::<T>() } {
+            Some(all) => fold_rows(all, tile.columns, f, out),
+            None => {
+                out.extend_from_slice(row(0));
+                (1..tile.rows).for_each(|i| fold_into(out, row(i), f));
+            }
+        },
+        (false, false) => (0..tile.rows).for_each(|i| out.extend_from_slice(row(i))),
+    }
+}
+
+/// Folds packed rows into one. Narrow rows go several abreast, which is faster, and more exact than one after the other.
+fn fold_rows<T: Copy, F: Fn(T, T) -> T + Copy>(rows: &[T], columns: usize, f: F, out: &mut Vec<T>) {
+    let mut abreast = 1;
+    while abreast * 2 * columns <= (4 * LANES).min(rows.len()) {
+        abreast *= 2;
+    }
+    let (first, rest) = rows.split_at(abreast * columns);
+    out.extend_from_slice(first);
+    rest.chunks(abreast * columns).for_each(|chunk| fold_into(out, chunk, f));
+    while abreast > 1 {
+        abreast /= 2;
+        let (a, b) = out.split_at_mut(abreast * columns);
+        fold_into(a, b, f);
+        out.truncate(abreast * columns);
+    }
+}
+
+struct Plain<T, F> {
+    f: F,
+    carry: Carry<Vec<T>>,
+    spare: Vec<Vec<T>>,
+    result: Vec<T>,
+    pointers: [*const u8; 1],
+}
+
+impl<T: Copy + 'static, F: Fn(T, T) -> T + Copy> Accumulate for Plain<T, F> {
+    unsafe fn push(&mut self, tile: Tile) {
+        let mut part = self.spare.pop().unwrap_or_default();
+        // SAFETY: passed on to the caller.
+        unsafe { fold_tile(tile, self.f, &mut part) };
+        let f = self.f;
+        self.carry.push(part, &mut self.spare, |a, b| fold_into(a, b, f));
+    }
+
+    fn finish(&mut self) -> &[*const u8] {
+        let f = self.f;
+        if let Some(result) = self.carry.finish(&mut self.spare, |a, b| fold_into(a, b, f)) {
+            self.spare.push(std::mem::replace(&mut self.result, result));
+        }
+        self.pointers = [self.result.as_ptr().cast()];
+        &self.pointers
+    }
+}
+
+fn plain<T: Copy + 'static, F: Fn(T, T) -> T + Copy + 'static>(f: F) -> Box<dyn Accumulate> {
+    let pointers = [std::ptr::null()];
+    Box::new(Plain { f, carry: Carry::default(), spare: Vec::new(), result: Vec::<T>::new(), pointers })
+}
+
+/// The accumulator of `op` for elements of that dtype.
+pub fn accumulator(op: Reduce, dtype: DType) -> Option<Box<dyn Accumulate>> {
+    macro_rules! floats {
+        ($T:ident => $real:expr, $complex:expr) => {
+            match dtype {
+                DType::F32 => {
+                    type $T = f32;
+                    plain($real)
+                }
+                DType::F64 => {
+                    type $T = f64;
+                    plain($real)
+                }
+                DType::C64 => {
+                    type $T = Complex<f32>;
+                    plain($complex)
+                }
+                _ => {
+                    type $T = Complex<f64>;
+                    plain($complex)
+                }
+            }
+        };
+    }
+    let inexact = dtype.is_float() || dtype.is_complex();
+    Some(match op {
+        Reduce::Sum if inexact => floats!(T => |a: T, b: T| a + b, |a: T, b: T| a + b),
+        Reduce::Prod if inexact => floats!(T => |a: T, b: T| a * b, |a: T, b: T| a * b),
+        Reduce::Min if inexact => {
+            floats!(T => |a: T, b: T| Real::minimum(a, b), |a: T, b: T| Arithmetic::minimum(a, b))
+        }
+        Reduce::Max if inexact => {
+            floats!(T => |a: T, b: T| Real::maximum(a, b), |a: T, b: T| Arithmetic::maximum(a, b))
+        }
+        Reduce::Sum if dtype == DType::Bool => plain(|a: u8, b: u8| a | b),
+        Reduce::Sum => of_bits!(dtype, T => plain(|a: T, b: T| a.wrapping_add(b))),
+        Reduce::Prod => of_bits!(dtype, T => plain(|a: T, b: T| a.wrapping_mul(b))),
+        Reduce::Min => of_integers!(dtype, T => plain(|a: T, b: T| a.min(b))),
+        Reduce::Max => of_integers!(dtype, T => plain(|a: T, b: T| a.max(b))),
+        Reduce::Any => plain(|a: u8, b: u8| a | b),
+        Reduce::All => plain(|a: u8, b: u8| a & b),
+    })
+}

@@ -1,0 +1,232 @@
+//! Reductions of one block over some of its axes. Reduced axes stay, with size 1; callers drop them.
+//!
+//! A reduction reads its block once, in the order in which it lies in memory, tile by tile. Each tile is folded to a vector
+//! of partial results, and these are merged in pairs, as the digits of a binary counter are carried: a sum of n floats is
+//! off by O(log n) roundings, as NumPy's pairwise sums are (Higham, "The accuracy of floating point summation", 1993). On
+//! top of an elementwise expression nothing is written in between.
+
+mod fold;
+mod moments;
+
+pub use moments::{mean, merge_moments, var};
+
+use super::elementwise::Binary;
+use super::fused::{Expr, Machine, Nest, Program, byte_view, copy_tile};
+use super::layout::broadcast_shapes;
+use crate::data::block::row_major;
+use crate::data::{Block, DType, Dims, Kind, Value};
+use crate::err;
+use crate::text::Result;
+use fold::{Accumulate, Tile};
+
+/// Reductions whose partial results merge by the operation itself.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Reduce {
+    Sum,
+    Prod,
+    Min,
+    Max,
+    Any,
+    All,
+}
+
+impl Reduce {
+    pub const ALL: &'static [Reduce] = &[Reduce::Sum, Reduce::Prod, Reduce::Min, Reduce::Max, Reduce::Any, Reduce::All];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Reduce::Sum => "sum",
+            Reduce::Prod => "prod",
+            Reduce::Min => "min",
+            Reduce::Max => "max",
+            Reduce::Any => "any",
+            Reduce::All => "all",
+        }
+    }
+
+    /// The dtype of the result: sums and products of bool and small integers are int64 or uint64.
+    pub fn dtype(self, dtype: DType) -> DType {
+        match self {
+            Reduce::Sum | Reduce::Prod => match dtype.kind() {
+                Kind::Bool | Kind::Int => DType::I64,
+                Kind::UInt => DType::U64,
+                _ => dtype,
+            },
+            Reduce::Min | Reduce::Max => dtype,
+            Reduce::Any | Reduce::All => DType::Bool,
+        }
+    }
+
+    /// The elementwise operation that merges two partial results.
+    pub fn merge(self) -> Binary {
+        match self {
+            Reduce::Sum => Binary::Add,
+            Reduce::Prod => Binary::Multiply,
+            Reduce::Min => Binary::Minimum,
+            Reduce::Max => Binary::Maximum,
+            Reduce::Any => Binary::LogicalOr,
+            Reduce::All => Binary::LogicalAnd,
+        }
+    }
+
+    /// The result of reducing nothing.
+    fn identity(self, dtype: DType, shape: &[usize]) -> Result<Block> {
+        let fill = |n| super::create::fill(dtype, shape, &Value::Int(n));
+        match self {
+            Reduce::Sum | Reduce::Any => fill(0),
+            Reduce::Prod | Reduce::All => fill(1),
+            Reduce::Min | Reduce::Max => {
+                Err(err!(Value, "`{}` of a zero-size array: it has no least or greatest element", self.name()))
+            }
+        }
+    }
+}
+
+/// What a reduction makes of the elements.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fold {
+    Op(Reduce),
+    /// Count, sum and sum of squared distances from the mean.
+    Moments,
+}
+
+/// A reduction of an elementwise expression, compiled: one pass over its inputs.
+#[derive(Clone, Debug)]
+pub struct Reduction {
+    program: Program,
+    fold: Fold,
+}
+
+/// Reduces over `axes`; the result has size 1 there. `dtype` is what sums and products are computed in, if not
+/// [`Reduce::dtype`]. Sums of floats are pairwise. `min` and `max` of nothing are `dsk::value`; `nan` wins in both.
+pub fn reduce(op: Reduce, block: &Block, axes: &[usize], dtype: Option<DType>) -> Result<Block> {
+    Reduction::new(op, &[block.dtype()], Expr::Input(0), dtype)?.run(std::slice::from_ref(block), axes)
+}
+
+/// Count, sum, and sum of squared distances from the mean (M2) over `axes`: a block of shape `[3, …]` with the axes at
+/// size 1, float64 or complex128 (the sum of complex data is complex; its M2 is real).
+pub fn moments(block: &Block, axes: &[usize]) -> Result<Block> {
+    Reduction::moments(&[block.dtype()], Expr::Input(0))?.run(std::slice::from_ref(block), axes)
+}
+
+impl Reduction {
+    /// Reduces the result of `expr` over inputs of these dtypes.
+    pub fn new(op: Reduce, inputs: &[DType], expr: Expr, dtype: Option<DType>) -> Result<Self> {
+        let plain = Program::new(inputs, &expr)?;
+        let compute = match (op, dtype) {
+            (Reduce::Sum | Reduce::Prod, Some(dtype)) => dtype,
+            _ => op.dtype(plain.dtype()),
+        };
+        let program = if compute == plain.dtype() { plain } else { Program::new(inputs, &Expr::cast(compute, expr))? };
+        Ok(Reduction { program, fold: Fold::Op(op) })
+    }
+
+    /// As [`moments`], of the result of `expr`.
+    pub fn moments(inputs: &[DType], expr: Expr) -> Result<Self> {
+        let dtype = Program::new(inputs, &expr)?.dtype();
+        let wide = if dtype.is_complex() { DType::C128 } else { DType::F64 };
+        Ok(Reduction { program: Program::new(inputs, &Expr::cast(wide, expr))?, fold: Fold::Moments })
+    }
+
+    pub fn dtype(&self) -> DType {
+        self.program.dtype()
+    }
+
+    /// Reduces over `axes` of the shape that the inputs broadcast to.
+    ///
+    /// # Panics
+    /// When an axis is not one of that shape.
+    pub fn run(&self, inputs: &[Block], axes: &[usize]) -> Result<Block> {
+        let shapes: Vec<&[usize]> = inputs.iter().map(Block::shape).collect();
+        let shape = broadcast_shapes(&shapes)?;
+        let mut kept = shape.clone();
+        axes.iter().for_each(|&axis| kept[axis] = 1);
+        let dtype = self.program.dtype();
+        let out_shape = match self.fold {
+            Fold::Op(_) => kept.clone(),
+            Fold::Moments => std::iter::once(3).chain(kept.iter().copied()).collect(),
+        };
+        if shape.contains(&0) {
+            return match self.fold {
+                Fold::Op(op) if !kept.contains(&0) => op.identity(dtype, &out_shape),
+                _ => Ok(Block::zeros(dtype, &out_shape)),
+            };
+        }
+        let mut out = Block::alloc(dtype, &out_shape);
+        let mut accumulator = match self.fold {
+            Fold::Op(op) => {
+                fold::accumulator(op, dtype).ok_or_else(|| err!(Type, "`{}` does not take {dtype}", op.name()))?
+            }
+            Fold::Moments => moments::accumulator(dtype),
+        };
+        let plane = kept.iter().product::<usize>() * dtype.size();
+        self.stream(inputs, &shape, &kept, axes, &mut *accumulator, out.as_mut_bytes().as_mut_ptr(), plane)?;
+        Ok(out)
+    }
+
+    /// The pass over memory. `plane` is how many bytes apart the several results of an accumulator go.
+    #[allow(clippy::too_many_arguments)]
+    fn stream(
+        &self,
+        inputs: &[Block],
+        shape: &Dims,
+        kept: &Dims,
+        axes: &[usize],
+        accumulator: &mut dyn Accumulate,
+        out: *mut u8,
+        plane: usize,
+    ) -> Result<()> {
+        let size = self.program.dtype().size();
+        let mut to: Vec<isize> = row_major(kept).iter().map(|s| s * size as isize).collect();
+        axes.iter().for_each(|&axis| to[axis] = 0);
+        let views: Vec<(*const u8, Vec<isize>)> = inputs.iter().map(|b| byte_view(b, shape)).collect();
+        let strides: Vec<Vec<isize>> = std::iter::once(to).chain(views.iter().map(|(_, s)| s.clone())).collect();
+        let mut nest = Nest::marked(shape, &strides, axes);
+        // In the order of the input that is broadcast least.
+        let spread = |i: &usize| strides[*i].iter().filter(|s| **s != 0).count();
+        if let Some(widest) = (1..strides.len()).rev().max_by_key(spread) {
+            nest.sort_by(widest);
+        }
+        // What needs no computing is folded where it lies, so larger tiles do not leave the cache.
+        let bare = self.program.is_input();
+        let plan = nest.reduction(if bare { 4096 } else { 512 }, if bare { 512 } else { 128 });
+        let (rows_reduced, columns_reduced) = plan.marks();
+        let mut machine = Machine::new(&self.program, plan.elements(), None);
+        let mut pointers: Vec<*const u8> = vec![std::ptr::null(); views.len()];
+        // Both closures fold into the accumulator.
+        let accumulator = std::cell::RefCell::new(accumulator);
+        plan.for_each_group(
+            |offsets, rows, columns, steps| {
+                for (pointer, ((base, _), offset)) in pointers.iter_mut().zip(views.iter().zip(&offsets[1..])) {
+                    *pointer = base.wrapping_offset(*offset);
+                }
+                let in_place = bare && steps[1][1] == size as isize && steps[1][0] >= 0;
+                let (data, stride) = if in_place {
+                    (pointers[0], steps[1][0] as usize / size)
+                } else {
+                    // SAFETY: offsets stay within the shape that the views were made for; nothing is written but the
+                    // machine's own memory.
+                    let tile = unsafe { machine.tile(&pointers, &steps[1..], rows, columns, None) };
+                    (tile.ok_or_else(super::fused::negative_power)?, columns)
+                };
+                // SAFETY: a tile of `rows` × `columns` elements of the program's dtype lies there.
+                unsafe {
+                    accumulator.borrow_mut().push(Tile { data, rows, columns, stride, rows_reduced, columns_reduced })
+                };
+                Ok(())
+            },
+            |base, rows, columns, steps| {
+                let rows = if rows_reduced { 1 } else { rows };
+                let columns = if columns_reduced { 1 } else { columns };
+                let mut target = out.wrapping_offset(base[0]);
+                for result in accumulator.borrow_mut().finish() {
+                    let packed = [(columns * size) as isize, size as isize];
+                    // SAFETY: `result` holds a value for each of the places; they lie in the result block.
+                    unsafe { copy_tile(size, *result, packed, target, steps[0], rows, columns) };
+                    target = target.wrapping_add(plane);
+                }
+                Ok(())
+            },
+        )
+    }
+}

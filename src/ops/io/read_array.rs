@@ -1,0 +1,96 @@
+//! `read-array`: a dataset as a lazy array.
+
+use super::read::Opened;
+use crate::data::{Args, Chunks, Cost, DType, Dims, Slice, Task, Value};
+use crate::io::hdf5::Dataset;
+use crate::io::target::Target;
+use crate::op::chunking::{self, Bounds};
+use crate::op::layers::{self, Plan};
+use crate::op::{Kind, Op, Token};
+use crate::text::Result;
+use std::sync::Arc;
+
+pub static OP: Op = Op {
+    usage: "(read-array target :chunks :auto)",
+    doc: "The dataset `file::/path` as a lazy array; its blocks are read when they are computed.\n\
+          Files go by their endings: `.h5 .hdf5 .nc` (netCDF-4) and their like are HDF5. Paths are relative to the working directory.\n\
+          `:chunks` is a block size for every axis, a list of sizes or of lists of sizes, -1 for a whole axis, or `:auto`: blocks of some \
+          16 MB made of whole storage chunks.\n\
+          Workers read contiguous data and chunks with deflate, shuffle, fletcher32 and lzf side by side; other filters and layouts go \
+          through the HDF5 library, one at a time. Half-precision floats are read as float32; elements that were never written are the \
+          fill value.\n\
+          Errors: `dsk::io` for a file or dataset that is not there or is damaged, `dsk::type` for one of text or records.",
+    examples: &[],
+    see: &["store", "attributes", "read"],
+    cost: Cost::Cheap,
+    kind: Kind::Now(read_array),
+};
+
+/// Blocks of `:auto` have about this many bytes: large enough for the scheduler, small enough for many at a time.
+const BLOCK_BYTES: usize = 16 << 20;
+
+fn read_array(args: Args) -> Result<Value> {
+    let text = args.text("target")?;
+    let target = Target::parse(&text)?;
+    let dataset = Dataset::open(&target.path, &target.dataset)?;
+    let (shape, dtype) = (Dims::from_slice(dataset.shape()), dataset.dtype());
+    let chunks = match args.value("chunks") {
+        Value::Keyword(auto) if auto == "auto" => Chunks::regular(&shape, &auto_block(&shape, dataset.chunks(), dtype)),
+        spec => chunking::normalize(spec, &shape, dtype, None)?,
+    };
+    let token = Token::new("read-array").with(dataset.identity()).chunks(&chunks);
+    let bounds = Bounds::of(&chunks);
+    let mut items = vec![Task::data(Opened::value(text, Arc::new(dataset)))];
+    items.extend((0..shape.len()).map(|axis| {
+        let bounds = bounds.clone();
+        Task::index(move |index| {
+            let (start, len) = (bounds.start(axis, index[axis]), bounds.len(axis, index[axis]));
+            Slice::new(start, start + len).into()
+        })
+    }));
+    let plan = Plan { token, parents: Vec::new(), dtype, chunks, cost: Cost::Cheap, span: args.span };
+    Ok(Value::Array(Arc::new(plan.source(layers::call("read", items, vec![])))))
+}
+
+/// A block of whole storage chunks with about [`BLOCK_BYTES`], nearly as long along each axis as along the others. In one
+/// piece: whole rows, which lie together.
+fn auto_block(shape: &[usize], storage: Option<&[usize]>, dtype: DType) -> Dims {
+    let room = BLOCK_BYTES / dtype.size();
+    let Some(storage) = storage else {
+        // From the last axis on, as much of each as there is room for.
+        let mut left = room;
+        let mut block = Dims::from_slice(shape);
+        for n in block.iter_mut().rev() {
+            *n = (*n).min(left.max(1)).max(1);
+            left /= *n;
+        }
+        return block;
+    };
+    let mut block: Dims = storage.iter().zip(shape).map(|(&c, &n)| c.min(n).max(1)).collect();
+    loop {
+        let elements = block.iter().fold(1usize, |n, &b| n.saturating_mul(b));
+        // The shortest axis that can still grow, by doubling.
+        let open = (0..shape.len()).filter(|&a| block[a] < shape[a]);
+        match open.min_by_key(|&a| block[a]) {
+            Some(axis) if elements <= room / 2 => block[axis] = (block[axis] * 2).min(shape[axis]),
+            _ => return block,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn automatic_blocks_are_made_of_storage_chunks() {
+        let block = |shape: &[usize], storage: Option<&[usize]>| auto_block(shape, storage, DType::F64).to_vec();
+        assert_eq!(block(&[4000, 100_000], Some(&[250, 250])), [2000, 1000]);
+        assert_eq!(block(&[10, 10], Some(&[3, 3])), [10, 10]);
+        assert_eq!(block(&[1_000_000, 100], Some(&[1, 100])), [16384, 100]);
+        assert_eq!(block(&[4000, 4000], None), [524, 4000]);
+        assert_eq!(block(&[0, 5], None), [1, 5]);
+        assert_eq!(block(&[], None), [0usize; 0]);
+        assert_eq!(block(&[3, 100_000_000], None), [1, 2_097_152]);
+    }
+}

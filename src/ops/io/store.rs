@@ -1,0 +1,222 @@
+//! `store`: arrays to files, block by block.
+
+use super::write::Place;
+use crate::data::{
+    Args, Array, At, BlockRef, Body, Chunks, Cost, Delayed, Dims, Input, Layer, Map, Slice, Task, Value,
+};
+use crate::err;
+use crate::io::hdf5::{Options, Sink};
+use crate::io::target::Target;
+use crate::op::chunking::Bounds;
+use crate::op::{Given, Kind, Op, Token, layers};
+use crate::text::{Error, Result, Span};
+use std::sync::Arc;
+
+pub static OP: Op = Op {
+    usage: "(store x target :overwrite false :compression nil :shuffle nil :storage-chunks nil :attributes nil)",
+    doc: "Computes an array and writes it to the dataset `file::/path`, each block as it is finished; the file and groups are made if \
+          they are not there. Answers nil.\n\
+          `(store [x y] [\"a.h5::/X\" \"a.h5::/Y\"])` writes several arrays and computes what they share once. A dataset may go to the file \
+          that its input is read from.\n\
+          `:overwrite true` replaces a dataset that is there, once the new one is complete. `:compression` is a deflate level from 1 to 9, or \
+          true for 4; `:shuffle` (on when compressing) puts bytes of the same rank together first. Storage chunks are chosen to fit the \
+          blocks unless `:storage-chunks` gives their shape. `:attributes` is a map of numbers, strings and arrays, or a list of such maps.\n\
+          Until it is complete, a dataset is called `/path.incomplete`. If the store fails it stays, with the blocks written so far, for the next \
+          store to replace; nothing else in the file has changed.\n\
+          Errors: `dsk::io` for a dataset that is there already, a file that cannot be written, a full disk.",
+    examples: &[],
+    see: &["read-array", "compute", "attributes"],
+    cost: Cost::Dear,
+    kind: Kind::Lazy(store),
+};
+
+/// An array and where it goes.
+struct Pair {
+    array: Given,
+    target: Target,
+    options: Options,
+}
+
+fn store(mut args: Args) -> Result<Value> {
+    let pairs = pairs(&mut args)?;
+    let mut sinks: Vec<Arc<Sink>> = Vec::with_capacity(pairs.len());
+    for pair in &pairs {
+        let chunks = match &pair.array {
+            Given::Now(block) => Chunks::whole(block.shape()),
+            Given::Lazy(array) => array.chunks.clone(),
+        };
+        let Target { path, dataset, .. } = &pair.target;
+        let sink = Sink::create(path, dataset, pair.array.dtype(), &chunks, &pair.options)?;
+        sinks.push(Arc::new(sink));
+    }
+    let written = write_all(&args, &pairs, &sinks);
+    if let Err(error) = written {
+        return Err(sinks.iter().fold(error, told));
+    }
+    finish(sinks)?;
+    Ok(Value::Nil)
+}
+
+/// Says of a failed store what became of its dataset.
+fn told(error: Error, sink: &Arc<Sink>) -> Error {
+    match sink.is_touched() {
+        true => error.help(format!(
+            "`{}` holds the blocks that were written; everything else in the file is as it was",
+            sink.incomplete()
+        )),
+        false => error.help(format!("nothing was written to `{}`", sink.target())),
+    }
+}
+
+/// Concrete arrays at once, lazy ones in one computation.
+fn write_all(args: &Args, pairs: &[Pair], sinks: &[Arc<Sink>]) -> Result<()> {
+    let mut lazy = Vec::new();
+    for (pair, sink) in pairs.iter().zip(sinks) {
+        match &pair.array {
+            Given::Now(block) => sink.write(&vec![0; block.ndim()], block)?,
+            Given::Lazy(array) => lazy.push(written(array, sink, args.span)),
+        }
+    }
+    if !lazy.is_empty() {
+        args.host.compute(&lazy, args.span)?;
+    }
+    Ok(())
+}
+
+/// Every sink is this call's alone once the computation is over; the first error leaves the later ones incomplete.
+fn finish(sinks: Vec<Arc<Sink>>) -> Result<()> {
+    let mut sinks = sinks.into_iter();
+    while let Some(sink) = sinks.next() {
+        if let Err(error) = sink.finish() {
+            let error = told(error, &sink);
+            return Err(sinks.fold(error, |error, sink| told(error, &sink)));
+        }
+    }
+    Ok(())
+}
+
+/// A lazy value that writes every block of an array when it is computed:
+///
+/// ```text
+/// store-1f   (write "a.h5::/C.incomplete" [add-c1 0 0] 0:5 0:5)   one for each block
+/// stored-9b  [[store-1f 0 0] [store-1f 0 1] …]
+/// ```
+fn written(array: &Arc<Array>, sink: &Arc<Sink>, span: Span) -> Value {
+    let token = Token::new("store").layer(&array.layer).with(sink.incomplete());
+    let bounds = Bounds::of(&array.chunks);
+    let mut items = vec![Task::data(Place::value(sink.clone())), Task::input(0)];
+    items.extend((0..array.ndim()).map(|axis| {
+        let bounds = bounds.clone();
+        Task::index(move |index| {
+            let (start, len) = (bounds.start(axis, index[axis]), bounds.len(axis, index[axis]));
+            Slice::new(start, start + len).into()
+        })
+    }));
+    let layer = |token: &Token, grid: Dims, body, parent: &Arc<Layer>| {
+        Arc::new(Layer {
+            name: token.name(),
+            grid,
+            body,
+            parents: vec![parent.clone()],
+            blocks: None,
+            cost: Cost::Dear,
+            span,
+        })
+    };
+    let input = Input { parent: 0, at: At::same(array.ndim()) };
+    let body = Body::Blockwise { inputs: vec![input], task: layers::call("write", items, vec![]) };
+    let writes = layer(&token, array.chunks.grid(), body, &array.layer);
+    let grid = array.chunks.grid();
+    let all = Body::PerBlock(Arc::new(move |_: &[u32]| {
+        let total: usize = grid.iter().product();
+        let block = |n| BlockRef { parent: 0, index: crate::data::graph::unravel(n, &grid) };
+        let inputs = (0..total).map(Task::input).collect();
+        ((0..total).map(block).collect(), Task::list(inputs))
+    }));
+    let token = Token::new("stored").layer(&writes);
+    Value::Delayed(Arc::new(Delayed { layer: layer(&token, Dims::new(), all, &writes) }))
+}
+
+/// Sorts out one array and one target, or a list of each.
+fn pairs(args: &mut Args) -> Result<Vec<Pair>> {
+    let options = options(args)?;
+    let target = args.take("target");
+    let arrays = args.take("x");
+    let attributes = args.take("attributes");
+    let maps = |n: usize| -> Result<Vec<Map>> {
+        match &attributes {
+            Value::Nil => Ok(vec![Map::new(); n]),
+            Value::Map(map) => Ok(vec![Map::clone(map); n]),
+            Value::List(items) if items.len() == n => items
+                .iter()
+                .map(|item| match item {
+                    Value::Map(map) => Ok(Map::clone(map)),
+                    Value::Nil => Ok(Map::new()),
+                    other => Err(args.wrong_value("attributes", other, "a map")),
+                })
+                .collect(),
+            other => Err(args.wrong_value("attributes", other, "a map, or a list of one for each array")),
+        }
+    };
+    let (arrays, targets) = match (arrays, &target) {
+        (x, Value::Str(_)) => (vec![x], vec![target]),
+        (Value::List(arrays), Value::List(targets)) if arrays.len() == targets.len() => {
+            (arrays.to_vec(), targets.to_vec())
+        }
+        (Value::List(arrays), Value::List(targets)) => {
+            return Err(err!(Value, "store: {} arrays and {} targets", arrays.len(), targets.len()));
+        }
+        (_, Value::List(_)) => {
+            return Err(err!(Type, "store: a list of targets takes a list of as many arrays"));
+        }
+        (_, other) => {
+            return Err(args.wrong_value("target", other, "a string `file::/path`, or a list of them"));
+        }
+    };
+    let maps = maps(arrays.len())?;
+    let mut pairs: Vec<Pair> = Vec::with_capacity(arrays.len());
+    for ((array, target), attributes) in arrays.into_iter().zip(targets).zip(maps) {
+        let Value::Str(text) = &target else {
+            return Err(args.wrong_value("target", &target, "a string `file::/path`"));
+        };
+        let target = Target::parse(text)?;
+        if pairs.iter().any(|p| p.target == target) {
+            return Err(err!(Value, "store: `{text}` is a target twice"));
+        }
+        let array = match array {
+            // What a lazy call makes is known once it is computed.
+            Value::Delayed(_) => args.host.compute(&[array], args.span)?.pop().unwrap_or_default(),
+            other => other,
+        };
+        let options = Options { attributes, ..options.clone() };
+        pairs.push(Pair { array: Given::of(array)?, target, options });
+    }
+    Ok(pairs)
+}
+
+fn options(args: &Args) -> Result<Options> {
+    let deflate = match args.value("compression") {
+        Value::Nil | Value::Bool(false) => None,
+        Value::Bool(true) => Some(4),
+        level => match level.as_int() {
+            Some(level @ 1..=9) => Some(level as u8),
+            Some(0) => None,
+            _ => return Err(args.wrong("compression", "a deflate level from 1 to 9, or true or false")),
+        },
+    };
+    let chunks = match args.list_or_nil("storage-chunks")? {
+        None => None,
+        Some(sizes) => {
+            let size = |v: &Value| v.as_int().and_then(|n| usize::try_from(n).ok()).filter(|&n| n > 0);
+            let sizes: Option<Dims> = sizes.iter().map(size).collect();
+            Some(sizes.ok_or_else(|| args.wrong("storage-chunks", "a list of sizes of 1 or more"))?)
+        }
+    };
+    Ok(Options {
+        overwrite: args.bool("overwrite")?,
+        deflate,
+        shuffle: args.bool_or_nil("shuffle")?.unwrap_or(deflate.is_some()),
+        chunks,
+        attributes: Map::new(),
+    })
+}

@@ -1,0 +1,94 @@
+//! `write`: a block to its place in a dataset, now. The tasks of `store` are calls of it.
+
+use crate::data::{Args, Block, Callable, Cost, Function, Signature, Slice, Str, Task, Value};
+use crate::err;
+use crate::io::hdf5::{self, Sink};
+use crate::io::target::Target;
+use crate::op::{Kind, Op};
+use crate::text::Result;
+use smallvec::SmallVec;
+use std::any::Any;
+use std::sync::Arc;
+
+pub static OP: Op = Op {
+    usage: "(write target block & region)",
+    doc: "Writes an array to a part of the dataset `file::/path`, which is there already: `(write \"f.h5::/A\" x 0:10 5:15)`.\n\
+          The region is a slice for each axis, of the array's own shape. What `store` runs are tasks that call this. Answers nil.",
+    examples: &[],
+    see: &["store"],
+    cost: Cost::Dear,
+    kind: Kind::Now(write),
+};
+
+fn write(args: Args) -> Result<Value> {
+    let block = match args.value("block") {
+        Value::Block(block) => block.clone(),
+        other => Arc::new(crate::kernel::create::from_value(other, None)?),
+    };
+    let start = start(&args, &block)?;
+    match args.value("target") {
+        Value::Function(f) if let Some(opened) = f.callable.as_any().downcast_ref::<Place>() => {
+            opened.sink.write(&start, &block)?;
+        }
+        _ => {
+            let target = Target::parse(&args.text("target")?)?;
+            hdf5::write_part(&target.path, &target.dataset, &start, &block)?;
+        }
+    }
+    Ok(Value::Nil)
+}
+
+/// Where the block begins: the region must be of its shape.
+fn start(args: &Args, block: &Block) -> Result<SmallVec<[usize; 6]>> {
+    let bounds = |value: &Value| match value {
+        Value::Slice(slice) => match **slice {
+            Slice { start: Some(start), stop: Some(stop), step: None | Some(1) } => {
+                Some((usize::try_from(start).ok()?, usize::try_from(stop).ok()?))
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    let bounds: Option<SmallVec<[(usize, usize); 6]>> = args.rest.iter().map(bounds).collect();
+    let fits = |bounds: &[(usize, usize)]| {
+        bounds.len() == block.ndim() && bounds.iter().zip(block.shape()).all(|(b, &n)| b.1.checked_sub(b.0) == Some(n))
+    };
+    match bounds {
+        Some(bounds) if fits(&bounds) => Ok(bounds.iter().map(|b| b.0).collect()),
+        _ => Err(err!(Shape, "write: the region is not of the block's shape, {:?}", block.shape())
+            .help("a region is a slice `start:stop` for each axis, as long as the block along it")),
+    }
+}
+
+/// A dataset that is being written, in the place of its name in the tasks of a layer.
+pub struct Place {
+    target: Str,
+    sink: Arc<Sink>,
+}
+
+impl Place {
+    pub fn value(sink: Arc<Sink>) -> Value {
+        let target = Str::from(sink.incomplete());
+        Value::from(Function {
+            name: target.clone(),
+            signature: Arc::new(Signature::default()),
+            doc: None,
+            cost: Cost::Unknown,
+            callable: Box::new(Place { target, sink }),
+        })
+    }
+}
+
+impl Callable for Place {
+    fn call(&self, args: Args) -> Result<Value> {
+        Err(err!(Type, "the dataset `{}` is not a function", self.target).label(args.span, "in this call"))
+    }
+
+    fn source(&self) -> Option<Task> {
+        Some(Task::data(Value::Str(self.target.clone())))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,311 @@
+//! The command, as a user meets it: the real binary, with arguments, standard input, and exit status.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+fn dsk(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dsk"));
+    command.args(args).current_dir(Path::new(env!("CARGO_TARGET_TMPDIR"))).stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    dsk(args).output().unwrap()
+}
+
+/// Runs with a text as standard input.
+fn fed(args: &[&str], input: &[u8]) -> Output {
+    let mut child = dsk(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // From a thread: a child that answers while it reads must not wait for us, nor we for it.
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let out = child.wait_with_output().unwrap();
+    let _ = writer.join().unwrap();
+    out
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn status(out: &Output) -> i32 {
+    out.status.code().unwrap()
+}
+
+/// What a successful run prints.
+#[track_caller]
+fn printed(args: &[&str]) -> String {
+    let out = run(args);
+    assert_eq!((status(&out), text(&out.stderr).as_str()), (0, ""), "{args:?}");
+    text(&out.stdout)
+}
+
+fn script(name: &str, source: &str) -> String {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, source).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_expression_is_evaluated_computed_and_printed() {
+    assert_eq!(printed(&["-e", "(+ 1 2)"]), "3\n");
+    assert_eq!(printed(&["-e", "(sum (+ (arange 15 :chunks 5) 100))"]), "1605\n");
+    assert_eq!(printed(&["-e", "\"a\""]), "\"a\"\n");
+    assert_eq!(printed(&["-e", "nil"]), "");
+    assert_eq!(printed(&["-e", "(def x 2) (* x 3)"]), "6\n");
+    assert_eq!(printed(&["-e", "-1"]), "-1\n");
+}
+
+#[test]
+fn a_script_finds_its_arguments_in_args() {
+    let path = script("args.dsk", "(print args (count args))");
+    assert_eq!(printed(&[&path, "a", "--b", "-c"]), "[\"a\" \"--b\" \"-c\"] 3\n");
+    assert_eq!(printed(&["run", &path, "--help"]), "[\"--help\"] 1\n");
+    assert_eq!(printed(&["--workers", "1", &path]), "[] 0\n");
+    assert_eq!(printed(&["-e", "args", "x", "-y"]), "[\"x\" \"-y\"]\n");
+}
+
+#[test]
+fn a_script_comes_from_standard_input_where_the_file_is_a_dash_or_missing() {
+    for args in [&["-"][..], &[], &["run", "-"]] {
+        let out = fed(args, b"(def x 20)\n(print (+ x\n 1))\n");
+        assert_eq!((status(&out), text(&out.stdout).as_str()), (0, "21\n"), "{args:?}");
+    }
+    let out = fed(&["-", "z"], b"(print args)");
+    assert_eq!(text(&out.stdout), "[\"z\"]\n");
+}
+
+#[test]
+fn a_script_imports_relative_to_itself() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("imports");
+    std::fs::create_dir_all(folder.join("lib")).unwrap();
+    std::fs::write(folder.join("lib/twice.dsk"), "(defn twice [x] (* 2 x))").unwrap();
+    std::fs::write(folder.join("main.dsk"), "(import \"lib/twice.dsk\") (print (twice 21))").unwrap();
+    assert_eq!(printed(&[folder.join("main.dsk").to_str().unwrap()]), "42\n");
+}
+
+#[test]
+fn a_failure_is_a_report_on_standard_error_and_status_1() {
+    let path = script("fails.dsk", "(print 1)\n(dot (ones [2 3]) (ones [2 3]))\n(print 2)\n");
+    let out = run(&[&path]);
+    assert_eq!((status(&out), text(&out.stdout).as_str()), (1, "1\n"));
+    let report = text(&out.stderr);
+    assert!(report.contains("dsk::shape") && report.contains("fails.dsk:2:1"), "{report}");
+    // Not a terminal: no colours.
+    assert!(!report.contains('\x1b'), "{report}");
+
+    assert_eq!(status(&run(&["-e", "(unclosed"])), 1);
+    assert_eq!(status(&run(&["-e", "(throw \"mine\")"])), 1);
+    let missing = run(&["no-such-file.dsk"]);
+    assert_eq!(status(&missing), 1);
+    assert!(text(&missing.stderr).contains("no-such-file.dsk"));
+}
+
+#[test]
+fn wrong_usage_is_status_2() {
+    for args in [
+        &["--no-such-flag"][..],
+        &["eval"],
+        &["run"],
+        &["info"],
+        &["--workers", "0", "-e", "1"],
+        &["--workers", "x", "-e", "1"],
+    ] {
+        let out = run(args);
+        assert_eq!(status(&out), 2, "{args:?}: {}", text(&out.stderr));
+        assert!(!out.stderr.is_empty());
+    }
+    let slip = text(&run(&["--scheduler", "thread", "-e", "1"]).stderr);
+    assert!(slip.contains("`:threads` or `:sync`") && slip.contains("--scheduler"), "{slip}");
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    let help = printed(&["--help"]);
+    for word in ["eval", "doc", "info", "--workers", "--memory-limit", "--profile"] {
+        assert!(help.contains(word), "{word} is not in\n{help}");
+    }
+    assert_eq!(printed(&["--version"]), format!("dsk {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn options_come_from_a_file_from_variables_and_from_flags_the_nearest_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("dsk.toml"), "scheduler = \"nonesuch\"").unwrap();
+    let run = |variable: Option<&str>, flags: &[&str]| {
+        let mut command = dsk(flags);
+        command.args(["-e", "(compute (sum (ones [4] :chunks 2)))"]).current_dir(folder.path());
+        if let Some(value) = variable {
+            command.env("DSK_SCHEDULER", value);
+        }
+        command.output().unwrap()
+    };
+    let wrong = run(None, &[]);
+    assert_eq!(status(&wrong), 2);
+    assert!(text(&wrong.stderr).contains("dsk.toml"), "{}", text(&wrong.stderr));
+
+    std::fs::write(folder.path().join("dsk.toml"), "scheduler = \"sync\"").unwrap();
+    assert_eq!(text(&run(None, &[]).stdout), "4.0\n");
+    let wrong = run(Some("nonesuch"), &[]);
+    assert!(text(&wrong.stderr).contains("DSK_SCHEDULER"), "{}", text(&wrong.stderr));
+    assert_eq!(text(&run(Some("sync"), &["--scheduler", "threads"]).stdout), "4.0\n");
+}
+
+#[test]
+fn eval_json_answers_every_form_with_a_line_and_goes_on_after_errors() {
+    let input =
+        "1 2.5\n(def x [1 \"a\" nil])\nx\n(dot (ones [2 3]) (ones [2 3]))\n(ones [2 2] :chunks 1)\n(+ 1\n   2)\n";
+    let out = fed(&["eval", "--json"], input.as_bytes());
+    let lines: Vec<String> = text(&out.stdout).lines().map(String::from).collect();
+    assert_eq!(status(&out), 0);
+    assert_eq!(
+        lines[..4],
+        [
+            r#"{"ok":true,"type":"int","value":1}"#,
+            r#"{"ok":true,"type":"float","value":2.5}"#,
+            r#"{"ok":true,"type":"nil","value":null}"#,
+            r#"{"ok":true,"type":"list","value":[1,"a",null]}"#,
+        ]
+    );
+    assert!(lines[4].starts_with(r#"{"ok":false,"code":"dsk::shape","message":""#), "{}", lines[4]);
+    assert!(lines[4].ends_with(r#","line":4,"column":1}"#), "{}", lines[4]);
+    assert_eq!(
+        lines[5..],
+        [
+            r#"{"ok":true,"type":"array","dtype":"float64","shape":[2,2],"value":[[1.0,1.0],[1.0,1.0]]}"#,
+            r#"{"ok":true,"type":"int","value":3}"#,
+        ]
+    );
+}
+
+#[test]
+fn eval_json_goes_on_after_text_that_is_not_of_the_language() {
+    let out = fed(&["eval", "--json", "-"], b"1\n2 ) 3\n\xff\xfe\n4\n(5");
+    let answers = text(&out.stdout);
+    let value = |line: &str| line.split_once("\"value\":").map(|(_, value)| value.trim_end_matches('}').to_owned());
+    let values: Vec<Option<String>> = answers.lines().map(value).collect();
+    let is = |n: &str| Some(n.to_owned());
+    assert_eq!(values, [is("1"), is("2"), None, None, is("4"), None], "{answers}");
+    assert_eq!(answers.matches("dsk::syntax").count(), 3, "{answers}");
+    assert!(answers.lines().nth(2).unwrap().ends_with(r#""line":2,"column":3}"#), "{answers}");
+}
+
+#[test]
+fn eval_json_tells_lines_of_the_whole_input() {
+    let out = fed(&["eval", "--json", "-"], b"(defn f [x]\n  (+ x undefined-here))\n\n\n  (f 1)\n");
+    let answers = text(&out.stdout);
+    assert!(answers.lines().any(|l| l.contains("dsk::unbound") && l.contains(r#""line":2,"column":8}"#)), "{answers}");
+}
+
+#[test]
+fn eval_json_reads_a_file() {
+    let path = script("forms.dsk", "; two forms\n1\n'a\n");
+    assert_eq!(
+        printed(&["eval", "--json", &path]),
+        "{\"ok\":true,\"type\":\"int\",\"value\":1}\n{\"ok\":true,\"type\":\"string\",\"value\":\"a\"}\n"
+    );
+}
+
+#[test]
+fn eval_json_converses_each_answer_comes_before_the_next_form_is_sent() {
+    let mut child = dsk(&["eval", "--json", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut to = child.stdin.take().unwrap();
+    let mut from = BufReader::new(child.stdout.take().unwrap());
+    for n in 0..3 {
+        writeln!(to, "(print \"not an answer\")").unwrap();
+        writeln!(to, "(* {n} 2)").unwrap();
+        let mut lines = [String::new(), String::new()];
+        for line in &mut lines {
+            from.read_line(line).unwrap();
+        }
+        assert_eq!(lines[0], "{\"ok\":true,\"type\":\"nil\",\"value\":null}\n");
+        assert_eq!(lines[1], format!("{{\"ok\":true,\"type\":\"int\",\"value\":{}}}\n", n * 2));
+    }
+    drop(to);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_graph_is_answered_as_keys_and_tasks() {
+    let out = fed(&["eval", "--json", "-"], b"(graph '{x 1 y (+ x 2) [w 0] [x y]})\n");
+    assert_eq!(
+        text(&out.stdout),
+        "{\"ok\":true,\"type\":\"graph\",\"value\":[[\"x\",\"1\"],[\"y\",\"(+ x 2)\"],[\"[w 0]\",\"[x y]\"]]}\n"
+    );
+}
+
+#[test]
+fn a_reader_that_leaves_early_does_not_make_it_panic() {
+    let mut child = dsk(&["-e", "(loop [] (print \"again and again\") (recur))"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 16];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    let end = wait(&mut child);
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(end && said.is_empty(), "{said}");
+}
+
+/// Whether the child ends within a while; it is ended if not.
+fn wait(child: &mut std::process::Child) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(20) {
+        if child.try_wait().unwrap().is_some() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    false
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_program_with_status_130() {
+    for program in ["(loop [] (recur))", "(compute (sum (map-blocks (fn [x] (loop [] (recur))) (ones [4] :chunks 2))))"]
+    {
+        let program = format!("(print \"ready\") {program}");
+        let mut child = dsk(&["-e", &program]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        // The loop begins right after the line.
+        std::thread::sleep(Duration::from_millis(100));
+        let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(interrupt.success() && wait(&mut child), "{program}");
+        let out = child.wait_with_output().unwrap();
+        assert_eq!(status(&out), 130, "{program}");
+        assert!(text(&out.stderr).contains("dsk::interrupted"), "{}", text(&out.stderr));
+    }
+}
+
+#[test]
+fn the_reference_comes_from_the_ops() {
+    let one = printed(&["doc", "transpose"]);
+    assert!(one.starts_with("(transpose "), "{one}");
+    let all = printed(&["doc"]);
+    for name in ["transpose", "sum", "let", "graph", "store"] {
+        assert!(all.contains(name), "{name} is not in the list");
+    }
+    let unknown = run(&["doc", "transpoze"]);
+    assert_eq!(status(&unknown), 1);
+    assert!(text(&unknown.stderr).contains("`transpose`"), "{}", text(&unknown.stderr));
+}
+
+#[test]
+fn progress_is_told_where_it_is_asked_for_and_a_profile_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let slow =
+        "(compute (sum (map-blocks (fn [x] (loop [n 0] (if (< n 30000000) (recur (+ n 1)) x))) (ones [4] :chunks 1))))";
+    let mut command = dsk(&["--progress", "--profile", "out.html", "--workers", "2", "-e", slow]);
+    let out = command.current_dir(folder.path()).output().unwrap();
+    assert_eq!((status(&out), text(&out.stdout).as_str()), (0, "4.0\n"), "{}", text(&out.stderr));
+    let page = std::fs::read_to_string(folder.path().join("out.html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("map-blocks"), "{page}");
+}
