@@ -36,12 +36,19 @@ fn main() {
     let [seconds, peak] = numbers(&out);
     let gflops = 2.0 * (INNER * INNER) as f64 * columns as f64 / seconds / 1e9;
     let moved = (2 * INNER * columns + INNER * INNER) * 8;
-    println!("dsk    {seconds:7.2} s  {gflops:6.1} GFLOPS  peak {:.0} MB of {} MB moved", peak / 1e6, moved / 1_000_000);
+    println!(
+        "dsk    {seconds:7.2} s  {gflops:6.1} GFLOPS  peak {:.0} MB of {} MB moved",
+        peak / 1e6,
+        moved / 1_000_000
+    );
 
     match numpy() {
         None => println!("NumPy  not found: no Python with numpy here"),
         Some(numpy) => {
-            println!("NumPy  in memory, 4000 × 4000: {numpy:6.1} GFLOPS; dsk has {:.0} % of it", 100.0 * gflops / numpy);
+            println!(
+                "NumPy  in memory, 4000 × 4000: {numpy:6.1} GFLOPS; dsk has {:.0} % of it",
+                100.0 * gflops / numpy
+            );
             if gflops < SHARE * numpy {
                 println!("short of the {:.0} % it should have", 100.0 * SHARE);
             }
@@ -103,7 +110,8 @@ fn numpy() -> Option<f64> {
     pythons.into_iter().find_map(|python| {
         let mut command = Command::new(python);
         let threads = WORKERS.to_string();
-        let command = command.args(["-c", &program]).env("OPENBLAS_NUM_THREADS", &threads).env("OMP_NUM_THREADS", threads);
+        let command =
+            command.args(["-c", &program]).env("OPENBLAS_NUM_THREADS", &threads).env("OMP_NUM_THREADS", threads);
         let out = command.output().ok().filter(|out| out.status.success())?;
         String::from_utf8_lossy(&out.stdout).trim().parse().ok()
     })

@@ -157,10 +157,10 @@
 //!
 //! `src/README.md` is the map of the folders, in the order of these floors.
 
+pub use data::Value;
 pub use engine::{Canceller, Engine, FromValue, IntoValue};
 pub use schedule::Config;
 pub use text::{Error, Result};
-pub use data::Value;
 
 pub mod data;
 pub mod engine;

@@ -17,8 +17,7 @@ fn run(args: &[&str]) -> Output {
 
 /// Runs with a text as standard input.
 fn fed(args: &[&str], input: &[u8]) -> Output {
-    let mut child =
-        dsk(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = dsk(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
     // From a thread: a child that answers while it reads must not wait for us, nor we for it.
@@ -107,7 +106,14 @@ fn a_failure_is_a_report_on_standard_error_and_status_1() {
 
 #[test]
 fn wrong_usage_is_status_2() {
-    for args in [&["--no-such-flag"][..], &["eval"], &["run"], &["info"], &["--workers", "0", "-e", "1"], &["--workers", "x", "-e", "1"]] {
+    for args in [
+        &["--no-such-flag"][..],
+        &["eval"],
+        &["run"],
+        &["info"],
+        &["--workers", "0", "-e", "1"],
+        &["--workers", "x", "-e", "1"],
+    ] {
         let out = run(args);
         assert_eq!(status(&out), 2, "{args:?}: {}", text(&out.stderr));
         assert!(!out.stderr.is_empty());
@@ -150,7 +156,8 @@ fn options_come_from_a_file_from_variables_and_from_flags_the_nearest_wins() {
 
 #[test]
 fn eval_json_answers_every_form_with_a_line_and_goes_on_after_errors() {
-    let input = "1 2.5\n(def x [1 \"a\" nil])\nx\n(dot (ones [2 3]) (ones [2 3]))\n(ones [2 2] :chunks 1)\n(+ 1\n   2)\n";
+    let input =
+        "1 2.5\n(def x [1 \"a\" nil])\nx\n(dot (ones [2 3]) (ones [2 3]))\n(ones [2 2] :chunks 1)\n(+ 1\n   2)\n";
     let out = fed(&["eval", "--json"], input.as_bytes());
     let lines: Vec<String> = text(&out.stdout).lines().map(String::from).collect();
     assert_eq!(status(&out), 0);
@@ -178,7 +185,8 @@ fn eval_json_answers_every_form_with_a_line_and_goes_on_after_errors() {
 fn eval_json_goes_on_after_text_that_is_not_of_the_language() {
     let out = fed(&["eval", "--json", "-"], b"1\n2 ) 3\n\xff\xfe\n4\n(5");
     let answers = text(&out.stdout);
-    let codes: Vec<&str> = answers.lines().map(|l| if l.contains("dsk::syntax") { "syntax" } else { &l[28..] }).collect();
+    let codes: Vec<&str> =
+        answers.lines().map(|l| if l.contains("dsk::syntax") { "syntax" } else { &l[28..] }).collect();
     assert_eq!(codes, [r#""value":1}"#, r#""value":2}"#, "syntax", "syntax", r#""value":4}"#, "syntax"], "{answers}");
     assert!(answers.lines().nth(2).unwrap().ends_with(r#""line":2,"column":3}"#), "{answers}");
 }
@@ -259,7 +267,8 @@ fn wait(child: &mut std::process::Child) -> bool {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_program_with_status_130() {
-    for program in ["(loop [] (recur))", "(compute (sum (map-blocks (fn [x] (loop [] (recur))) (ones [4] :chunks 2))))"] {
+    for program in ["(loop [] (recur))", "(compute (sum (map-blocks (fn [x] (loop [] (recur))) (ones [4] :chunks 2))))"]
+    {
         let program = format!("(print \"ready\") {program}");
         let mut child = dsk(&["-e", &program]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -290,7 +299,8 @@ fn the_reference_comes_from_the_ops() {
 #[test]
 fn progress_is_told_where_it_is_asked_for_and_a_profile_is_written() {
     let folder = tempfile::tempdir().unwrap();
-    let slow = "(compute (sum (map-blocks (fn [x] (loop [n 0] (if (< n 30000000) (recur (+ n 1)) x))) (ones [4] :chunks 1))))";
+    let slow =
+        "(compute (sum (map-blocks (fn [x] (loop [n 0] (if (< n 30000000) (recur (+ n 1)) x))) (ones [4] :chunks 1))))";
     let mut command = dsk(&["--progress", "--profile", "out.html", "--workers", "2", "-e", slow]);
     let out = command.current_dir(folder.path()).output().unwrap();
     assert_eq!((status(&out), text(&out.stdout).as_str()), (0, "4.0\n"), "{}", text(&out.stderr));

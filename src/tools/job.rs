@@ -1,8 +1,8 @@
 //! One run of the command: an engine set up by the options, Ctrl-C, and the exit status.
 
+use super::Options;
 use super::profile::Profile;
 use super::progress::Progress;
-use super::Options;
 use crate::engine::Engine;
 use crate::text::{Code, Error};
 use std::io::{IsTerminal, Write};

@@ -1,7 +1,7 @@
 //! `dsk FILE`, `dsk -`, `dsk -e EXPR`.
 
-use super::job::Job;
 use super::Options;
+use super::job::Job;
 use crate::data::Value;
 use crate::err;
 use crate::text::Result;
