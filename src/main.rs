@@ -1,6 +1,7 @@
 //! The `dsk` command: subcommands, nothing else.
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 use dsk::tools::{self, Options};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -58,14 +59,24 @@ fn main() -> ExitCode {
     tools::end_quietly_on_broken_pipes();
     let Cli { command, expr, program, options } = Cli::parse();
     match command {
-        Some(Command::Run { program }) => tools::run::program(&options, program),
+        Some(Command::Run { program }) => tools::run::program(&options, known(program)),
         Some(Command::Eval { json: _, file }) => tools::eval::converse(&options, &file),
         Some(Command::Doc { name, markdown }) => tools::doc::show(&options, name.as_deref(), markdown),
         Some(Command::Info { files }) => tools::info::show(&files),
         None => match expr {
             Some(expr) => tools::run::expression(&options, &expr, program),
             None if program.is_empty() => tools::repl::start(&options),
-            None => tools::run::program(&options, program),
+            None => tools::run::program(&options, known(program)),
         },
+    }
+}
+
+/// Whatever follows the program is the program's own; but where the program's name should be, a flag is a mistake.
+fn known(program: Vec<String>) -> Vec<String> {
+    match program.first() {
+        Some(flag) if flag.len() > 1 && flag.starts_with('-') => {
+            Cli::command().error(ErrorKind::UnknownArgument, format!("there is no flag '{flag}'")).exit()
+        }
+        _ => program,
     }
 }

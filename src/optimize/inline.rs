@@ -44,22 +44,17 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
             Cost::Free => true,
             Cost::Cheap => {
                 let uses = uses(n);
-                if let [only] = uses.as_slice()
-                    && only.once
-                    && only.per_task <= 1
-                {
+                let total: f64 = uses.iter().map(|u| u.per_block).sum();
+                if total <= 1.0 && uses.iter().all(|u| u.per_task <= 1) {
                     return true;
                 }
                 // Of what is not an array's, nobody knows how much there is to keep, or what making it again would do.
                 if layer.blocks.is_none() || !stands_alone(layer) {
                     return false;
                 }
-                let total: f64 = uses.iter().map(|u| u.per_block).sum();
-                let again = consumers.iter().zip(&uses).all(|(&c, u)| {
-                    u.per_block <= 1.0 || graph.layers[c].cost == Cost::Dear || graph.layers[c].cost == Cost::Unknown
-                });
-                let fans_out = uses.iter().any(|u| u.per_block > 1.0);
-                again && fans_out || total * calls as f64 <= AGAIN && waits(graph, &edges, n)
+                let mut fans = consumers.iter().zip(&uses).filter(|(_, u)| !u.once).peekable();
+                let dear = |(&c, _): (&usize, _)| matches!(graph.layers[c].cost, Cost::Dear | Cost::Unknown);
+                fans.peek().is_some() && fans.all(dear) || total * calls as f64 <= AGAIN && waits(graph, &edges, n)
             }
             Cost::Dear | Cost::Unknown => false,
         }

@@ -58,7 +58,10 @@ pub fn optimize(mut graph: Graph, goal: &Goal, observe: &mut dyn FnMut(&'static 
 /// What is wrong with a graph, if anything is: every output is there; parents come before what uses them; and the blocks that a layer's
 /// first and last tasks take exist.
 pub fn broken(graph: &Graph, goal: &Goal) -> Option<String> {
-    let place = |layer: &Arc<Layer>| graph.layers.iter().position(|l| Arc::ptr_eq(l, layer));
+    let place = |layer: &Arc<Layer>| {
+        let same = |l: &Arc<Layer>| Arc::ptr_eq(l, layer) || !layer.is_hand_made() && l.name == layer.name;
+        graph.layers.iter().position(same)
+    };
     if let Some(lost) = goal.outputs.iter().find(|o| !o.is_hand_made() && graph.layer(&o.name).is_err()) {
         return Some(format!("`{}` is lost", lost.name));
     }

@@ -3,7 +3,7 @@
 use super::gather::Gather;
 use super::plan::{Plan, Want};
 use super::run::{Run, inside_task};
-use super::{Bytes, Config, Runtime, Scheduler, Synchronous};
+use super::{Bytes, Config, Runtime, Synchronous};
 use crate::data::graph::ravel;
 use crate::data::task::deep;
 use crate::data::{Array, Body, Cost, Delayed, Graph, Host, Key, Layer, Map, Task, Value};
@@ -20,6 +20,17 @@ pub struct Computation<'a> {
     pub runtime: &'a Runtime,
     pub config: &'a Config,
     pub cancel: &'a AtomicBool,
+}
+
+/// What a computation would take; see [`Computation::forecast`].
+pub struct Forecast {
+    /// Tasks before the passes, and after.
+    pub tasks_before: usize,
+    pub tasks: usize,
+    /// Bytes of the arrays asked for.
+    pub result_bytes: usize,
+    /// Bytes of the results held at a time in the static order, and one more for each further worker.
+    pub peak_bytes: usize,
 }
 
 /// Computes lazy values together, sharing what they share: one concrete value for each. Lists and maps are computed
@@ -83,6 +94,11 @@ impl Computation<'_> {
         Ok(values.iter().map(|v| lazy.replace(v, &kept)).collect())
     }
 
+    /// Whether a graph has a key.
+    pub fn has(&self, graph: &Graph, key: &Key) -> bool {
+        graph_want(graph, key).is_ok()
+    }
+
     /// The results of keys of a graph.
     pub fn keys(&self, graph: &Graph, keys: &[Key]) -> Result<Vec<Value>> {
         let wants = keys.iter().map(|key| graph_want(graph, key)).collect::<Result<Vec<Want>>>()?;
@@ -90,6 +106,50 @@ impl Computation<'_> {
             results.into_iter().map(|blocks| blocks.into_iter().next().map(Value::plain).unwrap_or_default()).collect()
         };
         self.run(&wants, &vec![None; wants.len()], first)
+    }
+
+    /// What computing these values together would take.
+    pub fn forecast(&self, values: &[Value]) -> Result<Forecast> {
+        let lazy = Lazy::of(values);
+        let wants: Vec<Want> = lazy.found.iter().map(want).collect();
+        let tasks_before = Plan::new(self.host, &wants)?.len();
+        let plan = Plan::new(self.host, &if self.config.optimize { self.optimized(&wants) } else { wants })?;
+        let bytes: Vec<usize> = (0..plan.len() as u32).map(|id| plan.bytes(id).unwrap_or(0)).collect();
+        let mut left: Vec<usize> = plan.dependents.iter().map(<[u32]>::len).collect();
+        for &id in plan.wanted.iter().flatten() {
+            left[id as usize] += 1;
+        }
+        let (mut live, mut peak) = (0, 0);
+        for id in 0..plan.len() {
+            live += bytes[id];
+            peak = peak.max(live);
+            let unused = left[id] == 0;
+            live -= if unused { bytes[id] } else { 0 };
+            for &d in plan.dependencies.get(id as u32) {
+                left[d as usize] -= 1;
+                live -= if left[d as usize] == 0 { bytes[d as usize] } else { 0 };
+            }
+        }
+        let largest = bytes.iter().copied().max().unwrap_or(0);
+        Ok(Forecast {
+            tasks_before,
+            tasks: plan.len(),
+            result_bytes: lazy.found.iter().map(|v| if let Value::Array(a) = v { a.nbytes() } else { 0 }).sum(),
+            peak_bytes: peak + largest * (self.config.workers.min(plan.len().max(1)) - 1),
+        })
+    }
+
+    /// Runs a plan and keeps nothing of what it makes.
+    pub fn plan(&self, plan: &Plan) -> Result<()> {
+        let mut gathers: Vec<Option<Gather>> = Vec::new();
+        gathers.resize_with(plan.layers.len(), || None);
+        self.drive(&Run::new(plan, &[], &gathers, self))
+    }
+
+    fn drive(&self, run: &Run) -> Result<()> {
+        // A task that computes does so itself: its workers have work, and may wait for this task.
+        let alone = inside_task() || run.tasks() == 1;
+        run.drive(if alone { &Synchronous } else { &*self.config.scheduler })
     }
 
     /// Runs what is wanted. Blocks of `arrays` are put together as they come, the results of other wants are kept.
@@ -114,10 +174,7 @@ impl Computation<'_> {
             }
         }
         let run = Run::new(&plan, &keep, &gathers, self);
-        // A task that computes does so itself: its workers have work, and may wait for this task.
-        let scheduler: &dyn Scheduler =
-            if inside_task() || plan.len() == 1 { &Synchronous } else { &*self.config.scheduler };
-        run.drive(scheduler)?;
+        self.drive(&run)?;
         let kept: Vec<Vec<Value>> = plan
             .wanted
             .iter()
@@ -198,11 +255,11 @@ fn kept(value: &Value, blocks: Vec<Value>) -> Value {
         other => return other.clone(),
     };
     let grid = layer.grid.clone();
-    let body = {
+    let block = {
         let grid = grid.clone();
-        let block = move |index: &[u32]| blocks.get(ravel(index, &grid)).cloned().unwrap_or_default();
-        Body::PerBlock(Arc::new(move |index: &[u32]| (Vec::new(), Task::data(block(index)))))
+        Task::index(move |index| blocks.get(ravel(index, &grid)).cloned().unwrap_or_default())
     };
+    let body = Body::Blockwise { inputs: Vec::new(), task: block };
     let layer = Arc::new(Layer {
         name: layer.name.clone(),
         grid,

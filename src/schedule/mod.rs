@@ -7,6 +7,7 @@
 pub mod compute;
 pub mod config;
 mod crew;
+mod fused;
 mod gather;
 mod plan;
 mod results;
@@ -16,7 +17,7 @@ mod sync;
 pub mod task;
 mod threads;
 
-pub use compute::{Computation, compute, persist};
+pub use compute::{Computation, Forecast, compute, persist};
 pub use config::{Bytes, Config};
 pub use plan::{Plan, Want, no_such_key};
 pub use run::{Run, TaskEvent, inside_task};

@@ -10,6 +10,7 @@
 //! dependencies   [] [0] [] [2]     dependents   [1] [] [3] []     roots   0 2
 //! ```
 
+use super::fused;
 use super::task::{self, Code, Names};
 use crate::data::graph::unravel;
 use crate::data::{Body, Function, Graph, Host, Key, Layer, Str, Task, Value};
@@ -221,6 +222,8 @@ impl<'a> Builder<'a> {
         if let Body::Blockwise { inputs, task } = &layer.body {
             known.rules = inputs.iter().map(|input| self.rule(&known, input)).collect::<Result<_>>()?;
             let code = task::compile(task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
+            // One program for all blocks: it pays even for a single call.
+            let code = fused::fuse(code, 1);
             known.code = self.codes.len() as u32;
             self.codes.push(code);
         }
@@ -329,6 +332,7 @@ impl<'a> Builder<'a> {
                     self.dependencies.push(id);
                 }
                 let code = task::compile(&task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
+                let code = fused::fuse(code, 2);
                 self.own_code(id, code);
             }
             Body::Tasks(tasks) => {
@@ -407,6 +411,10 @@ pub fn no_such_key(layers: &[Arc<Layer>], key: &Key) -> Error {
     }
 }
 
+fn is_op(host: &dyn Host, function: &Arc<Function>) -> bool {
+    host.op(&function.name).is_some_and(|op| Arc::ptr_eq(&op, function))
+}
+
 /// In tasks of layers heads are ops, whatever the user has bound their names to, and nothing else is a name.
 struct LayerNames<'a> {
     host: &'a dyn Host,
@@ -423,6 +431,10 @@ impl Names for LayerNames<'_> {
         };
         self.heads.insert(key.name.clone(), function.clone());
         Ok(Value::Function(function))
+    }
+
+    fn is_op(&self, function: &Arc<Function>) -> bool {
+        is_op(self.host, function)
     }
 
     fn key(&mut self, key: &Key, span: Span) -> Result<Code> {
@@ -454,6 +466,10 @@ impl HandNames<'_, '_> {
 impl Names for HandNames<'_, '_> {
     fn head(&mut self, key: &Key, span: Span) -> Result<Value> {
         self.global(key, span)
+    }
+
+    fn is_op(&self, function: &Arc<Function>) -> bool {
+        is_op(self.builder.host, function)
     }
 
     fn key(&mut self, key: &Key, span: Span) -> Result<Code> {

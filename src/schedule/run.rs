@@ -170,7 +170,7 @@ impl<'a> Run<'a> {
         TaskContext {
             key: self.plan.key(id).quoted(),
             shape: self.plan.shape(id),
-            task: format!("{:?}", self.plan.task(id)),
+            task: crate::read::brief(&self.plan.task(id), LONGEST_TASK),
         }
     }
 
@@ -205,6 +205,9 @@ impl<'a> Run<'a> {
         outcome
     }
 }
+
+/// Characters of a task that a report shows.
+const LONGEST_TASK: usize = 400;
 
 /// A panic, as the defect of dsk that it is.
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {

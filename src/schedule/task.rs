@@ -27,6 +27,8 @@ pub enum Code {
     Apply(Box<[Code]>, Span),
     List(Box<[Code]>),
     Map(Box<[(Code, Code)]>, Span),
+    /// Elementwise calls that run as one.
+    Fused(Box<super::fused::Nest>),
 }
 
 pub struct Call {
@@ -55,6 +57,8 @@ enum Place {
 pub trait Names {
     /// The function or other callable that a call's head names.
     fn head(&mut self, key: &Key, span: Span) -> Result<Value>;
+    /// Whether a function is an op, which arguments can be sorted for beforehand; others sort them themselves.
+    fn is_op(&self, function: &Arc<Function>) -> bool;
     /// What any other name stands for.
     fn key(&mut self, key: &Key, span: Span) -> Result<Code>;
 }
@@ -89,23 +93,21 @@ fn build(task: &Task, names: &mut dyn Names) -> Result<Code> {
                 Form::Key(key) if key.index.is_empty() => Code::Const(names.head(key, head.span)?),
                 _ => build(head, names)?,
             };
-            let args = args.iter().map(|t| build(t, names));
+            let args = args.iter().map(|t| build(t, names)).collect::<Result<Vec<Code>>>()?;
             Ok(match callee {
-                Code::Const(Value::Function(function)) => {
-                    let args = args.collect::<Result<Box<[Code]>>>()?;
+                Code::Const(Value::Function(function)) if names.is_op(&function) => {
+                    let args: Box<[Code]> = args.into();
                     let places = Places::of(&function, &args);
                     Code::Call(Box::new(Call { function, args, places, span: task.span }))
                 }
-                callee => {
-                    Code::Apply(std::iter::once(Ok(callee)).chain(args).collect::<Result<Box<[Code]>>>()?, task.span)
-                }
+                callee => Code::Apply(std::iter::once(callee).chain(args).collect(), task.span),
             })
         })?,
     })
 }
 
 /// Marks the last use of every input, looking from the end of the evaluation to its start.
-fn mark_last(code: &mut Code, seen: &mut SmallVec<[u32; 16]>) {
+pub(super) fn mark_last(code: &mut Code, seen: &mut SmallVec<[u32; 16]>) {
     match code {
         Code::Input { n, last } => {
             *last = !seen.contains(n);
@@ -121,7 +123,8 @@ fn mark_last(code: &mut Code, seen: &mut SmallVec<[u32; 16]>) {
                 mark_last(k, seen);
             })
         }),
-        Code::Const(_) | Code::Index(_) => {}
+        // Nests are made when uses are marked already.
+        Code::Const(_) | Code::Index(_) | Code::Fused(_) => {}
     }
 }
 
@@ -195,6 +198,42 @@ impl Code {
         }
     }
 
+    /// The name and the arguments of a call whose arguments all stand in their order, without names.
+    pub(super) fn op_call(&self) -> Option<(&str, &[Code])> {
+        match self {
+            Code::Call(call) if call.places.as_ref()?.to.iter().all(|p| !matches!(p, Place::Name)) => {
+                Some((&call.function.name, &call.args))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn args_mut(&mut self) -> Option<&mut [Code]> {
+        match self {
+            Code::Call(call) => Some(&mut call.args),
+            _ => None,
+        }
+    }
+
+    /// The codes that this one is made of.
+    pub(super) fn parts(&self) -> Box<dyn Iterator<Item = &Code> + '_> {
+        match self {
+            Code::Call(call) => Box::new(call.args.iter()),
+            Code::Apply(items, _) | Code::List(items) => Box::new(items.iter()),
+            Code::Map(pairs, _) => Box::new(pairs.iter().flat_map(|(k, v)| [k, v])),
+            _ => Box::new(std::iter::empty()),
+        }
+    }
+
+    pub(super) fn parts_mut(&mut self) -> Box<dyn Iterator<Item = &mut Code> + '_> {
+        match self {
+            Code::Call(call) => Box::new(call.args.iter_mut()),
+            Code::Apply(items, _) | Code::List(items) => Box::new(items.iter_mut()),
+            Code::Map(pairs, _) => Box::new(pairs.iter_mut().flat_map(|(k, v)| [k, v])),
+            _ => Box::new(std::iter::empty()),
+        }
+    }
+
     pub fn run(&self, frame: &mut Frame) -> Result<Value> {
         match self {
             Code::Const(value) => Ok(value.clone()),
@@ -204,12 +243,17 @@ impl Code {
             }
             Code::Index(f) => Ok(f.value(&unravel(frame.at as usize, &frame.layer.grid))),
             Code::Call(call) => {
-                if call.args.iter().any(|a| matches!(a, Code::Call(_) | Code::Apply(..) | Code::List(_))) {
+                if call
+                    .args
+                    .iter()
+                    .any(|a| matches!(a, Code::Call(_) | Code::Apply(..) | Code::List(_) | Code::Fused(_)))
+                {
                     deep(|| call.run(frame))
                 } else {
                     call.run(frame)
                 }
             }
+            Code::Fused(nest) => deep(|| nest.run(frame)),
             Code::Apply(items, span) => deep(|| {
                 let callee = items[0].run(frame)?;
                 let args = items[1..].iter().map(|c| c.run(frame)).collect::<Result<SmallVec<[Value; 6]>>>()?;

@@ -6,6 +6,7 @@ use crate::data::{
     Array, At, Block, Body, Chunks, Cost, DType, Delayed, Function, Graph, Host, Input, Key, Layer, Param, ParamKind,
     Signature, Task,
 };
+use crate::kernel::elementwise::{self, Binary, Operand, Unary};
 use crate::text::{Code, Span};
 use crate::{data, err};
 use parking_lot::Mutex;
@@ -40,8 +41,20 @@ const FUNCTIONS: &[(&str, Body1)] = &[
         Ok(Value::Bool(Arc::get_mut(block).is_some_and(Block::is_unshared)))
     }),
     ("nested", |a| Ok(a.host.compute(&[lazy(vec![("x", call("wait", vec![]))], "x")], Span::NONE)?.remove(0))),
+    ("multiply", |a| {
+        elementwise::binary(Binary::Multiply, operand(&a.rest[0])?, operand(&a.rest[1])?).map(Value::from)
+    }),
+    ("divide", |a| elementwise::binary(Binary::Divide, operand(&a.rest[0])?, operand(&a.rest[1])?).map(Value::from)),
+    ("sqrt", |a| match operand(&a.rest[0])? {
+        Operand::Block(block) => elementwise::unary(Unary::Sqrt, block).map(Value::from),
+        Operand::Number(_) => Err(err!(Type, "not a block")),
+    }),
     ("lazy", |_| Ok(lazy(vec![("x", Task::data(5i64))], "x"))),
 ];
+
+fn operand(value: &Value) -> Result<Operand> {
+    Operand::from_value(value).ok_or_else(|| err!(Type, "{value:?} is not a number"))
+}
 
 fn int(value: &Value) -> Result<i64> {
     value.as_int().ok_or_else(|| err!(Type, "{value:?} is not an int"))
@@ -502,4 +515,69 @@ proptest! {
             prop_assert!(got.iter().zip(&want).all(|(a, b)| a.same(b)), "{got:?} {want:?}");
         }
     }
+}
+
+/// `x * x / sqrt(row)` and more of it, over 3 blocks of 2 by 4 and a row of 4: `what` in terms of inputs 0 (x) and 1 (the row).
+fn elementwise(dtype: DType, what: Task) -> Value {
+    let data = |name: &str, grid: &[usize], block: &[usize]| {
+        let shape: Vec<usize> = grid.iter().zip(block).map(|(g, b)| g * b).collect();
+        let chunks = Chunks::regular(&shape, block);
+        let size = block.iter().product::<usize>() as i64;
+        let block = data::Dims::from_slice(block);
+        let task = Task::index(move |i| {
+            let first = i64::from(i[0]) + 1;
+            let elements: Vec<i64> = (0..size).map(|n| n * 7 % 5 + first).collect();
+            Block::from_slice(&block, &elements).cast(dtype).unwrap().into()
+        });
+        let body = Body::Blockwise { inputs: vec![], task };
+        let (grid, blocks) = (chunks.grid(), Some((dtype, chunks)));
+        Arc::new(Layer { name: name.into(), grid, body, parents: vec![], blocks, cost: Cost::Dear, span: Span::NONE })
+    };
+    let (x, row) = (data("x", &[3, 1], &[2, 4]), data("row", &[1], &[4]));
+    let inputs = vec![
+        Input { parent: 0, at: At::same(2) },
+        Input { parent: 1, at: At([data::Axis::Axis(1)].as_slice().into()) },
+    ];
+    let body = Body::Blockwise { inputs, task: what };
+    let (grid, parents) = (x.grid.clone(), vec![x, row]);
+    let layer = Layer { name: "what".into(), grid, body, parents, blocks: None, cost: Cost::Cheap, span: Span::NONE };
+    let all = Body::PerBlock(Arc::new(|_: &[u32]| {
+        let blocks = (0..3).map(|n| data::BlockRef { parent: 0, index: [n, 0].as_slice().into() });
+        (blocks.collect(), Task::list((0..3).map(Task::input).collect()))
+    }));
+    let parents = vec![Arc::new(layer)];
+    let (name, grid) = ("all".into(), data::Dims::new());
+    let layer = Layer { name, grid, body: all, parents, blocks: None, cost: Cost::Cheap, span: Span::NONE };
+    Value::Delayed(Arc::new(Delayed { layer: Arc::new(layer) }))
+}
+
+/// Nests of calls over a block, a row and numbers.
+fn nests() -> impl Strategy<Value = Task> {
+    let leaf = prop_oneof![Just(Task::input(0)), Just(Task::input(1)), Just(Task::data(2i64)), Just(Task::data(0.5)),];
+    leaf.prop_recursive(5, 40, 2, |inner| {
+        let two = |op| (inner.clone(), inner.clone()).prop_map(move |(a, b)| call(op, vec![a, b]));
+        prop_oneof![two("multiply"), two("divide"), inner.clone().prop_map(|a| call("sqrt", vec![a]))]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn fused_calls_are_the_calls(nest in nests(), double: bool) {
+        let dtype = if double { DType::F64 } else { DType::F32 };
+        let host = Small::new(Synchronous, 1);
+        let fused = host.compute(&[elementwise(dtype, nest.clone())], Span::NONE);
+        let by_hand = host.computation().keys(&graph_of(&elementwise(dtype, nest)), &[Key::new("all")]);
+        match (fused, by_hand) {
+            (Ok(fused), Ok(plain)) => prop_assert!(fused[0].same(&plain[0]), "{fused:?} {plain:?}"),
+            (fused, plain) => prop_assert_eq!(fused.map_err(|e| e.code()).err(), plain.map_err(|e| e.code()).err()),
+        }
+    }
+}
+
+/// The graph of a lazy value as if written by hand, which no pass rewrites and whose calls run one by one.
+fn graph_of(value: &Value) -> Graph {
+    let Value::Delayed(delayed) = value else { panic!("{value:?}") };
+    Graph::from_tasks(Graph::of(std::slice::from_ref(&delayed.layer)).tasks().into_iter().collect())
 }

@@ -734,7 +734,7 @@ mod tests {
         assert_eq!(cut_of(&[], true), None);
         assert_eq!(cut_of(&[&[10, 10]], true), Some(vec![10]));
         // Ragged: one piece, or shared chunks where they are compressed.
-        assert_eq!(cut_of(&[&[1000, 999, 7001]; 2], false), None);
-        assert_eq!(cut_of(&[&[1000, 999, 7001]; 2], true), Some(vec![219, 438]));
+        assert_eq!(cut_of(&[&[1000, 999, 7001][..]; 2], false), None);
+        assert_eq!(cut_of(&[&[1000, 999, 7001][..]; 2], true), Some(vec![219, 438]));
     }
 }

@@ -1,5 +1,6 @@
 //! Ops on graphs and computing.
 
+mod compute;
 mod edges;
 mod passes;
 mod subject;
@@ -7,4 +8,4 @@ mod subject;
 use crate::op::Op;
 
 /// In documentation order.
-pub static OPS: &[&[Op]] = &[edges::OPS, passes::OPS];
+pub static OPS: &[&[Op]] = &[compute::OPS, edges::OPS, passes::OPS];

@@ -1,0 +1,111 @@
+//! Computing: `compute`, `persist`, and `explain`, which only tells.
+
+use super::subject::Keys;
+use crate::data::{Args, Cost, Map, Value};
+use crate::err;
+use crate::eval::Interpreter;
+use crate::op::{Kind, Op};
+use crate::schedule::{Computation, Config, config};
+use crate::text::Result;
+use std::sync::Arc;
+
+pub static OPS: &[Op] = &[
+    Op {
+        usage: "(compute x :scheduler nil :workers nil :memory-limit nil :optimize nil :progress nil & more)",
+        doc: "The concrete value of anything lazy: an array becomes one block, or a number where it has no axes. Lists and maps are computed \
+              through; what is concrete is itself. Several arguments are computed together, sharing what they share, and come back as a list.\n\
+              Of a graph, `(compute g 'z)` is the result of a key, and `(compute g ['z '[w 0]])` those of keys in lists nested in any way.\n\
+              Options: `:scheduler` (`:threads`, `:sync`), `:workers`, `:memory-limit` (\"1GB\"), `:optimize`, `:progress`.",
+        examples: &[
+            ("(compute (sum (+ (arange 15 :chunks 5) 100)))", "1605"),
+            ("(compute (graph '{x 1 y 2 z (+ x y) [w 0] (sum [x y z])}) ['z '[w 0]])", "[3 6]"),
+            ("(compute (delay (+ 1 2)) {:a (delay (* 2 2))} :scheduler :sync)", "[3 {:a 4}]"),
+        ],
+        see: &["persist", "graph", "explain", "with-config"],
+        cost: Cost::Unknown,
+        kind: Kind::Lazy(compute),
+    },
+    Op {
+        usage: "(persist x :scheduler nil :workers nil :memory-limit nil :optimize nil :progress nil & more)",
+        doc: "Computes, but a lazy value stays one, whose blocks are there: what is built on it starts from them.",
+        examples: &[("(let [x (persist (* (arange 4 :chunks 2) 10))] (compute (sum x)))", "60")],
+        see: &["compute"],
+        cost: Cost::Unknown,
+        kind: Kind::Lazy(persist),
+    },
+    Op {
+        usage: "(explain x :workers nil :optimize nil & more)",
+        doc: "What computing would take, without computing: `:tasks`, `:tasks-before` the passes, `:result-bytes` of the arrays asked for, and \
+              `:peak-bytes` of results held at a time.",
+        examples: &[("(:tasks (explain (sum (ones [4] :chunks 2))))", "3")],
+        see: &["compute", "optimize"],
+        cost: Cost::Unknown,
+        kind: Kind::Lazy(explain),
+    },
+];
+
+fn interpreter<'a>(args: &Args<'a>) -> Result<&'a Interpreter> {
+    let host = args.host.as_any().downcast_ref();
+    host.ok_or_else(|| err!(Internal, "`{}` was called by a host that cannot compute", args.function.name))
+}
+
+/// The options in force, with those of the call laid over them.
+fn options(args: &Args, interpreter: &Interpreter) -> Result<Config> {
+    let mut given = Map::new();
+    for (name, _) in config::OPTIONS {
+        if let Some(at) = args.function.signature.params.iter().position(|p| p.name == *name)
+            && args.has(at)
+        {
+            given.set(name, args.values[at].clone());
+        }
+    }
+    interpreter.config().with(&given).map_err(|e| e.at(args.span))
+}
+
+/// Runs `f` with what computing takes: the first argument and the rest, as they stand in the call.
+fn with<R>(mut args: Args, f: impl FnOnce(&Computation, Args, Vec<Value>) -> Result<R>) -> Result<R> {
+    let interpreter = interpreter(&args)?;
+    let config = options(&args, interpreter)?;
+    let (runtime, cancel) = (interpreter.runtime(), interpreter.cancelled());
+    let mut values = vec![args.take("x")];
+    values.append(&mut args.rest);
+    let span = args.span;
+    let computation = Computation { host: interpreter, runtime, config: &config, cancel };
+    f(&computation, args, values).map_err(|e| e.at(span))
+}
+
+/// One value for one argument, a list for several.
+fn answer(mut values: Vec<Value>) -> Value {
+    if values.len() == 1 { values.pop().unwrap_or_default() } else { Value::list(values) }
+}
+
+fn compute(args: Args) -> Result<Value> {
+    with(args, |computation, args, values| match values.as_slice() {
+        [Value::Graph(graph), keys] => {
+            let has = |key: &crate::data::Key| computation.has(graph, key);
+            let keys = Keys::of(&args, keys, &has)?;
+            let computed = computation.keys(graph, &keys.flat())?;
+            Ok(keys.nest(&mut computed.into_iter()))
+        }
+        [Value::Graph(_), ..] => Err(err!(Arity, "compute takes a graph and one key, or keys in a list")
+            .label(args.span, "in this call")
+            .help("`(compute g 'z)`, `(compute g ['y 'z])`")),
+        values => computation.values(values).map(answer),
+    })
+}
+
+fn persist(args: Args) -> Result<Value> {
+    with(args, |computation, _, values| computation.persist(&values).map(answer))
+}
+
+fn explain(args: Args) -> Result<Value> {
+    with(args, |computation, _, values| {
+        let forecast = computation.forecast(&values)?;
+        let mut map = Map::new();
+        map.set("tasks", forecast.tasks.into());
+        map.set("tasks-before", forecast.tasks_before.into());
+        map.set("result-bytes", forecast.result_bytes.into());
+        map.set("peak-bytes", forecast.peak_bytes.into());
+        Ok(Value::Map(Arc::new(map)))
+    })
+}

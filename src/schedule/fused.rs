@@ -1,0 +1,318 @@
+//! Elementwise calls nested in each other, run as one pass over memory: `(power (multiply (add x 1) 2) 3)` is one program with
+//! one input, compiled for the first block and used for all blocks of the layer.
+//!
+//! Parts of a nest that are smaller than the whole, as `(sqrt v)` in `(/ x (sqrt v))` where `v` is a row, run first and on
+//! their own: stretched, their work would be done again for every row.
+
+use super::task::{Code, Frame, mark_last};
+use crate::data::{Block, DType, Dims, Value};
+use crate::kernel::elementwise::{Binary, Unary};
+use crate::kernel::fused::{Expr, Program};
+use crate::kernel::layout::broadcast_shapes;
+use crate::text::Result;
+use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
+use std::sync::{Arc, OnceLock};
+
+/// Elementwise calls, and what they are applied to.
+pub struct Nest {
+    expr: Expr,
+    /// What the expression's inputs are made by.
+    leaves: Box<[Code]>,
+    /// The same calls one by one, with leaves as inputs: for numbers, and to report what is wrong.
+    plain: Code,
+    /// What ran on the first blocks; `None` where that was `plain`.
+    first: OnceLock<Option<Passes>>,
+}
+
+/// Blocks that one pass reads at once. More would be there at the same time only for being fused.
+const MOST_LEAVES: usize = 6;
+
+/// The code with elementwise nests of at least so many calls fused.
+pub fn fuse(code: Code, calls: usize) -> Code {
+    let mut cuts = FxHashSet::default();
+    leaves(&code, &mut cuts);
+    fuse_parts(code, calls, &cuts)
+}
+
+fn fuse_parts(mut code: Code, calls: usize, cuts: &FxHashSet<*const Code>) -> Code {
+    if operation(&code).is_some() && nested(&code) >= calls {
+        let mut leaves = Vec::new();
+        if let Some(expr) = expression(&mut code, &mut leaves, calls, cuts) {
+            mark_last(&mut code, &mut SmallVec::new());
+            let nest = Nest { expr, leaves: leaves.into(), plain: code, first: OnceLock::new() };
+            return Code::Fused(Box::new(nest));
+        }
+    }
+    for part in code.parts_mut() {
+        let whole = std::mem::replace(part, Code::Const(Value::Nil));
+        *part = crate::data::task::deep(|| fuse_parts(whole, calls, cuts));
+    }
+    code
+}
+
+/// What a call does, where it is elementwise.
+enum Operation {
+    Unary(Unary),
+    Binary(Binary),
+    Where,
+    Cast(DType),
+}
+
+fn operation(code: &Code) -> Option<Operation> {
+    let (name, args) = code.op_call()?;
+    // Of numbers alone the result is a number, and weak; programs are for blocks.
+    if args.iter().all(is_number) {
+        return None;
+    }
+    match args {
+        [_] => Unary::parse(name).map(Operation::Unary),
+        [_, Code::Const(dtype)] if name == "astype" => {
+            let dtype = dtype.as_text().and_then(DType::parse);
+            dtype.map(Operation::Cast)
+        }
+        [_, _] => Binary::parse(name).map(Operation::Binary),
+        [_, _, _] if name == "where" => Some(Operation::Where),
+        _ => None,
+    }
+}
+
+/// Elementwise calls in a row from here on inwards.
+fn nested(code: &Code) -> usize {
+    let Some((_, args)) = code.op_call().filter(|_| operation(code).is_some()) else { return 0 };
+    1 + args.iter().map(nested).sum::<usize>()
+}
+
+/// The number of leaves of an elementwise nest; parts that would make them too many are cut off and become leaves.
+fn leaves(code: &Code, cuts: &mut FxHashSet<*const Code>) -> usize {
+    crate::data::task::deep(|| {
+        let Some((_, args)) = code.op_call().filter(|_| operation(code).is_some()) else {
+            code.parts().for_each(|part| {
+                leaves(part, cuts);
+            });
+            return usize::from(!is_number(code));
+        };
+        let mut counts: SmallVec<[(usize, *const Code); 4]> =
+            args.iter().map(|arg| (leaves(arg, cuts), std::ptr::from_ref(arg))).collect();
+        while counts.iter().map(|c| c.0).sum::<usize>() > MOST_LEAVES
+            && let Some(most) = counts.iter_mut().max_by_key(|c| c.0)
+            && most.0 > 1
+        {
+            cuts.insert(most.1);
+            most.0 = 1;
+        }
+        counts.iter().map(|c| c.0).sum()
+    })
+}
+
+fn is_number(code: &Code) -> bool {
+    matches!(code, Code::Const(value) if value.number_kind().is_some())
+}
+
+/// The call as an expression. Its leaves are taken out, and inputs put in their places.
+fn expression(code: &mut Code, leaves: &mut Vec<Code>, calls: usize, cuts: &FxHashSet<*const Code>) -> Option<Expr> {
+    let operation = operation(code)?;
+    let count = if matches!(operation, Operation::Cast(_)) { 1 } else { usize::MAX };
+    let mut args: SmallVec<[Expr; 3]> = SmallVec::new();
+    for arg in code.args_mut()?.iter_mut().take(count) {
+        let address = std::ptr::from_ref(&*arg);
+        args.push(match arg {
+            Code::Const(number) if number.number_kind().is_some() => Expr::Number(number.clone()),
+            arg if !cuts.contains(&address) && self::operation(arg).is_some() => {
+                crate::data::task::deep(|| expression(arg, leaves, calls, cuts))?
+            }
+            arg => Expr::Input(leaf(arg, leaves, calls, cuts)),
+        });
+    }
+    let mut args = args.into_iter();
+    Some(match operation {
+        Operation::Unary(op) => Expr::unary(op, args.next()?),
+        Operation::Binary(op) => Expr::binary(op, args.next()?, args.next()?),
+        Operation::Where => Expr::where_(args.next()?, args.next()?, args.next()?),
+        Operation::Cast(dtype) => Expr::cast(dtype, args.next()?),
+    })
+}
+
+fn leaf(arg: &mut Code, leaves: &mut Vec<Code>, calls: usize, cuts: &FxHashSet<*const Code>) -> usize {
+    if let Code::Input { n, last } = arg {
+        // The same input twice is one leaf.
+        let known = leaves.iter_mut().position(|l| matches!(l, Code::Input { n: other, .. } if other == n));
+        if let Some(at) = known {
+            if *last {
+                leaves[at] = Code::Input { n: *n, last: true };
+            }
+            *arg = Code::Input { n: at as u32, last: false };
+            return at;
+        }
+    }
+    let at = leaves.len();
+    let whole = std::mem::replace(arg, Code::Input { n: at as u32, last: false });
+    leaves.push(fuse_parts(whole, calls, cuts));
+    at
+}
+
+/// Programs for blocks of certain dtypes, of which certain ones are smaller than the result.
+struct Passes {
+    dtypes: SmallVec<[DType; 6]>,
+    small: u64,
+    /// What is smaller than the whole, made first; the results are further inputs of the last pass.
+    first: Vec<Pass>,
+    last: Pass,
+}
+
+struct Pass {
+    program: Program,
+    /// The inputs it takes.
+    takes: Vec<usize>,
+}
+
+impl Nest {
+    pub(super) fn run(&self, frame: &mut Frame) -> Result<Value> {
+        let mut values: SmallVec<[Value; 8]> = SmallVec::new();
+        for leaf in &self.leaves {
+            values.push(leaf.run(frame)?);
+        }
+        if values.iter().all(|v| matches!(v, Value::Block(_))) {
+            let shapes: SmallVec<[Dims; 6]> = values.iter().filter_map(shape).collect();
+            let dtypes: SmallVec<[DType; 6]> = values.iter().filter_map(dtype).collect();
+            let fits = |p: &Passes| p.dtypes == dtypes && Some(p.small) == small(&shapes);
+            match self.first.get_or_init(|| Passes::of(&self.expr, &dtypes, &shapes)) {
+                Some(passes) if fits(passes) => return passes.run(values),
+                Some(_) => {
+                    if let Some(passes) = Passes::of(&self.expr, &dtypes, &shapes) {
+                        return passes.run(values);
+                    }
+                }
+                None => {}
+            }
+        }
+        self.plain.run(&mut Frame { inputs: &mut values, ..*frame })
+    }
+}
+
+fn shape(value: &Value) -> Option<Dims> {
+    match value {
+        Value::Block(block) => Some(block.shape().into()),
+        _ => None,
+    }
+}
+
+fn dtype(value: &Value) -> Option<DType> {
+    match value {
+        Value::Block(block) => Some(block.dtype()),
+        _ => None,
+    }
+}
+
+/// Which of the blocks are smaller than what they broadcast to; `None` where they do not.
+fn small(shapes: &[Dims]) -> Option<u64> {
+    let whole = broadcast(shapes.iter())?;
+    let elements = |shape: &Dims| shape.iter().product::<usize>();
+    let bit = |(at, shape): (usize, &Dims)| u64::from(elements(shape) < elements(&whole)) << (at % 64);
+    Some(shapes.iter().enumerate().map(bit).fold(0, |a, b| a | b))
+}
+
+fn broadcast<'a>(shapes: impl Iterator<Item = &'a Dims>) -> Option<Dims> {
+    let shapes: SmallVec<[&[usize]; 6]> = shapes.map(Dims::as_slice).collect();
+    broadcast_shapes(&shapes).ok()
+}
+
+impl Passes {
+    /// `None` where something does not fit: the plain calls say what.
+    fn of(expr: &Expr, dtypes: &[DType], shapes: &[Dims]) -> Option<Passes> {
+        let whole = broadcast(shapes.iter())?;
+        let mut parts = Vec::new();
+        let rest = without_small(expr, shapes, whole.iter().product(), &mut parts);
+        let first = parts.iter().map(|part| Pass::of(part, dtypes)).collect::<Option<Vec<_>>>()?;
+        let mut all: Vec<DType> = dtypes.to_vec();
+        all.extend(first.iter().map(|pass| pass.program.dtype()));
+        let last = Pass::of(&rest, &all)?;
+        Some(Passes { dtypes: dtypes.into(), small: small(shapes)?, first, last })
+    }
+
+    fn run(&self, values: SmallVec<[Value; 8]>) -> Result<Value> {
+        let mut blocks: Vec<Option<Block>> = values
+            .into_iter()
+            .map(|value| match value {
+                Value::Block(block) => Some(Arc::unwrap_or_clone(block)),
+                _ => None,
+            })
+            .collect();
+        for pass in &self.first {
+            let inputs = pass.takes.iter().filter_map(|&at| blocks[at].clone()).collect();
+            let made = pass.program.run(inputs)?;
+            blocks.push(Some(made));
+        }
+        // What only the first passes needed makes room, and what is left is held by nobody else.
+        let inputs: Vec<Block> = self.last.takes.iter().filter_map(|&at| blocks[at].take()).collect();
+        drop(blocks);
+        self.last.program.run(inputs).map(Value::from)
+    }
+}
+
+impl Pass {
+    fn of(expr: &Expr, dtypes: &[DType]) -> Option<Pass> {
+        let mut takes: Vec<usize> = Vec::new();
+        let expr = with_inputs(expr, &mut |n| {
+            Expr::Input(takes.iter().position(|&t| t == n).unwrap_or_else(|| {
+                takes.push(n);
+                takes.len() - 1
+            }))
+        });
+        let dtypes: Vec<DType> = takes.iter().map(|&at| dtypes[at]).collect();
+        let program = Program::new(&dtypes, &expr).ok()?;
+        Some(Pass { program, takes })
+    }
+}
+
+/// The expression with parts that are much smaller than `whole` elements taken out into `parts`.
+fn without_small(expr: &Expr, shapes: &[Dims], whole: usize, parts: &mut Vec<Expr>) -> Expr {
+    if matches!(expr, Expr::Input(_) | Expr::Number(_)) {
+        return expr.clone();
+    }
+    if let Some(shape) = shape_of(expr, shapes)
+        && shape.iter().product::<usize>() <= whole / 2
+        && with_any_input(expr)
+    {
+        parts.push(expr.clone());
+        return Expr::Input(shapes.len() + parts.len() - 1);
+    }
+    let mut part = |e: &Expr| without_small(e, shapes, whole, parts);
+    match expr {
+        Expr::Unary(op, x) => Expr::unary(*op, part(x)),
+        Expr::Binary(op, x) => Expr::binary(*op, part(&x[0]), part(&x[1])),
+        Expr::Where(x) => Expr::where_(part(&x[0]), part(&x[1]), part(&x[2])),
+        Expr::Cast(dtype, x) => Expr::cast(*dtype, part(x)),
+        other => other.clone(),
+    }
+}
+
+fn with_any_input(expr: &Expr) -> bool {
+    let mut any = false;
+    with_inputs(expr, &mut |n| {
+        any = true;
+        Expr::Input(n)
+    });
+    any
+}
+
+fn shape_of(expr: &Expr, shapes: &[Dims]) -> Option<Dims> {
+    let mut used: SmallVec<[usize; 8]> = SmallVec::new();
+    with_inputs(expr, &mut |n| {
+        used.push(n);
+        Expr::Input(n)
+    });
+    broadcast(used.iter().map(|&n| &shapes[n]))
+}
+
+/// The expression with other expressions for its inputs.
+fn with_inputs(expr: &Expr, input: &mut dyn FnMut(usize) -> Expr) -> Expr {
+    match expr {
+        Expr::Input(n) => input(*n),
+        Expr::Number(_) => expr.clone(),
+        Expr::Unary(op, x) => Expr::unary(*op, with_inputs(x, input)),
+        Expr::Binary(op, x) => Expr::binary(*op, with_inputs(&x[0], input), with_inputs(&x[1], input)),
+        Expr::Where(x) => Expr::where_(with_inputs(&x[0], input), with_inputs(&x[1], input), with_inputs(&x[2], input)),
+        Expr::Cast(dtype, x) => Expr::cast(*dtype, with_inputs(x, input)),
+    }
+}
