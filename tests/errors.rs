@@ -1,7 +1,7 @@
 //! What a user sees: every program in `errors/` beside the reports it gives.
 
+use dsk::Engine;
 use dsk::read::Forms;
-use dsk::text::Sources;
 
 #[test]
 fn reports() {
@@ -19,11 +19,11 @@ fn reports() {
     });
 }
 
-/// The reports of everything that is wrong with a program, one below the other.
+/// The reports of everything that is wrong with a program, one below the other: it goes on after what it gets wrong.
 fn reports_of(name: &str, text: &str) -> String {
-    let sources = Sources::default();
-    let source = sources.add(name, text);
-    let errors = Forms::new(source, text).filter_map(Result::err);
-    let reports: Vec<String> = errors.map(|e| dsk::text::report::render(&e, &sources, false, 100)).collect();
+    let engine = Engine::new();
+    let source = engine.sources().add(name, text);
+    let values = Forms::new(source, text).map(|form| engine.eval_form(&form?).and_then(|value| engine.compute(&value)));
+    let reports: Vec<String> = values.filter_map(Result::err).map(|error| engine.report(&error, false)).collect();
     reports.join("\n")
 }
