@@ -75,8 +75,23 @@ pub trait Host: Send + Sync {
     /// The value of a global name: what the user bound it to, else the op.
     fn global(&self, name: &str) -> Option<Value>;
 
+    /// Whether calls of that name are evaluated in a way of their own: special forms and macros.
+    fn is_syntax(&self, _name: &str) -> bool {
+        false
+    }
+
+    /// The value of a form in the global scope.
+    fn eval(&self, _form: &Task) -> Result<Value> {
+        Err(err!(Internal, "this host does not evaluate forms"))
+    }
+
     /// Computes lazy values together, sharing what they share: one concrete value for each.
     fn compute(&self, values: &[Value], span: Span) -> Result<Vec<Value>>;
+
+    /// Bytes that blocks may take: a concrete array beyond it is not made.
+    fn memory_limit(&self) -> usize {
+        usize::MAX
+    }
 
     /// Whether the computation was cancelled (Ctrl-C, `Engine::cancel`); long loops ask now and then.
     fn interrupted(&self) -> bool;

@@ -357,8 +357,20 @@ impl Host for Interpreter {
         })?
     }
 
+    fn is_syntax(&self, name: &str) -> bool {
+        self.is_form(name) || self.binding(name, |b| b.role == Role::Macro).unwrap_or(false)
+    }
+
+    fn eval(&self, form: &Task) -> Result<Value> {
+        Interpreter::eval(self, form)
+    }
+
     fn compute(&self, values: &[Value], _span: Span) -> Result<Vec<Value>> {
         schedule::compute(self, values, &self.runtime, &self.config(), &self.cancel)
+    }
+
+    fn memory_limit(&self) -> usize {
+        self.config().memory_limit
     }
 
     fn interrupted(&self) -> bool {

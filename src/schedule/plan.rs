@@ -13,7 +13,7 @@
 use super::fused;
 use super::task::{self, Code, Names};
 use crate::data::graph::unravel;
-use crate::data::{Body, Function, Graph, Host, Key, Layer, Str, Task, Value};
+use crate::data::{Body, Form, Function, Graph, Host, Key, Layer, Str, Task, Value};
 use crate::err;
 use crate::optimize::{Lists, cycle, order};
 use crate::text::{Error, Result, Span, suggest};
@@ -433,6 +433,10 @@ impl Names for LayerNames<'_> {
         Ok(Value::Function(function))
     }
 
+    fn form(&mut self, _task: &Task, _head: &Key) -> Result<Option<Code>> {
+        Ok(None)
+    }
+
     fn is_op(&self, function: &Arc<Function>) -> bool {
         is_op(self.host, function)
     }
@@ -463,9 +467,60 @@ impl HandNames<'_, '_> {
     }
 }
 
+impl HandNames<'_, '_> {
+    /// The place of a key's result among what the task depends on; `None` where the graph has no such key.
+    fn input(&mut self, key: &Key) -> Result<Option<Code>> {
+        let Some(id) = self.builder.find(self.layer, key)? else { return Ok(None) };
+        let inputs = self.builder.dependencies.open_list();
+        let known = inputs.iter().position(|&d| d == id);
+        let n = known.unwrap_or(inputs.len());
+        if known.is_none() {
+            self.builder.dependencies.push(id);
+        }
+        Ok(Some(Code::Input { n: n as u32, last: false }))
+    }
+}
+
 impl Names for HandNames<'_, '_> {
     fn head(&mut self, key: &Key, span: Span) -> Result<Value> {
         self.global(key, span)
+    }
+
+    /// The form becomes a function of the keys in it: `(if x 1 2)` is `((fn [x] (if x 1 2)) x)`.
+    fn form(&mut self, task: &Task, head: &Key) -> Result<Option<Code>> {
+        let host = self.builder.host;
+        if !head.index.is_empty() || !host.is_syntax(&head.name) {
+            return Ok(None);
+        }
+        let mut params: Vec<(Key, Task, Code)> = Vec::new();
+        let mut failure = None;
+        let body = task.replace(&mut |t| {
+            let Form::Key(key) = &t.form else { return None };
+            if let Some((_, param, _)) = params.iter().find(|(known, ..)| known == key) {
+                return Some(param.clone().with_span(t.span));
+            }
+            match self.input(key) {
+                Ok(None) => None,
+                Ok(Some(code)) => {
+                    // A block's key is no symbol; no symbol that somebody wrote is like this one.
+                    let name = key.index.iter().fold(key.name.to_string(), |name, i| format!("{name} {i}"));
+                    let param = Task::symbol(name);
+                    params.push((key.clone(), param.clone(), code));
+                    Some(param.with_span(t.span))
+                }
+                Err(error) => {
+                    failure = Some(error);
+                    None
+                }
+            }
+        });
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        let names = Task::list(params.iter().map(|(_, param, _)| param.clone()).collect());
+        let function = Task::call(vec![Task::symbol("fn"), names, body]).with_span(task.span);
+        let callee = Code::Const(host.eval(&function)?);
+        Ok(Some(Code::Apply(std::iter::once(callee).chain(params.into_iter().map(|p| p.2)).collect(), task.span)))
     }
 
     fn is_op(&self, function: &Arc<Function>) -> bool {
@@ -473,15 +528,9 @@ impl Names for HandNames<'_, '_> {
     }
 
     fn key(&mut self, key: &Key, span: Span) -> Result<Code> {
-        let Some(id) = self.builder.find(self.layer, key)? else {
-            return self.global(key, span).map(Code::Const);
-        };
-        let inputs = self.builder.dependencies.open_list();
-        let known = inputs.iter().position(|&d| d == id);
-        let n = known.unwrap_or(inputs.len());
-        if known.is_none() {
-            self.builder.dependencies.push(id);
+        match self.input(key)? {
+            Some(code) => Ok(code),
+            None => self.global(key, span).map(Code::Const),
         }
-        Ok(Code::Input { n: n as u32, last: false })
     }
 }

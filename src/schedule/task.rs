@@ -57,6 +57,8 @@ enum Place {
 pub trait Names {
     /// The function or other callable that a call's head names.
     fn head(&mut self, key: &Key, span: Span) -> Result<Value>;
+    /// A call that is no call of a function: a special form, or of a macro. `None` where it is one.
+    fn form(&mut self, task: &Task, head: &Key) -> Result<Option<Code>>;
     /// Whether a function is an op, which arguments can be sorted for beforehand; others sort them themselves.
     fn is_op(&self, function: &Arc<Function>) -> bool;
     /// What any other name stands for.
@@ -89,6 +91,11 @@ fn build(task: &Task, names: &mut dyn Names) -> Result<Code> {
             let Some((head, args)) = items.split_first() else {
                 return Err(err!(Syntax, "`()` calls nothing").label(task.span, "an empty call"));
             };
+            if let Form::Key(key) = &head.form
+                && let Some(code) = names.form(task, key)?
+            {
+                return Ok(code);
+            }
             let callee = match &head.form {
                 Form::Key(key) if key.index.is_empty() => Code::Const(names.head(key, head.span)?),
                 _ => build(head, names)?,

@@ -700,7 +700,8 @@ fn divide(mut axes: Vec<(usize, bool)>, size: usize) -> Dims {
     let product = |axes: &[(usize, bool)]| axes.iter().fold(size, |n, a| n.saturating_mul(a.0));
     let mut done = vec![false; axes.len()];
     while product(&axes) > CHUNK_BYTES {
-        let open = (0..axes.len()).filter(|&a| !done[a] && axes[a].0 > 1);
+        // Of equally long ones the first: rows stay long.
+        let open = (0..axes.len()).rev().filter(|&a| !done[a] && axes[a].0 > 1);
         let Some(axis) = open.max_by_key(|&a| axes[a].0) else { break };
         let (n, free) = axes[axis];
         let divisor = if free { Some(2) } else { (2..=17).find(|d| n % d == 0) };
@@ -724,7 +725,7 @@ mod tests {
 
     #[test]
     fn storage_chunks_divide_the_blocks_and_are_about_a_mebibyte() {
-        assert_eq!(cut_of(&[&[1000; 4], &[1000; 4]], false), Some(vec![250, 500]));
+        assert_eq!(cut_of(&[&[1000; 4][..]; 2], false), Some(vec![250, 500]));
         assert_eq!(cut_of(&[&[1000, 1000, 37], &[500, 500]], false), Some(vec![250, 500]));
         // One block: any size will do.
         assert_eq!(cut_of(&[&[3001], &[1009]], false), Some(vec![376, 253]));

@@ -14,7 +14,7 @@ pub static OPS: &[Op] = &[
               what it is bound to globally. A key is a symbol, or a list of a symbol and numbers, `[w 0]`. The graph of an array has \
               one key for each block of each layer it is made of.",
         examples: &[
-            ("(graph '{x 1 y (+ x 1)})", "{x 1 y (+ x 1)}"),
+            ("(graph '{x 1 y (+ x 1)})", "(graph '{x 1\n  y (+ x 1)})"),
             ("(count (keys (graph (sum (ones [4] :chunks 2)))))", "5"),
         ],
         see: &["compute", "keys", "dependencies"],

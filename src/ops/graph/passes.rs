@@ -11,7 +11,7 @@ pub static OPS: &[Op] = &[
     Op {
         usage: "(cull g keys)",
         doc: "The part of a graph that some keys need. `keys` is a quoted key, or lists of keys.",
-        examples: &[("(cull '{x 1 y (+ x 1) z (* x 2)} 'y)", "{x 1 y (+ x 1)}")],
+        examples: &[("(cull '{x 1 y (+ x 1) z (* x 2)} 'y)", "(graph '{x 1\n  y (+ x 1)})")],
         see: &["fuse", "inline", "optimize"],
         cost: Cost::Unknown,
         kind: Kind::Lazy(cull),
@@ -20,7 +20,10 @@ pub static OPS: &[Op] = &[
         usage: "(inline g :keys [])",
         doc: "Puts the tasks of some keys in the place of their names. Keys that are data, or other names of keys, always are. All \
               keys stay; `cull` drops those that are needed no more.",
-        examples: &[("(inline '{x 1 y (+ x 1) z (* y y)} ['y])", "{x 1 y (+ 1 1) z (* (+ 1 1) (+ 1 1))}")],
+        examples: &[(
+            "(inline '{x 1 y (+ x 1) z (* y y)} ['y])",
+            "(graph '{x 1\n  y (+ 1 1)\n  z (* (+ 1 1) (+ 1 1))})",
+        )],
         see: &["inline-functions", "cull"],
         cost: Cost::Unknown,
         kind: Kind::Lazy(inline),
@@ -31,7 +34,7 @@ pub static OPS: &[Op] = &[
               to keep. `:keys` stay, and keys that no task names.",
         examples: &[(
             "(inline-functions '{x (ones 3) y (transpose x) z (sum y)} [transpose])",
-            "{x (ones 3) z (sum (transpose x))}",
+            "(graph '{x (ones 3)\n  z (sum (transpose x))})",
         )],
         see: &["inline"],
         cost: Cost::Unknown,
@@ -41,7 +44,7 @@ pub static OPS: &[Op] = &[
         usage: "(fuse g :keys [])",
         doc: "Joins chains: a task that names one key, once, takes in that key's task if no other task names it. The last key of a chain \
               stays, and `:keys`.",
-        examples: &[("(fuse '{x 1 y (+ x 1) z (* y 2)})", "{z (* (+ 1 1) 2)}")],
+        examples: &[("(fuse '{x 1 y (+ x 1) z (* y 2)})", "(graph '{z (* (+ 1 1) 2)})")],
         see: &["inline", "optimize"],
         cost: Cost::Unknown,
         kind: Kind::Lazy(fuse),
@@ -50,7 +53,7 @@ pub static OPS: &[Op] = &[
         usage: "(optimize x :keys nil)",
         doc: "The graph that `compute` runs: without what is not needed, with cheap tasks inside those that use them and chains in one \
               task. Of a graph made by hand, for `:keys`, or for the keys that no task names.",
-        examples: &[("(optimize '{x 1 y (+ x 1) z (* y 2)})", "{z (* (+ 1 1) 2)}")],
+        examples: &[("(optimize '{x 1 y (+ x 1) z (* y 2)})", "(graph '{z (* (+ 1 1) 2)})")],
         see: &["cull", "inline", "fuse", "explain"],
         cost: Cost::Unknown,
         kind: Kind::Lazy(optimize),
