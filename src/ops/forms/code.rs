@@ -123,7 +123,7 @@ fn apropos(args: Args) -> Result<Value> {
 fn timed(args: Args) -> Result<Value> {
     let start = Instant::now();
     let value = args.apply(args.value("f"), [])?;
-    eprintln!("{:.3} ms", start.elapsed().as_secs_f64() * 1e3);
+    args.host.print(&format!("{:.3} ms\n", start.elapsed().as_secs_f64() * 1e3))?;
     Ok(value)
 }
 
