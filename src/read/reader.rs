@@ -284,6 +284,7 @@ impl Reader<'_> {
                             .label(self.span(&inner), format!("expected `{close}`"))
                             .label(opening, "to close this"));
                     }
+                    Rule::wrong => return Err(self.behind_string(items.last(), &inner)),
                     _ => {
                         if self.is_gap(&inner)? {
                             continue;
@@ -299,6 +300,20 @@ impl Reader<'_> {
             Ok(())
         })?;
         Ok(items)
+    }
+
+    /// A word that is wrong because it follows a string at once: where strings of several lines end, they may begin.
+    fn behind_string(&self, before: Option<&Task>, word: &Pair<Rule>) -> Error {
+        let error = self.stray(word);
+        match before {
+            Some(Task { form: Form::Data(Value::Str(text)), span })
+                if span.end == self.span(word).start && text.contains('\n') =>
+            {
+                let opening = Span { end: span.start + 1, ..*span };
+                error.label(opening, "this string ends lines below: is a `\"` missing here?")
+            }
+            _ => error,
+        }
     }
 
     /// A bracket that the input does not close. A later form at the margin shows where it should have been closed.
