@@ -88,6 +88,17 @@ pub trait Host: Send + Sync {
     /// Computes lazy values together, sharing what they share: one concrete value for each.
     fn compute(&self, values: &[Value], span: Span) -> Result<Vec<Value>>;
 
+    /// Writes text to where the program's output goes.
+    fn print(&self, text: &str) -> Result<()> {
+        let written = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+        written.map_err(|e| err!(Io, "the output cannot be written: {e}"))
+    }
+
+    /// Bytes that blocks may take: a concrete array beyond it is not made.
+    fn memory_limit(&self) -> usize {
+        usize::MAX
+    }
+
     /// Whether the computation was cancelled (Ctrl-C, `Engine::cancel`); long loops ask now and then.
     fn interrupted(&self) -> bool;
 

@@ -14,6 +14,7 @@ use crate::schedule::{Computation, Config};
 use crate::text::{Error, Result, Sources, Span};
 use parking_lot::Mutex;
 use register::Registered;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -69,6 +70,11 @@ impl Engine {
     /// The most values that the stack of a thread may hold, which bounds recursion: about three for a call.
     pub fn limit_stack(&self, values: usize) {
         self.interpreter().set_stack_limit(values);
+    }
+
+    /// Where `print` writes; standard output if never told.
+    pub fn set_output(&self, output: impl Write + Send + 'static) {
+        self.interpreter().set_output(output);
     }
 
     /// Evaluates all forms of a text, and gives the value of the last one; a lazy value stays lazy.

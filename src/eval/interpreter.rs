@@ -16,6 +16,7 @@ use crate::text::{Error, Result, SourceId, Sources, Span};
 use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::RefCell;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
 
@@ -40,6 +41,7 @@ pub struct Interpreter {
     numbers: AtomicU64,
     sources: Arc<Sources>,
     runtime: Runtime,
+    output: parking_lot::Mutex<Box<dyn Write + Send>>,
     config: parking_lot::RwLock<Arc<Config>>,
     /// Tells interpreters of one thread apart.
     id: u64,
@@ -66,6 +68,7 @@ impl Interpreter {
             numbers: AtomicU64::new(0),
             sources: Arc::default(),
             runtime: Runtime::new(Pool::default()),
+            output: parking_lot::Mutex::new(Box::new(std::io::stdout())),
             config: parking_lot::RwLock::default(),
             id: IDS.fetch_add(1, Relaxed),
             language,
@@ -167,6 +170,11 @@ impl Interpreter {
     /// What computations look at to see whether they were stopped.
     pub fn cancelled(&self) -> &AtomicBool {
         &self.cancel
+    }
+
+    /// Where `print` writes; standard output if never told.
+    pub fn set_output(&self, output: impl Write + Send + 'static) {
+        *self.output.lock() = Box::new(output);
     }
 
     /// How many values the stack of a thread may hold: what bounds recursion.
@@ -367,6 +375,16 @@ impl Host for Interpreter {
 
     fn compute(&self, values: &[Value], _span: Span) -> Result<Vec<Value>> {
         schedule::compute(self, values, &self.runtime, &self.config(), &self.cancel)
+    }
+
+    fn print(&self, text: &str) -> Result<()> {
+        let mut output = self.output.lock();
+        let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+        written.map_err(|e| err!(Io, "the output cannot be written: {e}"))
+    }
+
+    fn memory_limit(&self) -> usize {
+        self.config().memory_limit
     }
 
     fn interrupted(&self) -> bool {

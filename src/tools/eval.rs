@@ -18,6 +18,8 @@ pub fn converse(options: &Options, file: &str) -> ExitCode {
         Ok(job) => job,
         Err(status) => return status,
     };
+    // Standard output is for answers.
+    job.engine.set_output(std::io::stderr());
     let done = if file == "-" {
         Conversation::new(&job, "<stdin>").hold(std::io::stdin().lock())
     } else {

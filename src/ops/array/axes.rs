@@ -29,7 +29,7 @@ pub static OPS: &[Op] = &[
         "Two axes exchanged."),
     op!("(moveaxis x source destination)", moveaxis, "(shape (moveaxis (ones [2 3 4]) 0 -1))" => "[3 4 2]",
         "Axes moved to other places; the others keep their order.\n`source` and `destination` are axes or lists of axes, equally long."),
-    op!("(expand-dims x axis)", expand_dims, "(shape (expand-dims [1 2 3] 0))" => "[1 3]",
+    op!("(expand-dims x :axis 0)", expand_dims, "(shape (expand-dims [1 2 3] 0))" => "[1 3]",
         "A new axis of size 1 where the result is to have it; several, for a list of axes."),
     op!("(squeeze x :axis nil)", squeeze, "(shape (squeeze (ones [1 3 1])))" => "[3]",
         "Without axes of size 1: all of them, or those named.\nErrors: `dsk::shape` for an axis that is longer."),

@@ -20,6 +20,7 @@ mod tests;
 
 use crate::data::{Args, DType, Value};
 use crate::op::{Op, infer};
+use crate::schedule::Bytes;
 use crate::text::Result;
 
 /// The families, in documentation order.
@@ -54,7 +55,12 @@ pub(crate) fn array_call(args: Args, run: impl FnOnce(Args) -> Result<Value>) ->
 }
 
 /// Whether a concrete array of that shape may be made: one beyond the memory limit is to be in blocks.
-pub(crate) fn concrete_fits(_args: &Args, shape: &[usize], dtype: DType) -> Result<()> {
-    infer::byte_size(shape, dtype)?;
-    Ok(())
+pub(crate) fn concrete_fits(args: &Args, shape: &[usize], dtype: DType) -> Result<()> {
+    let (bytes, limit) = (infer::byte_size(shape, dtype)?, args.host.memory_limit());
+    if bytes <= limit {
+        return Ok(());
+    }
+    let (size, limit) = (Bytes(bytes), Bytes(limit));
+    Err(crate::err!(Memory, "the array takes {size}, and the memory limit is {limit}")
+        .help("with `:chunks` it is lazy, and made block by block; `:memory-limit` raises the limit"))
 }

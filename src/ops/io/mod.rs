@@ -1,6 +1,7 @@
 //! Ops on files.
 
 mod attributes;
+mod print;
 mod read;
 mod read_array;
 mod store;
@@ -11,4 +12,4 @@ use crate::ops::one;
 
 /// In documentation order.
 pub static OPS: &[&[Op]] =
-    &[one(&read_array::OP), one(&store::OP), one(&attributes::OP), one(&read::OP), one(&write::OP)];
+    &[one(&read_array::OP), one(&store::OP), one(&attributes::OP), one(&read::OP), one(&write::OP), one(&print::OP)];

@@ -1,0 +1,29 @@
+//! What a user sees: every program in `errors/` beside the reports it gives.
+
+use dsk::Engine;
+use dsk::read::Forms;
+
+#[test]
+fn reports() {
+    insta::glob!("errors/*.dsk", |path| {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let text = std::fs::read_to_string(path).unwrap();
+        insta::with_settings!({
+            snapshot_path => "errors",
+            prepend_module_to_snapshot => false,
+            omit_expression => true,
+            snapshot_suffix => "",
+        }, {
+            insta::assert_snapshot!(name.as_ref(), reports_of(&format!("{name}.dsk"), &text));
+        });
+    });
+}
+
+/// The reports of everything that is wrong with a program, one below the other: it goes on after what it gets wrong.
+fn reports_of(name: &str, text: &str) -> String {
+    let engine = Engine::new();
+    let source = engine.sources().add(name, text);
+    let values = Forms::new(source, text).map(|form| engine.eval_form(&form?).and_then(|value| engine.compute(&value)));
+    let reports: Vec<String> = values.filter_map(Result::err).map(|error| engine.report(&error, false)).collect();
+    reports.join("\n")
+}
