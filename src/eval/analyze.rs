@@ -265,13 +265,13 @@ impl Analyzer<'_> {
         Ok(self.add(Kind::Call(callee, args), span))
     }
 
-    /// Whether a global name still means the op it names from the start.
+    /// Whether a global name means here what it means in the language, so that the compiler may go by it.
     fn means_op(&self, name: &str) -> bool {
-        let Some(cell) = self.namespace.bound(name) else { return true };
-        let running = self.interpreter.globals.enter();
-        let is_op = cell.get(&running).is_none_or(|b| b.role == Role::Op);
-        self.interpreter.globals.leave(running);
-        is_op
+        match (self.namespace.bound(name), self.interpreter.language.bound(name)) {
+            (None, _) => true,
+            (Some(here), Some(there)) => Arc::ptr_eq(&here, &there),
+            (Some(_), None) => false,
+        }
     }
 
     /// The form that a call of a macro expands to; `None` if the name is not a macro's.

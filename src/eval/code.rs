@@ -371,8 +371,9 @@ pub struct Proto {
     pub capture_names: Box<[Str]>,
     /// Length of the window.
     pub registers: u16,
-    /// The number of arguments, where all parameters are plain; otherwise arguments have to be sorted. 256 is "no".
-    pub plain: u16,
+    /// The number of arguments, where all parameters are plain; otherwise arguments have to be sorted, and it is
+    /// [`Proto::SORTED`].
+    pub plain: u32,
     /// Whether a register after the parameters takes the bits of those that were given.
     pub wants_given: bool,
     /// The function as a form; `None` for the code of a top-level form.
@@ -387,6 +388,8 @@ impl Definition {
 }
 
 impl Proto {
+    pub const SORTED: u32 = u32::MAX;
+
     /// What is left in the place of one that was emitted.
     pub(super) fn empty() -> Self {
         Proto {

@@ -56,7 +56,7 @@ pub(super) fn emit(mut body: Body, head: Head) -> Result<Proto> {
     e.tail(root)?;
     let plain = head.signature.params.iter().all(|p| p.kind == crate::data::ParamKind::Required) && !head.wants_given;
     Ok(Proto {
-        plain: if plain { head.signature.params.len() as u16 } else { 256 },
+        plain: if plain { head.signature.params.len() as u32 } else { Proto::SORTED },
         name: head.name,
         signature: head.signature,
         doc: head.doc,

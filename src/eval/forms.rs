@@ -26,6 +26,7 @@ pub(super) const SPECIAL: &[(&str, Special)] = &[
     ("try", try_),
     ("throw", throw_),
     ("delay", delay),
+    ("import", import),
     ("doc", doc),
     ("source", source),
     ("unquote", stray),
@@ -394,6 +395,33 @@ pub(super) fn lazy_value(args: Args) -> Result<Value> {
 fn interpreter<'a>(args: &Args<'a>) -> Result<&'a Interpreter> {
     let host: &'a dyn Host = args.host;
     host.as_any().downcast_ref().ok_or_else(|| err!(Internal, "this host is not an interpreter"))
+}
+
+/// `(import "lib.dsk")`, `(import "lib.dsk" :as lib)`
+fn import(a: &mut Analyzer, form: &Task, args: &[Task], _: bool) -> Result<Id> {
+    const USAGE: &str = "(import \"lib.dsk\" :as prefix?)";
+    let (path, prefix) = match args {
+        [path] => (path, None),
+        [path, Task { form: Form::Data(Value::Keyword(k)), .. }, prefix] if k == "as" => (path, Some(prefix)),
+        _ => return Err(usage(form, "`import` takes a path, and perhaps a prefix", USAGE)),
+    };
+    let prefix = match prefix.map(|p| &p.form) {
+        None => Value::Nil,
+        Some(Form::Key(key)) if key.index.is_empty() => Value::Str(key.name.clone()),
+        Some(_) => return Err(usage(form, "the prefix of an import is a symbol", USAGE)),
+    };
+    let path = a.expr(path, false)?;
+    let prefix = a.add(Kind::Const(prefix), form.span);
+    let import = a.function_const(&a.interpreter.internals.import.clone(), form.span);
+    Ok(a.add(Kind::Call(import, vec![path, prefix]), form.span))
+}
+
+pub(super) fn import_module(args: Args) -> Result<Value> {
+    let Some(Value::Str(path)) = args.rest.first() else {
+        return Err(err!(Type, "the path of an import is a string").label(args.span, "in this form"));
+    };
+    interpreter(&args)?.import(path, args.rest.get(1).and_then(Value::as_text), args.span)?;
+    Ok(Value::Nil)
 }
 
 /// `(doc name)`, `(source name)`: the name itself is meant, not its value.

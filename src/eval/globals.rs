@@ -7,7 +7,7 @@
 use super::closure::Closure;
 use crate::data::{Str, Task, Value};
 use parking_lot::{Mutex, RwLock};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::*};
@@ -98,6 +98,7 @@ struct Stripe(AtomicUsize);
 #[derive(Default)]
 pub struct Globals {
     running: [Stripe; STRIPES],
+    #[expect(clippy::vec_box, reason = "others may still point at a binding, so it must not move")]
     retired: Mutex<Vec<Box<Binding>>>,
     any_retired: AtomicBool,
 }
@@ -106,22 +107,30 @@ pub struct Globals {
 #[derive(Default)]
 pub struct Namespace {
     cells: RwLock<FxHashMap<Str, Arc<Cell>>>,
+    /// Names that mean another module's cells: a definition here leaves those alone.
+    imported: RwLock<FxHashSet<Str>>,
     behind: Option<Arc<Namespace>>,
 }
 
 impl Namespace {
     pub fn behind(behind: Arc<Namespace>) -> Self {
-        Namespace { cells: RwLock::default(), behind: Some(behind) }
+        Namespace { behind: Some(behind), ..Namespace::default() }
     }
 
     /// The cell to define a name in, made if need be.
     pub fn own(&self, name: &str) -> Arc<Cell> {
-        if let Some(cell) = self.cells.read().get(name) {
+        if let Some(cell) = self.cells.read().get(name)
+            && !self.imported.read().contains(name)
+        {
             return cell.clone();
         }
         let name = Str::from(name);
+        let mut cells = self.cells.write();
+        if self.imported.write().remove(&name) {
+            cells.remove(&name);
+        }
         let new = || Arc::new(Cell { name: name.clone(), binding: AtomicPtr::default() });
-        self.cells.write().entry(name.clone()).or_insert_with(new).clone()
+        cells.entry(name.clone()).or_insert_with(new).clone()
     }
 
     /// The cell a mention of the name means: this module's, else the language's, else this module's once it is defined.
@@ -137,7 +146,16 @@ impl Namespace {
 
     /// Makes `name` mean what another module's cell means.
     pub fn alias(&self, name: Str, cell: Arc<Cell>) {
+        self.imported.write().insert(name.clone());
         self.cells.write().insert(name, cell);
+    }
+
+    /// The names this module defines and their cells, without those it imported and those behind it.
+    pub fn defined(&self) -> Vec<(Str, Arc<Cell>)> {
+        let mut cells = self.cells();
+        let imported = self.imported.read();
+        cells.retain(|(name, _)| !imported.contains(name));
+        cells
     }
 
     /// The bound names of this module and their cells, without those behind it.

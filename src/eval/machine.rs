@@ -15,7 +15,7 @@ use super::call;
 use super::closure::Closure;
 use super::code::{Captured, Instr, Proto, Reg};
 use super::failure;
-use super::globals::{Binding, Role};
+use super::globals::{Binding, Cell, Role};
 use super::interpreter::Interpreter;
 use super::operator::Operator;
 use crate::data::{Args, Map, Task, Value, task::deep};
@@ -208,7 +208,7 @@ impl Machine {
     #[inline(always)]
     fn clear(&mut self, from: usize, to: usize) {
         let to = to.min(self.stack.len());
-        for slot in &mut self.stack[from..to] {
+        for slot in self.stack.get_mut(from..to).unwrap_or_default() {
             if counted(slot) {
                 *slot = Value::Nil;
             }
@@ -286,10 +286,9 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                 let value = $value;
                 let slot = regs.add($n as usize);
                 if counted(&*slot) {
-                    *slot = value;
-                } else {
-                    ptr::write(slot, value);
+                    ptr::drop_in_place(slot);
                 }
+                ptr::write(slot, value);
             }};
         }
         macro_rules! span {
@@ -425,7 +424,7 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                         if interpreter.cancel.load(Relaxed) {
                             break Exit::Failed(interrupted());
                         }
-                        if (*new).plain != $count as u16 {
+                        if (*new).plain != $count as u32 {
                             attempt!(
                                 (*machine).reserve(interpreter, window + 2 + $count as usize + (*new).parameters())
                             );
@@ -482,7 +481,7 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                         if interpreter.cancel.load(Relaxed) {
                             break Exit::Failed(interrupted());
                         }
-                        if (*new).plain != $count as u16 {
+                        if (*new).plain != $count as u32 {
                             let window = base + $base as usize;
                             attempt!(
                                 (*machine).reserve(interpreter, window + 2 + $count as usize + (*new).parameters())
@@ -507,8 +506,21 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                     }};
                 }
                 macro_rules! give_back {
-                    ($from:expr) => {{
-                        let value = std::mem::take(&mut reg!($from));
+                    ($from:expr) => {
+                        // Numbers are passed in registers of the processor: reading a value whole right after its parts
+                        // were written makes the processor wait.
+                        match reg!($from) {
+                            Value::Int(n) => finish!(Value::Int(n)),
+                            Value::Float(x) => finish!(Value::Float(x)),
+                            ref mut other => {
+                                let value = std::mem::take(other);
+                                finish!(value)
+                            }
+                        }
+                    };
+                }
+                macro_rules! finish {
+                    ($value:expr) => {{
                         for n in 0..(*proto).registers as usize {
                             let slot = regs.add(n);
                             if counted(&*slot) {
@@ -517,9 +529,9 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                         }
                         let m = &mut *machine;
                         if m.frames.len() == entry {
-                            return Ok(value);
+                            return Ok($value);
                         }
-                        ptr::write(regs, value);
+                        ptr::write(regs, $value);
                         // The length was just compared with `entry`, so there is a frame.
                         let frame = m.frames.pop().unwrap_unchecked();
                         base = frame.base;
@@ -533,8 +545,16 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                 match instr {
                     Instr::Const { to, at } => set!(to, (&(*proto).constants)[at as usize].clone()),
                     Instr::Int { to, value } => set!(to, Value::Int(value as i64)),
-                    Instr::Copy { to, from } => set!(to, reg!(from).clone()),
-                    Instr::Take { to, from } => set!(to, std::mem::take(&mut reg!(from))),
+                    Instr::Copy { to, from } => match reg!(from) {
+                        Value::Int(n) => set!(to, Value::Int(n)),
+                        Value::Float(x) => set!(to, Value::Float(x)),
+                        ref other => set!(to, other.clone()),
+                    },
+                    Instr::Take { to, from } => match reg!(from) {
+                        Value::Int(n) => set!(to, Value::Int(n)),
+                        Value::Float(x) => set!(to, Value::Float(x)),
+                        ref mut other => set!(to, std::mem::take(other)),
+                    },
                     Instr::Capture { to, at } => set!(to, (&(*closure).captured)[at as usize].clone()),
                     Instr::Itself { to } => {
                         let same = Closure::function((*closure).proto.clone(), (*closure).captured.clone());
@@ -659,7 +679,8 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                     }
 
                     Instr::CallGlobal { count, base: at, at: global } => {
-                        let cell = (&(*proto).globals).get_unchecked(global as usize);
+                        let globals: &[Arc<Cell>] = &(*proto).globals;
+                        let cell = globals.get_unchecked(global as usize);
                         match cell.load() {
                             Some(binding) if !binding.closure.is_null() => run_closure!(binding.closure, at, count),
                             Some(binding) => run_bound!(binding, at, count),
@@ -683,7 +704,8 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                         set!(at, attempt!(result));
                     }
                     Instr::TailGlobal { count, base: at, at: global } => {
-                        let cell = (&(*proto).globals).get_unchecked(global as usize);
+                        let globals: &[Arc<Cell>] = &(*proto).globals;
+                        let cell = globals.get_unchecked(global as usize);
                         match cell.load() {
                             Some(binding) if !binding.closure.is_null() => {
                                 tail_closure!(binding.closure, Value::Nil, at, count)

@@ -26,7 +26,7 @@ impl Interpreter {
         let from = self.modules.by_source.lock().get(&span.source).cloned();
         let target = from.unwrap_or_else(|| self.main.clone());
         let module = self.module(path, span)?;
-        for (name, cell) in module.cells() {
+        for (name, cell) in module.defined() {
             let name = match prefix {
                 Some(prefix) => Str::from(format!("{prefix}/{name}")),
                 None => name,

@@ -26,6 +26,7 @@ pub(super) struct Internals {
     pub throw: Arc<Function>,
     /// What `deftask` defines: a function, its name for keys, and whether it is pure.
     pub lazy_function: Arc<Function>,
+    pub import: Arc<Function>,
     pub doc: Arc<Function>,
     pub source: Arc<Function>,
 }
@@ -41,6 +42,7 @@ impl Internals {
             lazy_value: native("delay", super::forms::lazy_value),
             throw: native("throw", super::forms::throw),
             lazy_function: native("deftask", super::forms::lazy_function),
+            import: native("import", super::forms::import_module),
             doc: native("doc", super::help::doc),
             source: native("source", super::help::source),
         }

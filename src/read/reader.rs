@@ -1,10 +1,12 @@
 //! Text to `Task`s: one arm for each rule of the grammar.
 
-use crate::data::{Form, List, Map, Slice, Str, Task, Value, task::deep};
+use crate::data::{Form, Map, Slice, Str, Task, Value, task::deep};
 use crate::err;
 use crate::text::{Error, Result, SourceId, Span};
 use pest::Parser;
+use pest::error::InputLocation;
 use pest::iterators::Pair;
+use std::cell::Cell;
 use std::sync::Arc;
 
 #[derive(pest_derive::Parser)]
@@ -12,7 +14,10 @@ use std::sync::Arc;
 struct Grammar;
 
 /// Brackets and prefixes nest at most this deep.
-pub const MAX_DEPTH: usize = 2_000;
+pub const MAX_DEPTH: usize = 10_000;
+
+/// Stack for a text that nests so deep that the stack at hand is not enough: memory only as far as it is used.
+const DEEP_STACK: usize = 512 << 20;
 
 /// All top-level forms of a text.
 pub fn read(source: SourceId, text: &str) -> Result<Vec<Task>> {
@@ -37,54 +42,83 @@ pub(super) fn reads_as_symbol(name: &str) -> bool {
         let found = pairs.flat_map(Pair::into_inner).next();
         found.is_some_and(|p| p.as_rule() == Rule::symbol && p.as_str() == name)
     };
-    let data = matches!(name, "nil" | "true" | "false" | "inf" | "-inf" | "nan" | "..." | "newaxis");
-    !data && Grammar::parse(Rule::first, name).is_ok_and(symbol)
+    constant_named(name).is_none() && Grammar::parse(Rule::first, name).is_ok_and(symbol)
 }
 
-/// The top-level forms of a text, one at a time. After an error it goes on with the next line.
+/// The names that are data.
+fn constant_named(name: &str) -> Option<Value> {
+    Some(match name {
+        "nil" => Value::Nil,
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        "inf" | "+inf" => Value::Float(f64::INFINITY),
+        "-inf" => Value::Float(f64::NEG_INFINITY),
+        "nan" => Value::Float(f64::NAN),
+        "..." => Value::Ellipsis,
+        "newaxis" => Value::NewAxis,
+        _ => return None,
+    })
+}
+
+/// The top-level forms of a text, one at a time.
+///
+/// After an error it goes on with the next line that begins at the margin, where a top-level form most likely begins;
+/// after one in the last form, which is not closed, with such a line behind the bracket that is still open.
 pub struct Forms<'a> {
     source: SourceId,
     text: &'a str,
     /// Where the next form is looked for.
     at: usize,
-    too_deep: Option<TooDeep>,
 }
 
 impl<'a> Forms<'a> {
     pub fn new(source: SourceId, text: &'a str) -> Self {
-        Forms { source, text, at: 0, too_deep: too_deep(text) }
+        Forms { source, text, at: 0 }
     }
 
-    /// Byte offset behind the last form, or behind the line of the last error.
+    /// Byte offset behind the last form, or of the line it goes on with after an error.
     pub fn offset(&self) -> usize {
         self.at
     }
 
     fn read_next(&mut self) -> Result<Option<Task>> {
-        // The parser never sees a form that nests too deep.
-        let end = self.too_deep.as_ref().map_or(self.text.len(), |d| d.form);
-        let reader = Reader { source: self.source, base: self.at };
-        let first = Grammar::parse(Rule::first, &self.text[self.at..end])
-            .map_err(|e| err!(Internal, "the grammar has no rule for this: {}", e.variant.message()))?;
+        if u32::try_from(self.text.len()).is_err() {
+            self.at = self.text.len();
+            return Err(err!(Limit, "a program is at most 4 GiB long, this one has {} bytes", self.text.len()));
+        }
+        let rest = &self.text[self.at..];
+        let reader = Reader { source: self.source, text: self.text, base: self.at, ..Reader::default() };
+        // Every text matches: the parser fails only for want of stack.
+        let first = Grammar::parse(Rule::first, rest)
+            .or_else(|_| stacker::grow(DEEP_STACK, || Grammar::parse(Rule::first, rest)))
+            .map_err(|error| reader.too_deep(&error))?;
         for pair in first.flat_map(Pair::into_inner) {
-            match pair.as_rule() {
-                Rule::end => break,
-                // What `#_` drops must still be dsk.
-                Rule::dropped => reader.prefixed(pair).map(drop)?,
-                _ => {
-                    let behind = self.at + pair.as_span().end();
-                    let task = reader.task(pair)?;
-                    self.at = behind;
-                    return Ok(Some(task));
-                }
+            if reader.is_gap(&pair)? {
+                continue;
             }
+            if pair.as_rule() == Rule::end {
+                break;
+            }
+            let behind = self.at + pair.as_span().end();
+            let task = reader.task(pair)?;
+            self.at = behind;
+            return Ok(Some(task));
         }
         self.at = self.text.len();
-        match self.too_deep.take() {
-            None => Ok(None),
-            Some(TooDeep { bracket, .. }) => Err(err!(Limit, "brackets nest more than {MAX_DEPTH} deep")
-                .label(Span::new(self.source, bracket, bracket + 1), "one level too many")),
+        Ok(None)
+    }
+
+    /// The next line behind `from` that begins at the margin, and not with a closing bracket or a comment.
+    fn next_line(&self, from: usize) -> usize {
+        let mut at = from.min(self.text.len());
+        while let Some(end) = self.text.as_bytes()[at..].iter().position(|&b| b == b'\n') {
+            at += end + 1;
+            match self.text.as_bytes().get(at) {
+                None | Some(b' ' | b'\t' | b'\r' | b'\n' | b',' | b')' | b']' | b'}' | b';') => {}
+                Some(_) => return at,
+            }
         }
+        self.text.len()
     }
 }
 
@@ -94,105 +128,74 @@ impl Iterator for Forms<'_> {
     fn next(&mut self) -> Option<Result<Task>> {
         let start = self.at;
         self.read_next()
-            .inspect_err(|error| {
-                let from = self.at.max(start).max(error.span().end as usize);
-                let line = self.text.get(from..).and_then(|rest| rest.find('\n'));
-                self.at = line.map_or(self.text.len(), |n| from + n + 1);
-            })
+            .inspect_err(|error| self.at = self.next_line(start.max(error.span().start as usize)))
             .transpose()
     }
 }
 
-/// A top-level form that nests more than [`MAX_DEPTH`] deep: where it begins, and its first bracket too many.
-struct TooDeep {
-    form: usize,
-    bracket: usize,
-}
-
-/// Looks for brackets and prefixes nested too deep, before the parser recurses into them.
-fn too_deep(text: &str) -> Option<TooDeep> {
-    let bytes = text.as_bytes();
-    let (mut depth, mut prefixes, mut form, mut at) = (0usize, 0usize, None, 0);
-    while at < bytes.len() {
-        let here = at;
-        at += 1;
-        match bytes[here] {
-            b';' => at = here + text[here..].find('\n').unwrap_or(text.len() - here),
-            b'#' if bytes.get(at) == Some(&b'|') => at = block_end(bytes, here),
-            b'"' => {
-                form.get_or_insert(here);
-                while at < bytes.len() && bytes[at] != b'"' {
-                    at += if bytes[at] == b'\\' { 2 } else { 1 };
-                }
-                at += 1;
-                prefixes = 0;
-            }
-            b'(' | b'[' | b'{' => {
-                form.get_or_insert(here);
-                depth += 1 + prefixes;
-                prefixes = 0;
-            }
-            b')' | b']' | b'}' => {
-                depth = depth.saturating_sub(1);
-                prefixes = 0;
-            }
-            b'\'' | b'`' | b'~' => {
-                form.get_or_insert(here);
-                prefixes += 1;
-            }
-            b'#' if bytes.get(at) == Some(&b'_') => {
-                form.get_or_insert(here);
-                prefixes += 1;
-                at += 1;
-            }
-            b' ' | b'\n' | b'\t' | b'\r' | b',' => {
-                if depth == 0 && prefixes == 0 {
-                    form = None;
-                }
-            }
-            _ => {
-                form.get_or_insert(here);
-                prefixes = 0;
-            }
-        }
-        if depth + prefixes > MAX_DEPTH {
-            return Some(TooDeep { form: form.unwrap_or(here), bracket: here });
-        }
-    }
-    None
-}
-
-/// The end of a block comment that begins at `at`; just behind its `#|` when it is never closed.
-fn block_end(bytes: &[u8], at: usize) -> usize {
-    let (mut depth, mut i) = (1, at + 2);
-    while i + 1 < bytes.len() {
-        match &bytes[i..i + 2] {
-            b"#|" => depth += 1,
-            b"|#" => depth -= 1,
-            _ => {
-                i += 1;
-                continue;
-            }
-        }
-        i += 2;
-        if depth == 0 {
-            return i;
-        }
-    }
-    at + 2
-}
-
 /// Turns pairs of the grammar into tasks.
-struct Reader {
+#[derive(Default)]
+struct Reader<'a> {
     source: SourceId,
+    text: &'a str,
     /// Where the parsed text begins in the source.
     base: usize,
+    /// Brackets and prefixes around.
+    depth: Cell<usize>,
+    /// Quasiquotes around, less unquotes.
+    templates: Cell<usize>,
+    /// The short function around.
+    short: Cell<Option<Short>>,
 }
 
-impl Reader {
+/// The arguments that the body of a short function was seen to take.
+#[derive(Clone, Copy)]
+struct Short {
+    span: Span,
+    most: usize,
+    rest: bool,
+}
+
+/// Most positional arguments of a short function.
+const MOST: usize = 20;
+
+impl Reader<'_> {
     fn span(&self, pair: &Pair<Rule>) -> Span {
         let span = pair.as_span();
         Span::new(self.source, self.base + span.start(), self.base + span.end())
+    }
+
+    fn too_deep(&self, error: &pest::error::Error<Rule>) -> Error {
+        let at = match error.location {
+            InputLocation::Pos(at) | InputLocation::Span((at, _)) => self.base + at,
+        };
+        self.limit(Span::new(self.source, at, at + 1))
+    }
+
+    fn limit(&self, span: Span) -> Error {
+        err!(Limit, "brackets nest more than {MAX_DEPTH} deep").label(span, "one level too many")
+    }
+
+    /// Passes over what may stand between forms. It must still be of the grammar.
+    fn is_gap(&self, pair: &Pair<Rule>) -> Result<bool> {
+        match pair.as_rule() {
+            Rule::comment => Ok(true),
+            Rule::block => match pair.clone().into_inner().flatten().find(|p| p.as_rule() == Rule::missing) {
+                None => Ok(true),
+                Some(_) => Err(err!(Syntax, "this comment is never closed")
+                    .label(Span { end: self.span(pair).start + 2, ..self.span(pair) }, "the comment begins here")
+                    .help("A block comment ends with `|#`; they nest.")
+                    .incomplete()),
+            },
+            // What `#_` drops is no part of a short function.
+            Rule::dropped => {
+                let short = self.short.take();
+                let read = self.prefixed(pair.clone(), "#_");
+                self.short.set(short);
+                read.map(|_| true)
+            }
+            _ => Ok(false),
+        }
     }
 
     fn task(&self, pair: Pair<Rule>) -> Result<Task> {
@@ -200,33 +203,26 @@ impl Reader {
         let text = pair.as_str();
         let data = |value: Value| Ok(Task::new(Form::Data(value), span));
         match pair.as_rule() {
-            Rule::call => Ok(Task::new(Form::Call(self.call(pair, span)?.into()), span)),
-            Rule::list => Ok(Task::new(Form::List(self.items(pair, '[')?.into()), span)),
+            Rule::call => Ok(Task::new(Form::Call(self.items(pair, "(")?.into()), span)),
+            Rule::list => Ok(Task::new(Form::List(self.items(pair, "[")?.into()), span)),
             Rule::map => self.map(pair, span),
             Rule::short => self.short_function(pair, span),
-            Rule::quote => self.wrapped("quote", pair, span),
-            Rule::quasiquote => self.wrapped("quasiquote", pair, span),
-            Rule::unquote => self.wrapped("unquote", pair, span),
-            Rule::splice => self.wrapped("unquote-splicing", pair, span),
+            Rule::quote => self.wrapped("quote", "'", pair, span),
+            Rule::quasiquote => self.in_template(1, || self.wrapped("quasiquote", "`", pair, span)),
+            Rule::unquote => self.in_template(-1, || self.wrapped("unquote", "~", pair, span)),
+            Rule::splice => self.in_template(-1, || self.wrapped("unquote-splicing", "~@", pair, span)),
             Rule::string => data(Value::Str(self.text(pair, "string")?)),
             Rule::regex => data(self.regex(pair)?),
             Rule::slice => data(self.slice(text, span)?.into()),
             Rule::integer => data(Value::Int(integer(text, span)?)),
             Rule::hex => data(Value::Int(hex(text, span)?)),
             Rule::float => data(Value::Float(float(text, span)?)),
-            Rule::complex => data(complex(text, span)?),
+            Rule::complex => data(complex(pair, span)?),
             Rule::keyword => data(Value::keyword(&text[1..])),
-            Rule::symbol => Ok(match text {
-                "nil" => Task::new(Form::Data(Value::Nil), span),
-                "true" => Task::new(Form::Data(Value::Bool(true)), span),
-                "false" => Task::new(Form::Data(Value::Bool(false)), span),
-                "inf" => Task::new(Form::Data(Value::Float(f64::INFINITY)), span),
-                "-inf" => Task::new(Form::Data(Value::Float(f64::NEG_INFINITY)), span),
-                "nan" => Task::new(Form::Data(Value::Float(f64::NAN)), span),
-                "..." => Task::new(Form::Data(Value::Ellipsis), span),
-                "newaxis" => Task::new(Form::Data(Value::NewAxis), span),
-                name => Task::symbol(name).with_span(span),
-            }),
+            Rule::symbol => match constant_named(text) {
+                Some(value) => data(value),
+                None => Ok(Task::symbol(self.argument(text, span)?).with_span(span)),
+            },
             Rule::odd => {
                 let is_keyword = text.starts_with(':');
                 let name = self.text(pair, "name")?;
@@ -241,70 +237,118 @@ impl Reader {
     fn stray(&self, pair: &Pair<Rule>) -> Error {
         let span = self.span(pair);
         match pair.as_str() {
-            "#|" => err!(Syntax, "this comment is never closed")
-                .label(span, "the comment begins here")
-                .help("a block comment ends with `|#`; they nest")
-                .incomplete(),
             closer @ (")" | "]" | "}") => {
                 err!(Syntax, "found `{closer}`, but no bracket is open").label(span, "nothing to close")
             }
             "" => err!(Syntax, "the input ends where a form is expected").label(span, "here").incomplete(),
-            token if token.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
-                let error = err!(Syntax, "`{token}` is not a number").label(span, "neither a number nor a name");
-                error.help("a name does not begin with a digit; slices are written `2:10`")
-            }
-            token if token.starts_with(':') => err!(Syntax, "`{token}` is neither a keyword nor a slice")
-                .label(span, "not a form")
-                .help("a keyword is `:` and a name, as in `:axis`; a slice is written `2:10:2`"),
-            token => {
-                err!(Syntax, "`{token}` is not a form").label(span, "expected a number, a name, a string or a bracket")
+            "#" if self.text[span.end as usize..].starts_with('{') => err!(Syntax, "there are no set literals")
+                .label(span, "expected a form")
+                .help("Write `(distinct [1 2])` for a list without repetitions, `{:a 1}` for a map."),
+            word => {
+                let error = err!(Syntax, "`{}` cannot be read", start_of(word));
+                let first = word.trim_start_matches(['+', '-', '.']).chars().next().unwrap_or(' ');
+                if first.is_ascii_digit() {
+                    let error = error.label(span, "neither a number nor a slice");
+                    error.help("Numbers are written `42`, `1.5e3`, `0xff` or `2j`, slices `2:10:2`; names do not begin with digits.")
+                } else if first == ':' {
+                    let error = error.label(span, "neither a keyword nor a slice");
+                    error.help("A keyword is `:` and a name, as in `:axis`; a slice is written `2:10:2`.")
+                } else {
+                    error
+                        .label(span, "not a name")
+                        .help("Names are made of letters, digits and any of `+-*/<>=!?_.$&%`; other text can be a name as `|any text|`.")
+                }
             }
         }
     }
 
     /// The tasks between brackets.
-    fn items(&self, pair: Pair<Rule>, open: char) -> Result<Vec<Task>> {
+    ///
+    /// At the head of a call a `:` alone is the function that makes slices of computed bounds, and `%` is the op, also in a
+    /// short function; elsewhere they are the slice, and the first argument.
+    fn items(&self, pair: Pair<Rule>, open: &str) -> Result<Vec<Task>> {
         let whole = self.span(&pair);
-        let opening = Span { end: whole.start + if pair.as_rule() == Rule::short { 2 } else { 1 }, ..whole };
+        let opening = Span { end: whole.start + open.len() as u32, ..whole };
         let close = match open {
-            '(' => ')',
-            '[' => ']',
-            _ => '}',
+            "(" | "#(" => ")",
+            "[" => "]",
+            _ => "}",
         };
-        let mut items = Vec::new();
-        for inner in pair.into_inner() {
-            match inner.as_rule() {
-                Rule::dropped => self.prefixed(inner).map(drop)?,
-                Rule::missing => {
-                    return Err(err!(Syntax, "this `{open}` is never closed")
-                        .label(opening, format!("expected `{close}` before the end of the input"))
-                        .incomplete());
+        let mut items: Vec<Task> = Vec::new();
+        self.deeper(opening, || {
+            for inner in pair.into_inner() {
+                match inner.as_rule() {
+                    Rule::missing => return Err(self.unclosed(open, close, opening, &items)),
+                    Rule::wrong if matches!(inner.as_str(), ")" | "]" | "}") => {
+                        return Err(err!(Syntax, "expected `{close}`, found `{}`", inner.as_str())
+                            .label(self.span(&inner), format!("expected `{close}`"))
+                            .label(opening, "to close this"));
+                    }
+                    Rule::wrong => return Err(self.behind_string(items.last(), &inner)),
+                    _ => {
+                        if self.is_gap(&inner)? {
+                            continue;
+                        }
+                        let head = items.is_empty() && close == ")" && matches!(inner.as_str(), ":" | "%");
+                        items.push(match head {
+                            true => Task::symbol(inner.as_str()).with_span(self.span(&inner)),
+                            false => self.task(inner)?,
+                        });
+                    }
                 }
-                Rule::wrong if matches!(inner.as_str(), ")" | "]" | "}") => {
-                    return Err(err!(Syntax, "expected `{close}`, found `{}`", inner.as_str())
-                        .label(self.span(&inner), format!("expected `{close}`"))
-                        .label(opening, "to close this"));
-                }
-                _ => items.push(deep(|| self.task(inner))?),
             }
-        }
+            Ok(())
+        })?;
         Ok(items)
     }
 
-    /// A call's items. At its head a `:` alone is the function that makes slices of computed bounds.
-    fn call(&self, pair: Pair<Rule>, _span: Span) -> Result<Vec<Task>> {
-        let mut items = self.items(pair, '(')?;
-        if let Some(head) = items.first_mut()
-            && matches!(&head.form, Form::Data(Value::Slice(s)) if **s == Slice::ALL)
-            && head.span.end - head.span.start == 1
-        {
-            *head = Task::symbol(":").with_span(head.span);
+    /// A word that is wrong because it follows a string at once: where strings of several lines end, they may begin.
+    fn behind_string(&self, before: Option<&Task>, word: &Pair<Rule>) -> Error {
+        let error = self.stray(word);
+        match before {
+            Some(Task { form: Form::Data(Value::Str(text)), span })
+                if span.end == self.span(word).start && text.contains('\n') =>
+            {
+                let opening = Span { end: span.start + 1, ..*span };
+                error.label(opening, "this string ends lines below: is a `\"` missing here?")
+            }
+            _ => error,
         }
-        Ok(items)
+    }
+
+    /// A bracket that the input does not close. A later form at the margin shows where it should have been closed.
+    fn unclosed(&self, open: &str, close: &str, opening: Span, items: &[Task]) -> Error {
+        let error = err!(Syntax, "this `{open}` is never closed")
+            .label(opening, format!("expected `{close}` before the end of the input"))
+            .incomplete();
+        let margin = |t: &&Task| {
+            t.span.start > 0
+                && self.text.as_bytes().get(t.span.start as usize - 1) == Some(&b'\n')
+                && matches!(t.form, Form::Call(_))
+        };
+        match items.iter().find(margin) {
+            Some(form) => {
+                let start = Span { end: form.span.start + 1, ..form.span };
+                error.label(start, format!("is a `{close}` missing before this?"))
+            }
+            None => error,
+        }
+    }
+
+    /// Runs `f` a level deeper.
+    fn deeper<T>(&self, opening: Span, f: impl FnOnce() -> Result<T>) -> Result<T> {
+        let depth = self.depth.get();
+        if depth == MAX_DEPTH {
+            return Err(self.limit(opening));
+        }
+        self.depth.set(depth + 1);
+        let result = deep(f);
+        self.depth.set(depth);
+        result
     }
 
     fn map(&self, pair: Pair<Rule>, span: Span) -> Result<Task> {
-        let items = self.items(pair, '{')?;
+        let items = self.items(pair, "{")?;
         if let (1, Some(last)) = (items.len() % 2, items.last()) {
             return Err(err!(Syntax, "a map needs a value for every key, found {} forms", items.len())
                 .label(last.span, "this key has no value"));
@@ -322,45 +366,95 @@ impl Reader {
         Ok(Task::new(Form::Map(pairs.into()), span))
     }
 
-    /// `#(* % 2)` is `(fn [%1] (* %1 2))`. At the head of a call `%` is the op; elsewhere it is the first argument.
+    /// `#(* % 2)` is `(fn [%1] (* %1 2))`. In a template it is `(fn [%1#] (* %1# 2))`, so that its arguments are never
+    /// mistaken for those of code that is filled in.
     fn short_function(&self, pair: Pair<Rule>, span: Span) -> Result<Task> {
-        let items = self.items(pair, '(')?;
-        let body = Task::new(Form::Call(items.into()), span);
-        let (mut most, mut rest) = (0, false);
-        let body = arguments(&body, false, &mut most, &mut rest)?;
-        let mut params: Vec<Task> = (1..=most).map(|n| Task::symbol(format!("%{n}"))).collect();
-        if rest {
-            params.extend([Task::symbol("&"), Task::symbol("%&")]);
+        let opening = Span { end: span.start + 2, ..span };
+        if let Some(outer) = self.short.get() {
+            return Err(err!(Syntax, "short functions do not nest")
+                .label(opening, "a short function in another")
+                .label(outer.span, "which begins here")
+                .help("Write one of them as `(fn [x] …)`."));
         }
-        let params = params.into_iter().map(|p| p.with_span(span)).collect::<Vec<_>>();
-        let items = vec![Task::symbol("fn").with_span(span), Task::list(params).with_span(span), body];
-        Ok(Task::call(items).with_span(span))
+        self.short.set(Some(Short { span: opening, most: 0, rest: false }));
+        let items = self.items(pair, "#(");
+        let Some(short) = self.short.take() else { return items.map(Task::call) };
+        let symbol = |name: &str| Task::symbol(name).with_span(span);
+        let mut params: Vec<Task> = (1..=short.most).map(|n| symbol(&self.parameter(&n.to_string()))).collect();
+        if short.rest {
+            params.extend([symbol("&"), symbol(&self.parameter("&"))]);
+        }
+        let body = Task::call(items?).with_span(span);
+        Ok(Task::call(vec![symbol("fn"), Task::list(params).with_span(span), body]).with_span(span))
+    }
+
+    /// The name of a short function's parameter.
+    fn parameter(&self, which: &str) -> String {
+        format!("%{which}{}", if self.templates.get() > 0 { "#" } else { "" })
+    }
+
+    /// A symbol's name: in a short function `%` and its like are the parameters.
+    fn argument(&self, name: &str, span: Span) -> Result<Str> {
+        let (Some(which), Some(mut short)) = (name.strip_prefix('%'), self.short.get()) else { return Ok(name.into()) };
+        let which = match which {
+            "" => "1",
+            "&" => {
+                short.rest = true;
+                "&"
+            }
+            digits if digits.bytes().all(|b| b.is_ascii_digit()) => digits,
+            _ => return Ok(name.into()),
+        };
+        if which != "&" {
+            let n = which.parse().ok().filter(|n| (1..=MOST).contains(n) && !which.starts_with('0'));
+            short.most = short.most.max(n.ok_or_else(|| {
+                err!(Syntax, "a short function takes `%1` to `%{MOST}`").label(span, "no such argument")
+            })?);
+        }
+        self.short.set(Some(short));
+        Ok(self.parameter(which).into())
+    }
+
+    /// Runs `f` inside so many more quasiquotes.
+    fn in_template<T>(&self, more: isize, f: impl FnOnce() -> T) -> T {
+        let before = self.templates.get();
+        self.templates.set(before.saturating_add_signed(more));
+        let result = f();
+        self.templates.set(before);
+        result
     }
 
     /// The form behind a prefix.
-    fn prefixed(&self, pair: Pair<Rule>) -> Result<Task> {
+    fn prefixed(&self, pair: Pair<Rule>, prefix: &str) -> Result<Task> {
         let whole = self.span(&pair);
-        let prefix: String = pair.as_str().chars().take_while(|c| "'`~@#_".contains(*c)).take(2).collect();
-        for inner in pair.into_inner() {
-            match inner.as_rule() {
-                Rule::dropped => self.prefixed(inner).map(drop)?,
-                Rule::missing => {
-                    let at = Span { end: whole.start + 1, ..whole };
-                    return Err(err!(Syntax, "nothing follows `{prefix}`").label(at, "expected a form").incomplete());
+        let mark = Span { end: whole.start + prefix.len() as u32, ..whole };
+        self.deeper(mark, || {
+            for inner in pair.into_inner() {
+                match inner.as_rule() {
+                    Rule::missing => {
+                        let error = err!(Syntax, "nothing follows `{prefix}`");
+                        return Err(error.label(mark, "expected a form behind this").incomplete());
+                    }
+                    Rule::wrong if matches!(inner.as_str(), ")" | "]" | "}") => {
+                        return Err(err!(Syntax, "nothing follows `{prefix}`")
+                            .label(mark, "expected a form behind this")
+                            .label(self.span(&inner), "but the bracket is closed here"));
+                    }
+                    _ => {
+                        if !self.is_gap(&inner)? {
+                            return self.task(inner);
+                        }
+                    }
                 }
-                Rule::wrong if matches!(inner.as_str(), ")" | "]" | "}") => {
-                    return Err(err!(Syntax, "nothing follows `{prefix}`")
-                        .label(self.span(&inner), "expected a form before this"));
-                }
-                _ => return deep(|| self.task(inner)),
             }
-        }
-        Err(err!(Internal, "a prefix without a form").label(whole, "here"))
+            Err(err!(Internal, "a prefix without a form").label(whole, "here"))
+        })
     }
 
-    fn wrapped(&self, name: &str, pair: Pair<Rule>, span: Span) -> Result<Task> {
-        let inner = self.prefixed(pair)?;
-        Ok(Task::call(vec![Task::symbol(name).with_span(span), inner]).with_span(span))
+    fn wrapped(&self, name: &str, prefix: &str, pair: Pair<Rule>, span: Span) -> Result<Task> {
+        let inner = self.prefixed(pair, prefix)?;
+        let mark = Span { end: span.start + prefix.len() as u32, ..span };
+        Ok(Task::call(vec![Task::symbol(name).with_span(mark), inner]).with_span(span))
     }
 
     /// The text between quotes as it stands, and where it begins.
@@ -395,9 +489,9 @@ impl Reader {
             let (end, escape) = chars.next().unwrap_or((at, '\\'));
             let wrong = |len: usize| {
                 let span = Span::new(self.source, start + at, start + at + len);
-                err!(Syntax, "`{}` is not an escape", &text[at..at + len])
+                err!(Syntax, "`{}` is not an escape", start_of(&text[at..at + len]))
                     .label(span, "unknown escape")
-                    .help("escapes are \\n \\t \\r \\0 \\\\ \\\" and \\u{1f600}")
+                    .help("Escapes are \\n \\t \\r \\0 \\\\ \\\" \\| and \\u{1f600}.")
             };
             out.push(match escape {
                 'n' => '\n',
@@ -447,81 +541,45 @@ fn constant(task: &Task) -> Option<Value> {
         Form::Data(value) => Some(value.clone()),
         Form::Key(_) => Some(Value::Code(Arc::new(task.clone()))),
         Form::List(items) => {
-            let items: Option<Vec<Value>> = items.iter().map(constant).collect();
-            items.map(|items| Value::List(Arc::new(List::from(items))))
+            let items: Option<Vec<Value>> = deep(|| items.iter().map(constant).collect());
+            items.map(Value::list)
         }
         _ => None,
     }
 }
 
-/// Renames `%` to `%1` and counts the arguments of a short function.
-fn arguments(task: &Task, head: bool, most: &mut usize, rest: &mut bool) -> Result<Task> {
-    if let Some(name) = task.as_symbol() {
-        return Ok(match name.as_str() {
-            "%" if !head => {
-                *most = (*most).max(1);
-                Task::symbol("%1").with_span(task.span)
-            }
-            "%&" => {
-                *rest = true;
-                task.clone()
-            }
-            name => {
-                if let Some(n) = name.strip_prefix('%').and_then(|n| n.parse::<usize>().ok()) {
-                    if !(1..=20).contains(&n) {
-                        return Err(err!(Syntax, "a short function takes `%1` to `%20`").label(task.span, "found here"));
-                    }
-                    *most = (*most).max(n);
-                }
-                task.clone()
-            }
-        });
-    }
-    let mut each = |t: &Task, head: bool| deep(|| arguments(t, head, most, rest));
-    let form = match &task.form {
-        Form::Call(items) => {
-            let items = items.iter().enumerate().map(|(n, t)| each(t, n == 0));
-            Form::Call(items.collect::<Result<Vec<_>>>()?.into())
-        }
-        Form::List(items) => Form::List(items.iter().map(|t| each(t, false)).collect::<Result<Vec<_>>>()?.into()),
-        Form::Map(pairs) => {
-            let pairs = pairs.iter().map(|(k, v)| Ok((each(k, false)?, each(v, false)?)));
-            Form::Map(pairs.collect::<Result<Vec<_>>>()?.into())
-        }
-        other => other.clone(),
-    };
-    Ok(Task::new(form, task.span))
-}
-
 fn integer(text: &str, span: Span) -> Result<i64> {
-    text.replace('_', "").parse().map_err(|_| {
-        err!(Overflow, "`{text}` does not fit 64 bits")
-            .label(span, "integers are 64-bit")
-            .help(format!("write it as a float: `{text}.0`"))
-    })
+    text.replace('_', "").parse().map_err(|_| beyond(text, span))
 }
 
 fn hex(text: &str, span: Span) -> Result<i64> {
-    let digits = text.replace('_', "").to_ascii_lowercase().replacen("0x", "", 1);
-    let overflow = |_| err!(Overflow, "`{text}` does not fit 64 bits").label(span, "integers are 64-bit");
-    i64::from_str_radix(&digits, 16).map_err(overflow)
+    let digits = text.replace('_', "").replacen("0x", "", 1);
+    i64::from_str_radix(&digits, 16).map_err(|_| beyond(text, span))
+}
+
+fn beyond(text: &str, span: Span) -> Error {
+    err!(Overflow, "`{}` does not fit into 64 bits", start_of(text))
+        .label(span, "integers are from -9223372036854775808 to 9223372036854775807")
+        .help("A float, written with a point, can be larger.")
+}
+
+/// What a message quotes of a word that may be very long.
+fn start_of(word: &str) -> &str {
+    &word[..word.floor_char_boundary(40)]
 }
 
 fn float(text: &str, span: Span) -> Result<f64> {
     text.replace('_', "").parse().map_err(|_| err!(Syntax, "`{text}` is not a number").label(span, "here"))
 }
 
-/// `2j`, `1+2j`, `nan-infj`.
-fn complex(text: &str, span: Span) -> Result<Value> {
-    let body = &text[..text.len() - 1];
-    // The sign between the parts is the last one that is not an exponent's.
-    let bytes = body.as_bytes();
-    let sign = (1..bytes.len())
-        .rev()
-        .find(|&i| matches!(bytes[i], b'+' | b'-') && !matches!(bytes[i - 1], b'e' | b'E' | b'+'));
-    let (re, im) = body.split_at(sign.unwrap_or(0));
-    let re = if re.is_empty() { 0.0 } else { float(re, span)? };
-    Ok(Value::complex(re, float(im.strip_prefix('+').unwrap_or(im), span)?))
+/// `2j`, `1+2j`, `nan-infj`
+fn complex(pair: Pair<Rule>, span: Span) -> Result<Value> {
+    let parts: Result<Vec<f64>> = pair.into_inner().map(|part| float(part.as_str(), span)).collect();
+    Ok(match parts?[..] {
+        [re, im] => Value::complex(re, im),
+        [im] => Value::complex(0.0, im),
+        _ => return Err(err!(Internal, "a complex number has one part or two").label(span, "here")),
+    })
 }
 
 #[cfg(test)]
@@ -603,22 +661,80 @@ mod tests {
     }
 
     #[test]
-    fn goes_on_with_the_next_line_after_an_error() {
-        let forms: Vec<_> = Forms::new(SourceId(1), "1 ) 2\n3 (a\n b) 4").collect();
-        let texts: Vec<String> = forms.iter().map(|f| f.as_ref().map_or("!".into(), |t| format!("{t:?}"))).collect();
-        assert_eq!(texts, ["1", "!", "3", "call([a, b])", "4"]);
+    fn short_functions_are_hygienic_in_templates_and_do_not_nest() {
+        assert_eq!(one("`(map #(f % ~x) xs)"), one("`(map (fn [%1#] (f %1# ~x)) xs)"));
+        assert_eq!(one("`(f ~(map #(g %) xs))"), one("`(f ~(map (fn [%1] (g %1)) xs))"));
+        assert_eq!(one("#(f #_ %2 %)"), one("(fn [%1] (f %1))"));
+        assert_eq!(one("(% 7 %)"), Task::call(vec![Task::symbol("%"), Task::data(7i64), Task::symbol("%")]));
+        for text in ["#(f #(g %))", "#(f %0)", "#(f %21)", "#(f %99999999999999999999)"] {
+            assert!(read_one(SourceId(1), text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_between_forms_may_stand_anywhere() {
+        assert_eq!(one("#!/usr/bin/env dsk\n(#|a|#f #_x ; y)\n '#_z ; w\n q,)"), one("(f 'q)"));
+        assert_eq!(one("(#_ a : 1 2)"), one("(: 1 2)"));
+    }
+
+    #[test]
+    fn spans_are_those_of_the_text() {
+        let text = "é (f ~@[x] \"a\" #(g %))";
+        let mut seen = Vec::new();
+        let forms = read(SourceId(1), text).unwrap();
+        forms[1].walk(&mut |t| seen.push(&text[t.span.start as usize..t.span.end as usize]));
+        for part in ["(f ~@[x] \"a\" #(g %))", "~@[x]", "~@", "[x]", "\"a\"", "#(g %)", "%"] {
+            assert!(seen.contains(&part), "{part}: {seen:?}");
+        }
+    }
+
+    #[test]
+    fn goes_on_at_the_margin_after_an_error() {
+        let texts = |text: &str| -> Vec<String> {
+            Forms::new(SourceId(1), text).map(|f| f.map_or("!".into(), |t| t.to_string())).collect()
+        };
+        assert_eq!(texts("1 ) 2\n3 (a\n b) 4"), ["1", "!", "3", "(a b)", "4"]);
+        assert_eq!(texts("(a\n  (b ])\n  c)\n)\nd"), ["!", "d"]);
+        assert_eq!(texts("(a\n(b)"), ["!", "(b)"]);
+        assert_eq!(texts("\"a\n(b)"), ["!", "(b)"]);
     }
 
     #[test]
     fn nesting_without_bound_is_an_error() {
-        for unit in ["(", "[", "{1 ", "'", "`", "~", "#_", "#(", "'["] {
+        for unit in ["(", "[", "{1 ", "'", "`", "~", "#_", "'[", "#|"] {
             let text = format!("1 {}", unit.repeat(100_000));
             let forms: Vec<_> = Forms::new(SourceId(1), &text).collect();
             assert!(forms[0].is_ok());
-            assert_eq!(forms[1].as_ref().unwrap_err().code(), crate::text::Code::Limit, "{unit}");
-            assert!(!forms[1].as_ref().unwrap_err().span().is_none());
+            let error = forms[1].as_ref().unwrap_err();
+            assert!(error.code() == crate::text::Code::Limit || unit == "#|", "{unit}: {error:?}");
+            assert!(!error.span().is_none());
         }
-        let fine = format!("{}1{}", "[".repeat(1_500), "]".repeat(1_500));
-        assert!(read_one(SourceId(1), &fine).is_ok());
+        let fine = format!("{}1{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
+        assert_eq!(one(&fine).to_string(), fine);
+        let more = format!("[{fine}]");
+        let error = read_one(SourceId(1), &more).unwrap_err();
+        assert_eq!((error.code(), error.span().start), (crate::text::Code::Limit, MAX_DEPTH as u32));
+    }
+
+    /// Each of these took exponential or quadratic time with a grammar that gives up and starts again.
+    #[test]
+    fn long_texts_are_read_in_linear_time() {
+        let n = 5_000;
+        for text in [
+            "#| ".repeat(n),
+            "( ".repeat(100) + &"; a\n".repeat(n),
+            "\"".repeat(n),
+            "'a ".repeat(n),
+            "1".repeat(n),
+            "a".repeat(n) + ":",
+            "\\".repeat(n),
+            ")\n".repeat(n),
+            format!("{{{}}}", "[x 1] 2 ".repeat(n)),
+            format!("{{{}}}", (0..n).map(|i| format!("x{i} {i} ")).collect::<String>()),
+        ] {
+            let start = std::time::Instant::now();
+            let _ = Forms::new(SourceId(1), &text).count();
+            assert!(start.elapsed().as_secs() < 10, "{} took {:?}", start_of(&text), start.elapsed());
+        }
     }
 }

@@ -28,7 +28,7 @@ const WIDTH: usize = 100;
 const LONG_LINE: usize = 160;
 /// What is shown before and behind a label in a long line.
 const AROUND: usize = 50;
-/// Of a label over more lines, only the first line is marked.
+/// Of a label over more lines, or over a long one, only the beginning is marked.
 const TALL_LABEL: usize = 6;
 
 /// The error as a report, with the sources that are attached to it.
@@ -104,7 +104,8 @@ impl Report {
         let marked = &text[start..end];
         let first_line = marked.find('\n').unwrap_or(marked.len());
         let tall = marked.bytes().filter(|&b| b == b'\n').count() >= TALL_LABEL;
-        let len = if tall { first_line } else { marked.len() };
+        let long = marked.lines().any(|line| line.len() > LONG_LINE);
+        let len = if tall || long { marked.floor_char_boundary(first_line.min(LONG_LINE)) } else { marked.len() };
         Some(SourceSpan::new((file.base + start).into(), len))
     }
 }
@@ -257,6 +258,8 @@ mod tests {
         let text = format!("{}(boom){}", "x ".repeat(1_000_000), " y".repeat(1_000_000));
         let report = shown(&text, &[(2_000_000, 2_000_006)]);
         assert!(report.contains("(boom)") && report.contains("t.dsk:1:2000001") && report.len() < 1000, "{report}");
+        let long_label = shown(&text, &[(10, 3_000_000)]);
+        assert!(long_label.contains("t.dsk:1:11") && long_label.len() < 2000, "{long_label}");
         let far_apart = shown(&text, &[(2_000_000, 2_000_006), (10, 11)]);
         assert!(far_apart.contains("(boom)") && far_apart.len() < 2000, "{far_apart}");
     }

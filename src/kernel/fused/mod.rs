@@ -77,6 +77,9 @@ impl Expr {
     }
 }
 
+/// Results of at least this many bytes are written past the cache, which could not hold them until they are read.
+const PAST_CACHE: usize = 16 << 20;
+
 /// Where a step finds an argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Source {
@@ -213,25 +216,35 @@ impl Program {
         let size = sizes[0];
         let bases: Vec<*const u8> = operands[1..].iter().map(|(p, _)| *p).collect();
         let mut pointers = bases.clone();
-        plan.for_each(|offsets, rows, columns, steps| {
+        let past_cache = reused.is_none() && shape.iter().product::<usize>() * size >= PAST_CACHE;
+        let done = plan.for_each(|offsets, rows, columns, steps| {
             let target = out.wrapping_offset(offsets[0]);
             for (pointer, (base, offset)) in pointers.iter_mut().zip(bases.iter().zip(&offsets[1..])) {
                 *pointer = base.wrapping_offset(*offset);
             }
             let [row, column] = steps[0];
+            // Past the cache by way of the machine's memory: what the result replaces need not be read.
+            let straight = !past_cache;
             let dense = column == size as isize && (rows == 1 || row == (columns * size) as isize);
             // SAFETY: offsets stay within the shape the operands were described for; a dense target has room for the tile.
             unsafe {
                 let tile = machine
-                    .tile(&pointers, &steps[1..], rows, columns, dense.then_some(target))
+                    .tile(&pointers, &steps[1..], rows, columns, (dense && straight).then_some(target))
                     .ok_or_else(negative_power)?;
-                if !std::ptr::eq(tile, target) {
+                if dense && past_cache {
+                    nest::copy_past_cache(tile, target, rows * columns * size);
+                } else if !std::ptr::eq(tile, target) {
                     let packed = [(columns * size) as isize, size as isize];
                     copy_tile(size, tile, packed, target, [row, column], rows, columns);
                 }
             }
             Ok(())
-        })
+        });
+        if past_cache {
+            // Stores past the cache are not ordered with those that may hand the block to another thread.
+            std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+        }
+        done
     }
 }
 

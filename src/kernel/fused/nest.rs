@@ -48,6 +48,13 @@ impl Nest {
         self.merge();
     }
 
+    /// Whether an operand has its elements of `size` bytes side by side along the innermost axis, and goes forward along the
+    /// next.
+    pub fn is_packed(&self, operand: usize, size: usize) -> bool {
+        let mut steps = self.axes.iter().rev().map(|a| a.steps[operand]);
+        steps.next().is_none_or(|s| s == size as isize) && steps.next().is_none_or(|s| s >= 0)
+    }
+
     fn merge(&mut self) {
         let mut merged: Vec<Axis> = Vec::with_capacity(self.axes.len());
         for axis in self.axes.drain(..) {
@@ -80,21 +87,21 @@ impl Nest {
             Some(at) => self.axes.remove(at),
             None => self.axes.pop().unwrap_or_else(|| self.unit()),
         };
-        let columns = match across {
-            Some(_) => column.len.min(32.max(limit / row.len)),
-            None => column.len.min(limit),
+        // Across, both sides get runs of some cache lines, or neither prefetching nor the page tables keep up.
+        let (columns, limit) = match across {
+            Some(_) => (column.len.min(32.max(limit / row.len)), 4 * limit),
+            None => (column.len.min(limit), limit),
         };
         let rows = row.len.min(limit / columns);
         Plan { outer: self.axes, row, column, rows, columns, operands: self.operands }
     }
 
-    /// Tiles of a reduction: as they lie in memory, the rest outside.
+    /// Tiles of a reduction: as they lie in memory, the rest outside. Axes that are kept give vectors of at most `widest`.
     pub fn reduction(mut self, limit: usize, widest: usize) -> Plan {
         let column = self.axes.pop().unwrap_or_else(|| self.unit());
         let row = self.axes.pop().unwrap_or_else(|| self.unit());
-        // What is kept beside each other is a vector of partial results: wide enough for the loops, small enough to stay near.
         let columns = column.len.min(if column.mark { limit } else { widest });
-        let rows = row.len.min(limit / columns);
+        let rows = row.len.min((limit / columns).max(1));
         Plan { outer: self.axes, row, column, rows, columns, operands: self.operands }
     }
 }
@@ -274,5 +281,34 @@ unsafe fn copy_elements<T: Copy>(
                 }
             }
         }
+    }
+}
+
+/// Copies bytes without keeping the target in the cache. The caller puts a fence behind the last copy.
+///
+/// # Safety
+/// Both sides must be live memory of that many bytes that does not overlap.
+pub unsafe fn copy_past_cache(from: *const u8, to: *mut u8, bytes: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
+        const WORD: usize = size_of::<__m128i>();
+        let lead = to.align_offset(WORD).min(bytes);
+        let words = (bytes - lead) / WORD;
+        // SAFETY: all accesses are within the bytes that the caller vouched for; `lead` aligns the streamed words.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, to, lead);
+            let (source, target) = (from.add(lead).cast::<__m128i>(), to.add(lead).cast::<__m128i>());
+            for i in 0..words {
+                _mm_stream_si128(target.add(i), _mm_loadu_si128(source.add(i)));
+            }
+            let tail = lead + words * WORD;
+            std::ptr::copy_nonoverlapping(from.add(tail), to.add(tail), bytes - tail);
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    // SAFETY: the caller's.
+    unsafe {
+        std::ptr::copy_nonoverlapping(from, to, bytes)
     }
 }

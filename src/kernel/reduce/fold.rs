@@ -93,17 +93,17 @@ const LANES: usize = 32;
 /// Runs of this many elements are folded lane by lane, longer ones in halves.
 const RUN: usize = 512;
 
-/// Folds at least one element.
+/// Folds `g` of at least one element.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn fold_run<T: Copy, F: Fn(T, T) -> T>(x: &[T], f: F) -> T {
+fn fold_run<T: Copy, U: Copy, G: Fn(T) -> U, F: Fn(U, U) -> U>(x: &[T], g: G, f: F) -> U {
     let (chunks, rest) = x.as_chunks::<LANES>();
     let Some((first, chunks)) = chunks.split_first() else {
-        return x[1..].iter().fold(x[0], |a, &b| f(a, b));
+        return x[1..].iter().fold(g(x[0]), |a, &b| f(a, g(b)));
     };
-    let mut lanes = *first;
+    let mut lanes: [U; LANES] = std::array::from_fn(|i| g(first[i]));
     for chunk in chunks {
         for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = f(*lane, x);
+            *lane = f(*lane, g(x));
         }
     }
     let mut width = LANES / 2;
@@ -113,16 +113,20 @@ fn fold_run<T: Copy, F: Fn(T, T) -> T>(x: &[T], f: F) -> T {
         }
         width /= 2;
     }
-    rest.iter().fold(lanes[0], |a, &b| f(a, b))
+    rest.iter().fold(lanes[0], |a, &b| f(a, g(b)))
 }
 
-/// Folds at least one element, long runs in halves.
-pub fn fold_all<T: Copy, F: Fn(T, T) -> T + Copy>(x: &[T], f: F) -> T {
+/// Folds `g` of at least one element, long runs in halves.
+pub fn fold_map<T: Copy, U: Copy, G: Fn(T) -> U + Copy, F: Fn(U, U) -> U + Copy>(x: &[T], g: G, f: F) -> U {
     if x.len() <= RUN {
-        return fold_run(x, f);
+        return fold_run(x, g, f);
     }
     let (a, b) = x.split_at((x.len() / 2).next_multiple_of(LANES));
-    f(fold_all(a, f), fold_all(b, f))
+    f(fold_map(a, g, f), fold_map(b, g, f))
+}
+
+fn fold_all<T: Copy, F: Fn(T, T) -> T + Copy>(x: &[T], f: F) -> T {
+    fold_map(x, |x| x, f)
 }
 
 /// `into[i] = f(into[i], x[i])`

@@ -187,11 +187,11 @@ impl Reduction {
         if let Some(widest) = (1..strides.len()).rev().max_by_key(spread) {
             nest.sort_by(widest);
         }
-        // What needs no computing is folded where it lies, so larger tiles do not leave the cache.
-        let bare = self.program.is_input();
-        let plan = nest.reduction(if bare { 4096 } else { 512 }, if bare { 512 } else { 128 });
+        // What needs no computing is folded where it lies, in longer runs.
+        let bare = self.program.is_input() && nest.is_packed(1, size);
+        let plan = if bare { nest.reduction(4096, 4096) } else { nest.reduction(512, 128) };
         let (rows_reduced, columns_reduced) = plan.marks();
-        let mut machine = Machine::new(&self.program, plan.elements(), None);
+        let mut machine = Machine::new(&self.program, if bare { 0 } else { plan.elements() }, None);
         let mut pointers: Vec<*const u8> = vec![std::ptr::null(); views.len()];
         // Both closures fold into the accumulator.
         let accumulator = std::cell::RefCell::new(accumulator);
@@ -200,8 +200,7 @@ impl Reduction {
                 for (pointer, ((base, _), offset)) in pointers.iter_mut().zip(views.iter().zip(&offsets[1..])) {
                     *pointer = base.wrapping_offset(*offset);
                 }
-                let in_place = bare && steps[1][1] == size as isize && steps[1][0] >= 0;
-                let (data, stride) = if in_place {
+                let (data, stride) = if bare {
                     (pointers[0], steps[1][0] as usize / size)
                 } else {
                     // SAFETY: offsets stay within the shape that the views were made for; nothing is written but the

@@ -4,13 +4,14 @@
 //!
 //! The sum is kept rather than the mean, so that infinities stay what they are.
 
-use super::fold::{Accumulate, Carry, Tile, fold_all, fold_into, fold_tile};
+use super::fold::{Accumulate, Carry, Tile, fold_map, fold_tile};
 use crate::data::slice::Range;
 use crate::data::{Block, DType};
 use crate::kernel::elementwise::{Binary, Unary};
 use crate::kernel::fused::{Expr, Program};
 use crate::kernel::layout::concatenate;
 use crate::text::Result;
+use multiversion::multiversion;
 use num_complex::Complex;
 use std::ops::{Add, Div, Sub};
 
@@ -22,6 +23,7 @@ trait Number: Copy + Default + Add<Output = Self> + Sub<Output = Self> + Div<f64
 }
 
 impl Number for f64 {
+    #[inline(always)]
     fn square(self) -> f64 {
         self * self
     }
@@ -31,6 +33,7 @@ impl Number for f64 {
 }
 
 impl Number for Complex<f64> {
+    #[inline(always)]
     fn square(self) -> f64 {
         self.norm_sqr()
     }
@@ -63,11 +66,18 @@ impl<T: Number> Part<T> {
 struct Moments<T> {
     carry: Carry<Part<T>>,
     spare: Vec<Part<T>>,
-    /// Distances from the mean, squared, of one row.
-    squares: Vec<f64>,
+    means: Vec<T>,
     /// Count, sum and M2 as elements of the result.
     results: [Vec<T>; 3],
     pointers: [*const u8; 3],
+}
+
+/// Adds the squares of the distances of a row from the means.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn add_squares<T: Number>(m2: &mut [f64], row: &[T], means: &[T]) {
+    for ((m2, &x), &mean) in m2.iter_mut().zip(row).zip(means) {
+        *m2 += (x - mean).square();
+    }
 }
 
 impl<T: Number> Accumulate for Moments<T> {
@@ -77,24 +87,19 @@ impl<T: Number> Accumulate for Moments<T> {
         unsafe { fold_tile(tile, |a: T, b: T| a + b, &mut part.sum) };
         part.count = (tile.rows * tile.columns / tile.width()) as f64;
         part.m2.clear();
-        if part.count == 1.0 {
-            // No distance, but `nan` for infinity.
-            part.m2.extend(part.sum.iter().map(|&x| (x - x).square()));
-        } else {
-            part.m2.resize(part.sum.len(), 0.0);
-            for i in 0..tile.rows {
-                // SAFETY: as above.
-                let row: &[T] = unsafe { tile.row(i) };
-                let place = if tile.rows_reduced { 0 } else { i };
-                self.squares.clear();
-                if tile.columns_reduced {
-                    let mean = part.sum[place] / part.count;
-                    self.squares.extend(row.iter().map(|&x| (x - mean).square()));
-                    part.m2[place] += fold_all(&self.squares, |a, b| a + b);
-                } else {
-                    self.squares.extend(row.iter().zip(&part.sum).map(|(&x, &sum)| (x - sum / part.count).square()));
-                    fold_into(&mut part.m2, &self.squares, |a: f64, b: f64| a + b);
-                }
+        part.m2.resize(part.sum.len(), 0.0);
+        self.means.clear();
+        self.means.extend(part.sum.iter().map(|&sum| sum / part.count));
+        for i in 0..tile.rows {
+            // SAFETY: as above.
+            let row: &[T] = unsafe { tile.row(i) };
+            let place = if tile.rows_reduced { 0 } else { i };
+            if tile.columns_reduced {
+                let mean = self.means[place];
+                part.m2[place] += fold_map(row, |x| (x - mean).square(), |a, b| a + b);
+            } else {
+                let start = place * tile.columns;
+                add_squares(&mut part.m2[start..], row, &self.means[start..]);
             }
         }
         self.carry.push(part, &mut self.spare, Part::merge);
@@ -119,7 +124,7 @@ pub fn accumulator(dtype: DType) -> Box<dyn Accumulate> {
         Box::new(Moments::<T> {
             carry: Carry::default(),
             spare: Vec::new(),
-            squares: Vec::new(),
+            means: Vec::new(),
             results: Default::default(),
             pointers: [std::ptr::null(); 3],
         })
@@ -138,7 +143,7 @@ pub fn merge_moments(moments: &Block, axes: &[usize]) -> Result<Block> {
             let part = |start: usize, count: usize| moments.slice_axis(axis, Range { start, step: 1, count });
             let half = len / 2;
             let merged = merge_two(&part(0, half), &part(half, half))?;
-            moments = if len % 2 == 0 { merged } else { concatenate(&[merged, part(len - 1, 1)], axis)? };
+            moments = if len.is_multiple_of(2) { merged } else { concatenate(&[merged, part(len - 1, 1)], axis)? };
         }
     }
     Ok(moments)

@@ -158,3 +158,12 @@ fn powers_by_small_whole_numbers_are_products() {
         }
     }
 }
+
+#[test]
+fn results_beyond_the_cache_are_the_same() {
+    let n = (16 << 20) / 8 + 37;
+    let elements: Vec<f64> = (0..n).map(|i| i as f64).collect();
+    let block = Block::from_slice(&[n], &elements);
+    let result = elementwise::binary(Binary::Add, &block, Operand::Number(Value::Int(1))).unwrap();
+    assert!(result.as_slice::<f64>().unwrap().iter().zip(&elements).all(|(a, b)| *a == b + 1.0));
+}

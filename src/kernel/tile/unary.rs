@@ -96,9 +96,12 @@ fn floats(op: Unary, dtype: DType) -> Option<Kernel> {
         Cosh => scalar!(|x, T| x.cosh()),
         Tanh => scalar!(|x, T| x.tanh()),
         // The standard library computes these three from logarithms and loses digits; C's do not.
-        Arcsinh => scalar!(|x, T| libm::asinh(x.into()) as T),
-        Arccosh => scalar!(|x, T| libm::acosh(x.into()) as T),
-        Arctanh => scalar!(|x, T| libm::atanh(x.into()) as T),
+        Arcsinh if dtype == DType::F32 => scalar1(|x: f32| libm::asinhf(x)),
+        Arcsinh => scalar1(|x: f64| libm::asinh(x)),
+        Arccosh if dtype == DType::F32 => scalar1(|x: f32| libm::acoshf(x)),
+        Arccosh => scalar1(|x: f64| libm::acosh(x)),
+        Arctanh if dtype == DType::F32 => scalar1(|x: f32| libm::atanhf(x)),
+        Arctanh => scalar1(|x: f64| libm::atanh(x)),
         Spacing => scalar!(|x, T| x.spacing()),
         Angle => scalar!(|x, T| (0.0 as T).atan2(x)),
         Positive | Real | Conjugate | Invert => return None,
@@ -111,6 +114,9 @@ mod libm {
         pub safe fn asinh(x: f64) -> f64;
         pub safe fn acosh(x: f64) -> f64;
         pub safe fn atanh(x: f64) -> f64;
+        pub safe fn asinhf(x: f32) -> f32;
+        pub safe fn acoshf(x: f32) -> f32;
+        pub safe fn atanhf(x: f32) -> f32;
     }
 }
 

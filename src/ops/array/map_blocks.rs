@@ -6,7 +6,7 @@ use crate::kernel::create;
 use crate::op::chunking::{Bounds, show};
 use crate::op::layers::{self, Parents, Plan, call, dtype_value, ints, recut};
 use crate::op::{Given, Kind, Op, Operand, Token, infer};
-use crate::text::{Error, Result};
+use crate::text::{Code, Error, Result};
 use std::sync::Arc;
 
 pub static OPS: &[Op] = &[Op {
@@ -109,7 +109,10 @@ fn tried(args: &Args, function: &Value, operands: &[Operand]) -> Result<DType> {
     let unknown = |why: String| {
         err!(Type, "the dtype of the function's results is not known: {why}").help("name it: `:dtype :float64`")
     };
-    let failed = |e: Error| unknown(format!("on blocks of a single element it fails with \"{}\"", e.message()));
+    let failed = |e: Error| match e.code() {
+        Code::Interrupted => e,
+        _ => unknown(format!("on blocks of a single element it fails with \"{}\"", e.message())),
+    };
     match args.host.apply(function, &blocks, args.span).map_err(failed)? {
         Value::Block(b) => Ok(b.dtype()),
         number if number.number_kind().is_some() => Ok(create::from_value(&number, None)?.dtype()),

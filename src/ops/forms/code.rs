@@ -19,14 +19,6 @@ const fn op(
 }
 
 pub static OPS: &[Op] = &[
-    op(
-        "(import path :as nil)",
-        "Evaluates a file, once, and makes its names known here: as they are, or as `prefix/name`.\n\
-         The path is relative to the file that imports.",
-        import,
-        &[],
-        &["def"],
-    ),
     op("(eval form)", "Evaluates a form.", eval, &[("(eval '(+ 1 2))", "3")], &["quote"]),
     op(
         "(expand form)",
@@ -69,13 +61,6 @@ pub static OPS: &[Op] = &[
 fn interpreter<'a>(args: &Args<'a>) -> Result<&'a Interpreter> {
     let name = &args.function.name;
     args.host.as_any().downcast_ref().ok_or_else(|| err!(Internal, "`{name}` needs an interpreter"))
-}
-
-fn import(args: Args) -> Result<Value> {
-    let path = args.text("path")?;
-    let prefix = args.name_or_nil("as")?;
-    interpreter(&args)?.import(&path, prefix.as_deref(), args.span)?;
-    Ok(Value::Nil)
 }
 
 fn form(args: &Args) -> Task {

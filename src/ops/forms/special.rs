@@ -115,6 +115,13 @@ pub static OPS: &[Op] = &[
         &[("(compute (delay (+ 1 (delay (* 2 3)))))", "7")],
         &["deftask"],
     ),
+    form(
+        "(import path :as nil)",
+        "Evaluates a file, once, and makes its names known here: as they are, or as `prefix/name` with `:as prefix`.\n\
+         The path is relative to the file that imports.",
+        &[],
+        &["def"],
+    ),
     form("(doc name)", "The usage and docstring of a name.", &[], &["source", "apropos"]),
     form("(source name)", "The text that defined a name.", &[], &["doc"]),
 ];

@@ -1,0 +1,116 @@
+//! The interpreter beside CPython, in one run: `cargo bench --bench interpreter`.
+//!
+//! A word chooses programs, `-- fib`; `DSK_BENCH_ALONE=1` leaves CPython out.
+//!
+//! Each program is said in dsk and in Python, run several times by each, and the fastest runs are compared.
+
+use dsk::eval::Interpreter;
+use std::fmt::Write;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+struct Program {
+    name: &'static str,
+    /// Defined once.
+    setup: &'static str,
+    dsk: &'static str,
+    python: &'static str,
+}
+
+const WORDS: usize = 180_000;
+
+const PROGRAMS: &[Program] = &[
+    Program {
+        name: "fib 30",
+        setup: "(defn fib [n] (if (< n 2) n (+ (fib (- n 1)) (fib (- n 2)))))",
+        dsk: "(fib 30)",
+        python: "def fib(n):\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\ndef run(text):\n    return fib(30)",
+    },
+    Program {
+        name: "loop 1e7",
+        setup: "",
+        dsk: "(loop [i 0 s 0] (if (< i 10000000) (recur (+ i 1) (+ s i)) s))",
+        python: "def run(text):\n    i = s = 0\n    while i < 10000000:\n        s += i\n        i += 1\n    return s",
+    },
+    Program {
+        name: "split and count",
+        setup: "",
+        dsk: "(count (reduce (fn [counts word] (assoc counts word (+ 1 (get counts word 0)))) {} (str/split text)))",
+        python: "def run(text):\n    counts = {}\n    for word in text.split():\n        counts[word] = counts.get(word, 0) + 1\n    return len(counts)",
+    },
+    Program {
+        name: "mapped lambda 1e6",
+        setup: "",
+        dsk: "(sum (map #(+ (* % %) 1) (range 1000000)))",
+        python: "def run(text):\n    return sum(map(lambda x: x * x + 1, range(1000000)))",
+    },
+];
+
+const ROUNDS: usize = 5;
+
+fn words() -> String {
+    let mut text = String::new();
+    let mut state = 1u64;
+    for _ in 0..WORDS {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        write!(text, "w{} ", (state >> 33) % 20_000).expect("writing to a string");
+    }
+    text
+}
+
+fn dsk(program: &Program, text: &str) -> Result<(String, Duration), String> {
+    let registry = dsk::ops::registry().map_err(|e| e.to_string())?;
+    let interpreter = Interpreter::new(registry).map_err(|e| e.to_string())?;
+    interpreter.define("text", text.into());
+    interpreter.eval_source("setup", program.setup).map_err(|e| e.to_string())?;
+    let mut best = Duration::MAX;
+    let mut result = String::new();
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let value = interpreter.eval_source("bench", program.dsk).map_err(|e| e.to_string())?;
+        best = best.min(start.elapsed());
+        result = format!("{value:?}");
+    }
+    Ok((result, best))
+}
+
+fn python(program: &Program, text: &str) -> Option<(String, Duration)> {
+    let file = std::env::temp_dir().join(format!("dsk-bench-{}.txt", std::process::id()));
+    std::fs::write(&file, text).ok()?;
+    let script = format!(
+        "import time\n{}\ntext = open({:?}).read()\nbest = 1e9\nfor _ in range({ROUNDS}):\n    start = time.perf_counter()\n    \
+         result = run(text)\n    best = min(best, time.perf_counter() - start)\nprint(result, best)",
+        program.python,
+        file.display()
+    );
+    let output = Command::new("python3").args(["-c", &script]).output().ok();
+    std::fs::remove_file(&file).ok();
+    let output = String::from_utf8(output?.stdout).ok()?;
+    let (result, seconds) = output.trim().rsplit_once(' ')?;
+    Some((result.to_string(), Duration::from_secs_f64(seconds.parse().ok()?)))
+}
+
+fn main() {
+    let text = words();
+    println!("{:<20}{:>12}{:>12}{:>10}", "", "dsk", "CPython", "ratio");
+    let words: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let alone = std::env::var_os("DSK_BENCH_ALONE").is_some();
+    for program in PROGRAMS.iter().filter(|p| words.iter().all(|w| p.name.contains(w))) {
+        let (result, ours) = match dsk(program, &text) {
+            Ok(done) => done,
+            Err(error) => {
+                println!("{:<20}{error}", program.name);
+                continue;
+            }
+        };
+        let ms = |d: Duration| format!("{:.1} ms", d.as_secs_f64() * 1e3);
+        match (!alone).then(|| python(program, &text)).flatten() {
+            Some((expected, theirs)) => {
+                assert_eq!(result, expected, "{}: the two disagree", program.name);
+                let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
+                println!("{:<20}{:>12}{:>12}{:>9.1}x", program.name, ms(ours), ms(theirs), ratio);
+            }
+            None => println!("{:<20}{:>12}{:>12}", program.name, ms(ours), "-"),
+        }
+    }
+}
