@@ -7,21 +7,38 @@
 //! ```
 //!
 //! Results between the calls of one task are never kept, and elementwise calls nested in each other run as one pass over
-//! memory. A task that takes several blocks of a layer stays apart from it: those blocks can be made at the same time.
+//! memory. A task that takes several blocks of a layer stays apart from it: those blocks can be made at the same time. So does a
+//! task that needs several dear results (the sums of two chains of products, what two functions return): nested, they would be
+//! made one after the other and held together. A chain of products whose factors are computed blocks stays a chain of tasks for the
+//! same reason, so that one pair of factors is held at a time and not all of them.
 
 use super::nest::{self, Edges, Uses};
 use super::{Goal, Pass};
-use crate::data::Graph;
+use crate::data::{Cost, Graph};
 
 pub static PASS: Pass = Pass { name: "fuse", run };
 
 fn run(graph: &Graph, goal: &Goal) -> Graph {
     let edges = Edges::of(graph);
+    let dear = dear(graph, &edges);
     nest::dissolve(graph, &mut |n, layer| {
         let [consumer] = edges.consumers[n][..] else { return false };
         let is_parent = |p: usize| edges.parents[consumer].get(p) == Some(&n);
+        let beside_dear = dear[n] && edges.parents[consumer].iter().any(|&p| p != n && dear[p]);
         !goal.wants(layer)
+            && !beside_dear
             && nest::calls(layer) <= super::MOST_CALLS
             && Uses::of(&graph.layers[consumer], layer, &is_parent).once
     })
+}
+
+/// Which layers' tasks are dear, or would be with what may go into them.
+fn dear(graph: &Graph, edges: &Edges) -> Vec<bool> {
+    let mut dear: Vec<bool> = Vec::with_capacity(graph.layers.len());
+    for (n, layer) in graph.layers.iter().enumerate() {
+        let own = matches!(layer.cost, Cost::Dear | Cost::Unknown);
+        let taken_in = |&p: &usize| dear[p] && edges.consumers[p].len() == 1;
+        dear.push(own || edges.parents[n].iter().filter(|p| taken_in(p)).count() == 1);
+    }
+    dear
 }

@@ -55,8 +55,8 @@ pub static OPS: &[Op] = &[
     Op {
         usage: "(complex re :im 0.0)",
         doc: "The complex number of a real and an imaginary part; of arrays, element by element.",
-        examples: &[("(complex 1 -2)", "1-2j")],
-        see: &["real", "imag"],
+        examples: &[("(complex 1 -2)", "1-2j"), ("(complex 3)", "3+0j")],
+        see: &["float", "real", "imag"],
         cost: Cost::Cheap,
         kind: Kind::Lazy(|args| super::array_call(args, complex)),
     },
@@ -99,16 +99,15 @@ fn clip(mut args: Args) -> Result<Value> {
         let x = if matches!(lo, Value::Nil) { x } else { apply_binary(Binary::Maximum, x, lo, span)? };
         return if matches!(hi, Value::Nil) { Ok(x) } else { apply_binary(Binary::Minimum, x, hi, span) };
     }
-    let nils = (matches!(lo, Value::Nil), matches!(hi, Value::Nil));
-    let (name, values, expr): (_, Vec<Value>, fn(&[Expr]) -> Expr) = match nils {
-        (false, false) => {
-            ("clip", vec![x, lo, hi], |x| Expr::clip(x[0].clone(), Some(x[1].clone()), Some(x[2].clone())))
-        }
-        (false, true) => (Binary::Maximum.name(), vec![x, lo], |x| Expr::clip(x[0].clone(), Some(x[1].clone()), None)),
-        (true, false) => (Binary::Minimum.name(), vec![x, hi], |x| Expr::clip(x[0].clone(), None, Some(x[1].clone()))),
-        (true, true) => return Ok(x),
-    };
-    apply(name, values.into_iter().map(Operand::take).collect::<Result<_>>()?, span, expr)
+    let bounded = |v: &Value| !matches!(v, Value::Nil);
+    if bounded(&lo) && bounded(&hi) {
+        let operands = [x, lo, hi].into_iter().map(Operand::take).collect::<Result<_>>()?;
+        return apply("clip", operands, span, |x| Expr::clip(x[0].clone(), Some(x[1].clone()), Some(x[2].clone())));
+    }
+    if bounded(&lo) {
+        return apply_binary(Binary::Maximum, x, lo, span);
+    }
+    if bounded(&hi) { apply_binary(Binary::Minimum, x, hi, span) } else { Ok(x) }
 }
 
 fn round(mut args: Args) -> Result<Value> {

@@ -76,7 +76,7 @@ fn target(spec: &Value, own: &[usize]) -> Result<Dims> {
     let known = known.ok_or_else(mismatch)?;
     let rest = match open {
         0 if known == len => 0,
-        1 if known > 0 && len % known == 0 => len / known,
+        1 if known > 0 && len.is_multiple_of(known) => len / known,
         _ => return Err(mismatch()),
     };
     Ok(sizes.iter().map(|&n| if n < 0 { rest } else { n as usize }).collect())
@@ -143,7 +143,7 @@ fn best_cut(own: &[usize], out: &[usize], target: usize) -> Cut {
         let run = (s * own[a]).min(t * out[b]);
         let unit = s / gcd(s, t) * t;
         // Runs of the side that is cut deeper must hold whole blocks of the other side.
-        if unit == 0 || run % unit != 0 {
+        if unit == 0 || !run.is_multiple_of(unit) {
             continue;
         }
         let block = (target / unit).max(1) * unit;
@@ -201,7 +201,8 @@ pub fn reshape_lazy(array: &Array, shape: &[usize], span: Span) -> Result<Array>
     }
     let groups = groups(&own, shape);
     let limit = AUTO_BYTES / array.dtype.size();
-    let (mut own_cuts, mut out_cuts): (Vec<Arc<[usize]>>, Vec<Arc<[usize]>>) = (Vec::new(), Vec::new());
+    let mut own_cuts: Vec<Arc<[usize]>> = Vec::new();
+    let mut out_cuts: Vec<Arc<[usize]>> = Vec::new();
     for group in &groups {
         let (from, to) = (&own[group.own.clone()], &shape[group.out.clone()]);
         let now = &array.chunks.axes()[group.own.clone()];
@@ -223,7 +224,7 @@ pub fn reshape_lazy(array: &Array, shape: &[usize], span: Span) -> Result<Array>
             // Blocks that are runs already stay, where their ends suit the result's first axis.
             let first = to.iter().position(|&n| n != 1).unwrap_or(0);
             let after: usize = to[first + 1..].iter().product();
-            runs.iter().all(|n| *n > 0 && n % after == 0)
+            runs.iter().all(|n| *n > 0 && n.is_multiple_of(after))
         });
         match keep {
             Some(runs) => {

@@ -61,7 +61,7 @@ impl Small {
 
     fn computed(&self, value: &Value, config: &Config) -> Result<Value> {
         let cancel = AtomicBool::new(false);
-        Ok(crate::schedule::compute(self, &[value.clone()], &self.runtime, config, &cancel)?.remove(0))
+        Ok(crate::schedule::compute(self, std::slice::from_ref(value), &self.runtime, config, &cancel)?.remove(0))
     }
 }
 
@@ -382,7 +382,7 @@ proptest! {
 
 fn graph(text: &str) -> Vec<(String, String)> {
     let Ok(Value::Array(array)) = Small::new().text(text) else { panic!("{text} is no lazy array") };
-    let tasks = Graph::of(&[array.layer.clone()]).tasks();
+    let tasks = Graph::of(std::slice::from_ref(&array.layer)).tasks();
     let text = |v: Task| crate::read::print(&Value::Code(Arc::new(v))).trim_start_matches('\'').to_string();
     tasks.into_iter().map(|(key, task)| (key.to_string(), text(task))).collect()
 }
@@ -419,4 +419,27 @@ fn a_graph_prints_as_the_lisp_that_it_is() {
     };
     let tasks: Vec<String> = tasks.iter().map(|(key, task)| format!("{} {}", short(key), short(task))).collect();
     insta::assert_snapshot!(tasks.join("\n"));
+}
+
+/// Keys left of an expression's graph after the passes.
+fn optimized(text: &str) -> usize {
+    let Ok(Value::Graph(graph)) = Small::new().text(&format!("(optimize {text})")) else { panic!("{text}") };
+    graph.len()
+}
+
+#[test]
+fn products_stream() {
+    let a = "(random/random [12 8] :seed 1 :chunks [2 2])";
+    let b = "(random/random [12 8] :seed 2 :chunks [2 2])";
+    // 16 blocks of the result, each one task that makes its factors as it needs them.
+    assert_eq!(optimized(&format!("(dot (transpose {a}) {b})")), 16);
+    // Few blocks of the result: the six products go into three chains, whose sums are one more task.
+    assert_eq!(
+        optimized("(dot (random/random [6 60] :seed 1 :chunks [6 10]) (random/random [60] :seed 2 :chunks 10))"),
+        4
+    );
+    // Factors that are dear to make are made once, by tasks of their own, and the chain does not wait for all of them.
+    let dear = format!("(dot {a} (transpose {a}))");
+    let chain = optimized(&format!("(dot {dear} {dear})"));
+    assert_eq!(chain, 36 + 36 * 6);
 }

@@ -1,6 +1,9 @@
 //! Ops on text.
 
+pub mod convert;
+pub mod strings;
+
 use crate::op::Op;
 
 /// In documentation order.
-pub static OPS: &[&[Op]] = &[];
+pub static OPS: &[&[Op]] = &[convert::OPS, strings::OPS];

@@ -1,0 +1,438 @@
+//! `str/…`: Python's methods of strings, the string first. Positions and widths count characters.
+
+use super::convert::display;
+use crate::data::{Args, Str, Value};
+use crate::err;
+use crate::op;
+use crate::op::sequence::{character, check_len};
+use crate::op::{Kind, Op};
+use crate::text::Result;
+
+/// A string to a string.
+macro_rules! change {
+    ($usage:literal, $doc:literal, $code:literal => $result:literal, |$s:ident| $change:expr) => {
+        op!(
+            Kind::Now(|args| {
+                let $s = args.text("s")?;
+                Ok(Value::from($change))
+            }),
+            $usage,
+            $doc,
+            [$code => $result],
+            []
+        )
+    };
+}
+
+/// Whether all characters are of a kind, and there is one.
+macro_rules! all {
+    ($usage:literal, $doc:literal, $code:literal => $result:literal, |$c:ident| $test:expr) => {
+        op!(
+            Kind::Now(|args| {
+                let s = args.text("s")?;
+                Ok(Value::Bool(!s.is_empty() && s.chars().all(|$c| $test)))
+            }),
+            $usage,
+            $doc,
+            [$code => $result],
+            []
+        )
+    };
+}
+
+pub static OPS: &[Op] = &[
+    change!("(str/upper s)", "In capitals.", "(str/upper \"aé\")" => "\"AÉ\"", |s| s.to_uppercase()),
+    change!("(str/lower s)", "In small letters.", "(str/lower \"AÉ\")" => "\"aé\"", |s| s.to_lowercase()),
+    change!("(str/capitalize s)", "The first letter a capital, the others small.",
+        "(str/capitalize \"hELLO\")" => "\"Hello\"", |s| capitalized(&s)),
+    change!("(str/title s)", "The first letter of every word a capital, the others small.",
+        "(str/title \"hello wORLD\")" => "\"Hello World\"", |s| titled(&s)),
+    change!("(str/swapcase s)", "Capitals small and small letters capitals.", "(str/swapcase \"aB\")" => "\"Ab\"", |s| swapped(&s)),
+    change!("(str/reverse s)", "The characters from last to first.", "(str/reverse \"abc\")" => "\"cba\"",
+        |s| s.chars().rev().collect::<String>()),
+    op!(Kind::Now(strip), "(str/strip s :chars nil)", "Without white space at both ends; or without any of `:chars`.",
+        ["(str/strip \"  a \")" => "\"a\"", "(str/strip \"xxaxy\" \"xy\")" => "\"a\""], ["str/lstrip", "str/rstrip"]),
+    op!(Kind::Now(lstrip), "(str/lstrip s :chars nil)", "Without white space, or any of `:chars`, at the start.",
+        ["(str/lstrip \"  a \")" => "\"a \""], ["str/strip"]),
+    op!(Kind::Now(rstrip), "(str/rstrip s :chars nil)", "Without white space, or any of `:chars`, at the end.",
+        ["(str/rstrip \"a\\n\")" => "\"a\""], ["str/strip"]),
+    op!(Kind::Now(removeprefix), "(str/removeprefix s prefix)", "Without a prefix, where it begins with it.",
+        ["(str/removeprefix \"abc\" \"a\")" => "\"bc\""], ["str/removesuffix"]),
+    op!(Kind::Now(removesuffix), "(str/removesuffix s suffix)", "Without a suffix, where it ends with it.",
+        ["(str/removesuffix \"a.txt\" \".txt\")" => "\"a\""], ["str/removeprefix"]),
+    op!(Kind::Now(split), "(str/split s :sep nil :maxsplit -1)",
+        "The parts between separators, a string or a regular expression; without one, the words between white space. With \
+         `:maxsplit`, that many cuts at most.",
+        ["(str/split \" a  b \")" => "[\"a\" \"b\"]", "(str/split \"a,,b\" \",\")" => "[\"a\" \"\" \"b\"]",
+         "(str/split \"a b c\" :maxsplit 1)" => "[\"a\" \"b c\"]"],
+        ["str/rsplit", "str/join", "str/partition", "re/split"]),
+    op!(Kind::Now(rsplit), "(str/rsplit s :sep nil :maxsplit -1)", "As `str/split`, with `:maxsplit` counted from the end.",
+        ["(str/rsplit \"a.b.c\" \".\" 1)" => "[\"a.b\" \"c\"]"], ["str/split"]),
+    op!(Kind::Now(splitlines), "(str/splitlines s :keepends false)", "The lines, without their ends unless `:keepends` is true.",
+        ["(str/splitlines \"a\\nb\\r\\n\")" => "[\"a\" \"b\"]"], ["str/split"]),
+    op!(Kind::Now(join), "(str/join sep coll)", "The elements as text, with `sep` between them.",
+        ["(str/join \", \" [1 \"b\" :c])" => "\"1, b, :c\""], ["str/split", "str", "interpose"]),
+    op!(Kind::Now(replace), "(str/replace s old new :count -1)", "Every `old` replaced by `new`, or the first `:count` of them.",
+        ["(str/replace \"aba\" \"a\" \"x\")" => "\"xbx\"", "(str/replace \"aba\" \"a\" \"x\" 1)" => "\"xba\""], ["re/replace"]),
+    op!(Kind::Now(startswith), "(str/startswith s prefix)", "Whether it begins with a string, or with one of a list.",
+        ["(str/startswith \"abc\" \"ab\")" => "true", "(str/startswith \"abc\" [\"x\" \"a\"])" => "true"], ["str/endswith"]),
+    op!(Kind::Now(endswith), "(str/endswith s suffix)", "Whether it ends with a string, or with one of a list.",
+        ["(str/endswith \"a.gz\" \".gz\")" => "true"], ["str/startswith"]),
+    op!(Kind::Now(contains), "(str/contains s part)", "Whether it holds the part.",
+        ["(str/contains \"abc\" \"bc\")" => "true"], ["str/find", "contains?"]),
+    op!(Kind::Now(find), "(str/find s part)", "Where the part first begins; -1 where it is not there.",
+        ["(str/find \"añb\" \"b\")" => "2", "(str/find \"a\" \"x\")" => "-1"], ["str/rfind", "str/index", "index-of"]),
+    op!(Kind::Now(rfind), "(str/rfind s part)", "Where the part last begins; -1 where it is not there.",
+        ["(str/rfind \"aba\" \"a\")" => "2"], ["str/find"]),
+    op!(Kind::Now(index), "(str/index s part)", "Where the part first begins; `dsk::value` where it is not there.",
+        ["(str/index \"abc\" \"c\")" => "2"], ["str/find"]),
+    op!(Kind::Now(count), "(str/count s part)", "How often the part is there, without overlaps.",
+        ["(str/count \"banana\" \"an\")" => "2"], ["str/find", "count"]),
+    op!(Kind::Now(partition), "(str/partition s sep)", "What is before the first separator, the separator, and what is after.",
+        ["(str/partition \"k=v=w\" \"=\")" => "[\"k\" \"=\" \"v=w\"]", "(str/partition \"k\" \"=\")" => "[\"k\" \"\" \"\"]"],
+        ["str/rpartition", "str/split"]),
+    op!(Kind::Now(rpartition), "(str/rpartition s sep)", "What is before the last separator, the separator, and what is after.",
+        ["(str/rpartition \"a/b/c\" \"/\")" => "[\"a/b\" \"/\" \"c\"]"], ["str/partition"]),
+    op!(Kind::Now(zfill), "(str/zfill s width)", "With zeros before it, after a sign, up to a width.",
+        ["(str/zfill \"-7\" 4)" => "\"-007\""], ["str/rjust", "format"]),
+    op!(Kind::Now(ljust), "(str/ljust s width :fill \" \")", "With a character after it, up to a width.",
+        ["(str/ljust \"a\" 3 \".\")" => "\"a..\""], ["str/rjust", "str/center"]),
+    op!(Kind::Now(rjust), "(str/rjust s width :fill \" \")", "With a character before it, up to a width.",
+        ["(str/rjust \"a\" 3)" => "\"  a\""], ["str/ljust", "str/zfill"]),
+    op!(Kind::Now(center), "(str/center s width :fill \" \")", "With a character on both sides, up to a width.",
+        ["(str/center \"a\" 3 \"*\")" => "\"*a*\""], ["str/ljust"]),
+    op!(Kind::Now(repeat), "(str/repeat s n)", "`n` times one after the other.", ["(str/repeat \"ab\" 2)" => "\"abab\""], ["repeat"]),
+    op!(Kind::Now(chars), "(str/chars s)", "The characters, each as a string.", ["(str/chars \"añ\")" => "[\"a\" \"ñ\"]"], ["vec", "ord"]),
+    op!(Kind::Now(length), "(str/length s)", "How many characters there are.", ["(str/length \"añ\")" => "2"], ["count"]),
+    all!("(str/isdigit s)", "Whether there are digits only.", "(str/isdigit \"12\")" => "true", |c| c.is_ascii_digit()),
+    all!("(str/isalpha s)", "Whether there are letters only.", "(str/isalpha \"aé\")" => "true", |c| c.is_alphabetic()),
+    all!("(str/isalnum s)", "Whether there are letters and digits only.", "(str/isalnum \"a1\")" => "true", |c| c.is_alphanumeric()),
+    all!("(str/isspace s)", "Whether there is white space only.", "(str/isspace \" \\t\")" => "true", |c| c.is_whitespace()),
+    op!(Kind::Now(isupper), "(str/isupper s)", "Whether all letters are capitals, and there is one.",
+        ["(str/isupper \"A1\")" => "true"], ["str/upper"]),
+    op!(Kind::Now(islower), "(str/islower s)", "Whether all letters are small, and there is one.",
+        ["(str/islower \"a1\")" => "true"], ["str/lower"]),
+];
+
+fn capitalized(s: &str) -> String {
+    let mut chars = s.chars();
+    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars.as_str().to_lowercase().chars()).collect())
+}
+
+fn titled(s: &str) -> String {
+    let mut in_word = false;
+    let mut out = String::with_capacity(s.len());
+    for c in s.chars() {
+        if in_word {
+            out.extend(c.to_lowercase())
+        } else {
+            out.extend(c.to_uppercase())
+        }
+        in_word = c.is_alphabetic();
+    }
+    out
+}
+
+fn swapped(s: &str) -> String {
+    let swap = |c: char| if c.is_uppercase() { c.to_lowercase().to_string() } else { c.to_uppercase().to_string() };
+    s.chars().map(swap).collect()
+}
+
+/// A part of a string as a value; the string itself where it is all of it.
+fn part(whole: &Str, part: &str) -> Value {
+    if part.len() == whole.len() { Value::Str(whole.clone()) } else { Value::from(part) }
+}
+
+fn stripped(args: &Args, start: bool, end: bool) -> Result<Value> {
+    let s = args.text("s")?;
+    let chars = args.text_or_nil("chars")?;
+    let drop = |c: char| chars.as_ref().map_or_else(|| c.is_whitespace(), |chars| chars.contains(c));
+    let mut rest = s.as_str();
+    if start {
+        rest = rest.trim_start_matches(drop);
+    }
+    if end {
+        rest = rest.trim_end_matches(drop);
+    }
+    Ok(part(&s, rest))
+}
+
+fn strip(args: Args) -> Result<Value> {
+    stripped(&args, true, true)
+}
+
+fn lstrip(args: Args) -> Result<Value> {
+    stripped(&args, true, false)
+}
+
+fn rstrip(args: Args) -> Result<Value> {
+    stripped(&args, false, true)
+}
+
+fn removeprefix(args: Args) -> Result<Value> {
+    let (s, prefix) = (args.text("s")?, args.text("prefix")?);
+    Ok(part(&s, s.strip_prefix(prefix.as_str()).unwrap_or(&s)))
+}
+
+fn removesuffix(args: Args) -> Result<Value> {
+    let (s, suffix) = (args.text("s")?, args.text("suffix")?);
+    Ok(part(&s, s.strip_suffix(suffix.as_str()).unwrap_or(&s)))
+}
+
+fn texts<'a>(parts: impl Iterator<Item = &'a str>) -> Value {
+    Value::list(parts.map(Value::from).collect())
+}
+
+/// How many cuts at most; a negative number is no limit.
+fn most(args: &Args, param: &str) -> Result<usize> {
+    Ok(usize::try_from(args.int(param)?).unwrap_or(usize::MAX))
+}
+
+/// The separator, which is not empty.
+fn separator(args: &Args) -> Result<Str> {
+    let sep = args.text("sep")?;
+    if sep.is_empty() {
+        return Err(err!(Value, "{}: the separator is empty", args.function.name)
+            .label(args.span, "in this call")
+            .help("`(str/chars s)` gives the characters"));
+    }
+    Ok(sep)
+}
+
+fn split(args: Args) -> Result<Value> {
+    let (s, cuts) = (args.text("s")?, most(&args, "maxsplit")?);
+    match args.value("sep") {
+        Value::Nil if cuts == usize::MAX => Ok(texts(s.split_whitespace())),
+        Value::Nil => {
+            let mut parts = Vec::new();
+            let mut rest = s.trim_start();
+            while !rest.is_empty() {
+                let end = if parts.len() < cuts { rest.find(char::is_whitespace) } else { None };
+                let (word, after) = end.map_or((rest, ""), |at| rest.split_at(at));
+                parts.push(Value::from(if end.is_none() && parts.len() == cuts { word.trim_end() } else { word }));
+                rest = after.trim_start();
+            }
+            Ok(Value::list(parts))
+        }
+        Value::Regex(regex) => Ok(texts(regex.splitn(&s, cuts.saturating_add(1)))),
+        _ => {
+            let sep = separator(&args)?;
+            Ok(match (cuts, sep.as_bytes()) {
+                // A single byte is found fastest.
+                (usize::MAX, [byte]) => texts(s.split(char::from(*byte))),
+                (usize::MAX, _) => texts(s.split(sep.as_str())),
+                _ => texts(s.splitn(cuts + 1, sep.as_str())),
+            })
+        }
+    }
+}
+
+fn rsplit(args: Args) -> Result<Value> {
+    let (s, cuts) = (args.text("s")?, most(&args, "maxsplit")?);
+    let mut parts: Vec<Value> = Vec::new();
+    if args.is_nil("sep") {
+        let mut rest = s.trim_end();
+        while !rest.is_empty() {
+            let cut = if parts.len() < cuts { rest.rfind(char::is_whitespace) } else { None };
+            let Some(at) = cut else {
+                parts.push(Value::from(rest.trim_start()));
+                break;
+            };
+            let width = rest[at..].chars().next().map_or(1, char::len_utf8);
+            parts.push(Value::from(&rest[at + width..]));
+            rest = rest[..at].trim_end();
+        }
+        parts.retain(|p| p.as_text() != Some(""));
+    } else {
+        let sep = separator(&args)?;
+        parts.extend(s.rsplitn(cuts.saturating_add(1), sep.as_str()).map(Value::from));
+    }
+    parts.reverse();
+    Ok(Value::list(parts))
+}
+
+fn splitlines(args: Args) -> Result<Value> {
+    let (s, keep) = (args.text("s")?, args.bool("keepends")?);
+    let mut lines = Vec::new();
+    let mut rest = s.as_str();
+    let ends = ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+    while let Some(at) = rest.find(ends) {
+        let after = &rest[at..];
+        let width = if after.starts_with("\r\n") { 2 } else { after.chars().next().map_or(1, char::len_utf8) };
+        lines.push(Value::from(&rest[..if keep { at + width } else { at }]));
+        rest = &rest[at + width..];
+    }
+    if !rest.is_empty() {
+        lines.push(Value::from(rest));
+    }
+    Ok(Value::list(lines))
+}
+
+fn join(mut args: Args) -> Result<Value> {
+    let sep = args.text("sep")?;
+    let items = args.seq("coll")?;
+    let mut all = String::new();
+    for (n, item) in items.iter().enumerate() {
+        if n > 0 {
+            all.push_str(&sep);
+        }
+        match item {
+            Value::Str(text) => all.push_str(text),
+            other => all.push_str(&display(other)),
+        }
+    }
+    Ok(all.into())
+}
+
+fn replace(args: Args) -> Result<Value> {
+    let (s, old, new) = (args.text("s")?, args.text("old")?, args.text("new")?);
+    let count = most(&args, "count")?;
+    if old.is_empty() || new.len() > old.len() {
+        let times = s.matches(old.as_str()).count().min(count);
+        check_len(s.len().saturating_add(times.saturating_mul(new.len())) / 16)?;
+    }
+    Ok(s.replacen(old.as_str(), &new, count).into())
+}
+
+/// Whether the test holds of the string, or of one of a list of strings.
+fn one_of(args: &Args, param: &str, test: impl Fn(&str) -> bool) -> Result<Value> {
+    let all = match args.value(param) {
+        Value::List(items) => items.to_vec(),
+        single => vec![single.clone()],
+    };
+    for item in &all {
+        match item {
+            Value::Str(text) if test(text) => return Ok(Value::Bool(true)),
+            Value::Str(_) => {}
+            other => return Err(args.wrong_value(param, other, "a string or a list of strings")),
+        }
+    }
+    Ok(Value::Bool(false))
+}
+
+fn startswith(args: Args) -> Result<Value> {
+    let s = args.text("s")?;
+    one_of(&args, "prefix", |prefix| s.starts_with(prefix))
+}
+
+fn endswith(args: Args) -> Result<Value> {
+    let s = args.text("s")?;
+    one_of(&args, "suffix", |suffix| s.ends_with(suffix))
+}
+
+fn contains(args: Args) -> Result<Value> {
+    let (s, part) = (args.text("s")?, args.text("part")?);
+    Ok(Value::Bool(s.contains(part.as_str())))
+}
+
+/// Characters before a byte.
+fn position(s: &str, at: Option<usize>) -> Option<i64> {
+    at.map(|at| s[..at].chars().count() as i64)
+}
+
+fn find(args: Args) -> Result<Value> {
+    let (s, part) = (args.text("s")?, args.text("part")?);
+    Ok(Value::Int(position(&s, s.find(part.as_str())).unwrap_or(-1)))
+}
+
+fn rfind(args: Args) -> Result<Value> {
+    let (s, part) = (args.text("s")?, args.text("part")?);
+    Ok(Value::Int(position(&s, s.rfind(part.as_str())).unwrap_or(-1)))
+}
+
+fn index(args: Args) -> Result<Value> {
+    let (s, part) = (args.text("s")?, args.text("part")?);
+    position(&s, s.find(part.as_str())).map(Value::Int).ok_or_else(|| {
+        err!(Value, "str/index: the string does not hold {:?}", part.as_str())
+            .label(args.span, "in this call")
+            .help("`str/find` answers -1 then, `index-of` nil")
+    })
+}
+
+fn count(args: Args) -> Result<Value> {
+    let (s, part) = (args.text("s")?, args.text("part")?);
+    Ok(Value::from(s.matches(part.as_str()).count()))
+}
+
+fn three(a: &str, b: &str, c: &str) -> Value {
+    Value::list(vec![a.into(), b.into(), c.into()])
+}
+
+fn partition(args: Args) -> Result<Value> {
+    let (s, sep) = (args.text("s")?, separator(&args)?);
+    Ok(s.split_once(sep.as_str()).map_or_else(|| three(&s, "", ""), |(a, b)| three(a, &sep, b)))
+}
+
+fn rpartition(args: Args) -> Result<Value> {
+    let (s, sep) = (args.text("s")?, separator(&args)?);
+    Ok(s.rsplit_once(sep.as_str()).map_or_else(|| three("", "", &s), |(a, b)| three(a, &sep, b)))
+}
+
+/// What is missing up to a width, and the one character to fill with.
+fn missing(args: &Args, s: &str) -> Result<(usize, char)> {
+    let width = args.size("width")?;
+    check_len(width / 16)?;
+    let fill = args.text("fill")?;
+    let mut chars = fill.chars();
+    match (chars.next(), chars.next()) {
+        (Some(fill), None) => Ok((width.saturating_sub(s.chars().count()), fill)),
+        _ => Err(args.wrong("fill", "a string of one character")),
+    }
+}
+
+fn filled(before: usize, s: &str, after: usize, fill: char) -> Value {
+    let fill = |n: usize| std::iter::repeat_n(fill, n);
+    fill(before).chain(s.chars()).chain(fill(after)).collect::<String>().into()
+}
+
+fn ljust(args: Args) -> Result<Value> {
+    let s = args.text("s")?;
+    let (n, fill) = missing(&args, &s)?;
+    Ok(filled(0, &s, n, fill))
+}
+
+fn rjust(args: Args) -> Result<Value> {
+    let s = args.text("s")?;
+    let (n, fill) = missing(&args, &s)?;
+    Ok(filled(n, &s, 0, fill))
+}
+
+fn center(args: Args) -> Result<Value> {
+    let s = args.text("s")?;
+    let (n, fill) = missing(&args, &s)?;
+    // The odd one goes where Python puts it.
+    let before = n / 2 + (n & args.size("width")? & 1);
+    Ok(filled(before, &s, n - before, fill))
+}
+
+fn zfill(args: Args) -> Result<Value> {
+    let (s, width) = (args.text("s")?, args.size("width")?);
+    check_len(width / 16)?;
+    let zeros = "0".repeat(width.saturating_sub(s.chars().count()));
+    let sign = usize::from(s.starts_with(['+', '-']));
+    Ok(format!("{}{zeros}{}", &s[..sign], &s[sign..]).into())
+}
+
+fn repeat(args: Args) -> Result<Value> {
+    let (s, n) = (args.text("s")?, args.size("n")?);
+    check_len(s.len().saturating_mul(n) / 16)?;
+    Ok(s.repeat(n).into())
+}
+
+fn chars(args: Args) -> Result<Value> {
+    Ok(Value::list(args.text("s")?.chars().map(character).collect()))
+}
+
+fn length(args: Args) -> Result<Value> {
+    Ok(Value::from(args.text("s")?.chars().count()))
+}
+
+fn isupper(args: Args) -> Result<Value> {
+    let s = args.text("s")?;
+    Ok(Value::Bool(s.chars().any(char::is_uppercase) && !s.chars().any(char::is_lowercase)))
+}
+
+fn islower(args: Args) -> Result<Value> {
+    let s = args.text("s")?;
+    Ok(Value::Bool(s.chars().any(char::is_lowercase) && !s.chars().any(char::is_uppercase)))
+}
