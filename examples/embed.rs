@@ -34,7 +34,7 @@ pub fn main() -> Result<()> {
     engine.eval("(def temps (map-blocks celsius (rechunk measured [4 6 8])))")?;
     let by_hour: Array1<f64> = engine.eval_as(
         "(let [mean-at (fn [hour] (mean (temps (: hour nil 4))))]
-           (array [(mean-at 0) (mean-at 1) (mean-at 2) (mean-at 3)]))",
+           (stack [(mean-at 0) (mean-at 1) (mean-at 2) (mean-at 3)]))",
     )?;
     println!("mean by hour of the day: {by_hour:.2}");
     println!("tasks run: {}", if count.0.load(Relaxed) > 0 { "some" } else { "none" });

@@ -269,8 +269,7 @@ fn wait(child: &mut std::process::Child) -> bool {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_program_with_status_130() {
-    for program in ["(loop [] (recur))", ENDLESS]
-    {
+    for program in ["(loop [] (recur))", ENDLESS] {
         let program = format!("(print \"ready\") {program}");
         let mut child = dsk(&["-e", &program]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -308,7 +307,9 @@ fn progress_is_told_where_it_is_asked_for() {
     let mut line = String::new();
     BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
     assert!(line.starts_with("0 of 2 tasks, "), "{line}");
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success() && wait(&mut child));
+    assert!(
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success() && wait(&mut child)
+    );
 }
 
 #[test]

@@ -156,6 +156,18 @@ fn closures_run_on_many_threads() {
 }
 
 #[test]
+fn an_error_points_at_the_argument_at_fault() {
+    let interpreter = interpreter();
+    for (program, marked) in
+        [("(nth [1 2] \"x\")", "\"x\""), ("(defn f [] (nth [1 2] :k)) (f)", ":k"), ("(do (map 5 [1 2]))", "5")]
+    {
+        let error = interpreter.eval_source("argument", program).unwrap_err();
+        let span = error.span();
+        assert_eq!(&program[span.start as usize..span.end as usize], marked, "{error:?}");
+    }
+}
+
+#[test]
 fn closures_are_written_down_with_what_they_captured() {
     let interpreter = interpreter();
     for (program, source) in [

@@ -7,6 +7,7 @@
 use super::globals::Cell;
 use crate::data::{Signature, Str, Task, Value};
 use crate::text::Span;
+use rustc_hash::FxHashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -353,6 +354,23 @@ pub struct Definition {
     pub source: Arc<Task>,
 }
 
+/// An argument of a call, as it stands in the text.
+pub struct Argument {
+    /// The keyword before it, which may be its name.
+    pub keyword: Option<Str>,
+    pub span: Span,
+}
+
+/// Where the argument for a parameter stands, if that is certain.
+pub(super) fn argument_span(arguments: &[Argument], name: &str, position: usize) -> Option<Span> {
+    let named = arguments.iter().find(|a| a.keyword.as_deref() == Some(name)).map(|a| a.span);
+    named.or_else(|| {
+        // A keyword before it may be a name or a value: then nothing is certain.
+        let before = arguments.get(..=position)?;
+        before.iter().all(|a| a.keyword.is_none()).then(|| before[position].span)
+    })
+}
+
 /// A compiled function, without what a closure of it captured.
 pub struct Proto {
     pub name: Str,
@@ -361,6 +379,8 @@ pub struct Proto {
     pub code: Box<[Instr]>,
     /// The text behind each instruction.
     pub spans: Box<[Span]>,
+    /// The arguments of the calls in it, by the position of the call instruction.
+    pub arguments: FxHashMap<u32, Box<[Argument]>>,
     pub constants: Box<[Value]>,
     pub globals: Box<[Arc<Cell>]>,
     pub protos: Box<[Arc<Proto>]>,
@@ -398,6 +418,7 @@ impl Proto {
             doc: None,
             code: Box::default(),
             spans: Box::default(),
+            arguments: FxHashMap::default(),
             constants: Box::default(),
             globals: Box::default(),
             protos: Box::default(),

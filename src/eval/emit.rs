@@ -3,7 +3,7 @@
 //! Registers are handed out like a stack: variables and intermediate values take the next one and give it back at the
 //! end of their scope. An expression is told where its value is wanted, so that few values are moved.
 
-use super::code::{Captured, Definition, Instr, Proto, Reg};
+use super::code::{Argument, Captured, Definition, Instr, Proto, Reg};
 use super::globals::Cell;
 use super::liveness;
 use super::operator::Operator;
@@ -34,6 +34,7 @@ pub(super) fn emit(mut body: Body, head: Head) -> Result<Proto> {
         loops: Vec::new(),
         code: Vec::new(),
         spans: Vec::new(),
+        arguments: FxHashMap::default(),
         span,
         constants: Vec::new(),
         globals: Vec::new(),
@@ -62,6 +63,7 @@ pub(super) fn emit(mut body: Body, head: Head) -> Result<Proto> {
         doc: head.doc,
         code: e.code.into(),
         spans: e.spans.into(),
+        arguments: e.arguments,
         constants: e.constants.into(),
         globals: e.globals.into(),
         protos: e.protos.into(),
@@ -85,6 +87,7 @@ struct Emitter {
     loops: Vec<u32>,
     code: Vec<Instr>,
     spans: Vec<Span>,
+    arguments: FxHashMap<u32, Box<[Argument]>>,
     /// Of the expression at hand.
     span: Span,
     constants: Vec<Value>,
@@ -614,6 +617,20 @@ impl Emitter {
         Ok(())
     }
 
+    /// Remembers where the arguments of the call just emitted stand, for errors that are one argument's fault.
+    fn note_arguments(&mut self, args: &[Id]) {
+        let exprs = &self.body.exprs;
+        let keyword = |n: usize| match n.checked_sub(1).map(|before| &exprs[args[before]].kind) {
+            Some(Kind::Const(Value::Keyword(name))) => Some(name.clone()),
+            _ => None,
+        };
+        let noted: Box<[Argument]> =
+            args.iter().enumerate().map(|(n, &id)| Argument { keyword: keyword(n), span: exprs[id].span }).collect();
+        if noted.iter().any(|a| !a.span.is_none()) {
+            self.arguments.insert(self.here() - 1, noted);
+        }
+    }
+
     fn call(&mut self, callee: Id, args: &[Id], to: Reg) -> Result<()> {
         // The window begins where the result is wanted, if that is the last register in use.
         let direct =
@@ -653,6 +670,7 @@ impl Emitter {
                 }
             }
         }
+        self.note_arguments(args);
         if base != to {
             self.op(Instr::Take { to, from: base });
         }
@@ -684,6 +702,7 @@ impl Emitter {
                 self.op(Instr::Tail { count, base });
             }
         }
+        self.note_arguments(args);
         Ok(())
     }
 

@@ -13,7 +13,7 @@
 
 use super::call;
 use super::closure::Closure;
-use super::code::{Captured, Instr, Proto, Reg};
+use super::code::{self, Captured, Instr, Proto, Reg};
 use super::failure;
 use super::globals::{Binding, Cell, Role};
 use super::interpreter::Interpreter;
@@ -281,14 +281,27 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
             };
         }
         // Overwrites a register: most often a plain value, which needs no dropping.
-        macro_rules! set {
-            ($n:expr, $value:expr) => {{
-                let value = $value;
+        macro_rules! slot {
+            ($n:expr) => {{
                 let slot = regs.add($n as usize);
                 if counted(&*slot) {
                     ptr::drop_in_place(slot);
                 }
-                ptr::write(slot, value);
+                slot
+            }};
+        }
+        macro_rules! set {
+            ($n:expr, $value:expr) => {{
+                let value = $value;
+                ptr::write(slot!($n), value);
+            }};
+        }
+        // The same for numbers and truth values, which are put together in place: a value that is written in parts and
+        // then copied whole makes the processor wait for the parts.
+        macro_rules! set_plain {
+            ($n:expr, $variant:ident, $value:expr) => {{
+                let value = $value;
+                ptr::write(slot!($n), Value::$variant(value));
             }};
         }
         macro_rules! span {
@@ -338,12 +351,12 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                     ($operator:ident, $to:expr, $a:expr, $b:expr, $checked:ident, $op:tt) => {
                         match (&reg!($a), &reg!($b)) {
                             (&Value::Int(a), &Value::Int(b)) => match a.$checked(b) {
-                                Some(n) => set!($to, Value::Int(n)),
+                                Some(n) => set_plain!($to, Int, n),
                                 None => set!($to, slow!($operator, Value::Int(a), Value::Int(b))),
                             },
-                            (&Value::Float(a), &Value::Float(b)) => set!($to, Value::Float(a $op b)),
-                            (&Value::Float(a), &Value::Int(b)) => set!($to, Value::Float(a $op b as f64)),
-                            (&Value::Int(a), &Value::Float(b)) => set!($to, Value::Float(a as f64 $op b)),
+                            (&Value::Float(a), &Value::Float(b)) => set_plain!($to, Float, a $op b),
+                            (&Value::Float(a), &Value::Int(b)) => set_plain!($to, Float, a $op b as f64),
+                            (&Value::Int(a), &Value::Float(b)) => set_plain!($to, Float, a as f64 $op b),
                             (a, b) => set!($to, slow!($operator, a.clone(), b.clone())),
                         }
                     };
@@ -352,10 +365,10 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                     ($operator:ident, $to:expr, $a:expr, $b:expr, $checked:ident, $op:tt) => {
                         match &reg!($a) {
                             &Value::Int(a) => match a.$checked($b as i64) {
-                                Some(n) => set!($to, Value::Int(n)),
+                                Some(n) => set_plain!($to, Int, n),
                                 None => set!($to, slow!($operator, Value::Int(a), Value::Int($b as i64))),
                             },
-                            &Value::Float(a) => set!($to, Value::Float(a $op $b as f64)),
+                            &Value::Float(a) => set_plain!($to, Float, a $op $b as f64),
                             a => set!($to, slow!($operator, a.clone(), Value::Int($b as i64))),
                         }
                     };
@@ -363,7 +376,7 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                 macro_rules! whole {
                     ($operator:ident, $to:expr, $a:expr, $b:expr, $f:ident) => {
                         match (&reg!($a), &reg!($b)) {
-                            (&Value::Int(a), &Value::Int(b)) if b > 0 => set!($to, Value::Int($f(a, b))),
+                            (&Value::Int(a), &Value::Int(b)) if b > 0 => set_plain!($to, Int, $f(a, b)),
                             (a, b) => set!($to, slow!($operator, a.clone(), b.clone())),
                         }
                     };
@@ -371,7 +384,7 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                 macro_rules! whole_int {
                     ($operator:ident, $to:expr, $a:expr, $b:expr, $f:ident) => {
                         match &reg!($a) {
-                            &Value::Int(a) if $b > 0 => set!($to, Value::Int($f(a, $b as i64))),
+                            &Value::Int(a) if $b > 0 => set_plain!($to, Int, $f(a, $b as i64)),
                             a => set!($to, slow!($operator, a.clone(), Value::Int($b as i64))),
                         }
                     };
@@ -379,8 +392,8 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                 macro_rules! compare {
                     ($operator:ident, $to:expr, $a:expr, $b:expr, $op:tt) => {
                         match (&reg!($a), &reg!($b)) {
-                            (&Value::Int(a), &Value::Int(b)) => set!($to, Value::Bool(a $op b)),
-                            (&Value::Float(a), &Value::Float(b)) => set!($to, Value::Bool(a $op b)),
+                            (&Value::Int(a), &Value::Int(b)) => set_plain!($to, Bool, a $op b),
+                            (&Value::Float(a), &Value::Float(b)) => set_plain!($to, Bool, a $op b),
                             (a, b) => set!($to, slow!($operator, a.clone(), b.clone())),
                         }
                     };
@@ -494,8 +507,11 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                         let keep = $keep;
                         let held = std::mem::replace(&mut reg!(0), keep);
                         for n in 1..=(*new).parameters() {
-                            let value = std::mem::take(&mut reg!($base as usize + n));
-                            set!(n, value);
+                            match reg!($base as usize + n) {
+                                Value::Int(value) => set_plain!(n, Int, value),
+                                Value::Float(value) => set_plain!(n, Float, value),
+                                ref mut other => set!(n, std::mem::take(other)),
+                            }
                         }
                         let m = &mut *machine;
                         m.clear(base + 1 + (*new).parameters(), base + (*proto).registers as usize);
@@ -544,15 +560,15 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
 
                 match instr {
                     Instr::Const { to, at } => set!(to, (&(*proto).constants)[at as usize].clone()),
-                    Instr::Int { to, value } => set!(to, Value::Int(value as i64)),
+                    Instr::Int { to, value } => set_plain!(to, Int, value as i64),
                     Instr::Copy { to, from } => match reg!(from) {
-                        Value::Int(n) => set!(to, Value::Int(n)),
-                        Value::Float(x) => set!(to, Value::Float(x)),
+                        Value::Int(n) => set_plain!(to, Int, n),
+                        Value::Float(x) => set_plain!(to, Float, x),
                         ref other => set!(to, other.clone()),
                     },
                     Instr::Take { to, from } => match reg!(from) {
-                        Value::Int(n) => set!(to, Value::Int(n)),
-                        Value::Float(x) => set!(to, Value::Float(x)),
+                        Value::Int(n) => set_plain!(to, Int, n),
+                        Value::Float(x) => set_plain!(to, Float, x),
                         ref mut other => set!(to, std::mem::take(other)),
                     },
                     Instr::Capture { to, at } => set!(to, (&(*closure).captured)[at as usize].clone()),
@@ -625,8 +641,8 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                     Instr::Subtract { to, a, b } => arithmetic!(Subtract, to, a, b, checked_sub, -),
                     Instr::Multiply { to, a, b } => arithmetic!(Multiply, to, a, b, checked_mul, *),
                     Instr::Divide { to, a, b } => match (&reg!(a), &reg!(b)) {
-                        (&Value::Int(a), &Value::Int(b)) if b != 0 => set!(to, Value::Float(a as f64 / b as f64)),
-                        (&Value::Float(a), &Value::Float(b)) if b != 0.0 => set!(to, Value::Float(a / b)),
+                        (&Value::Int(a), &Value::Int(b)) if b != 0 => set_plain!(to, Float, a as f64 / b as f64),
+                        (&Value::Float(a), &Value::Float(b)) if b != 0.0 => set_plain!(to, Float, a / b),
                         (a, b) => set!(to, slow!(Divide, a.clone(), b.clone())),
                     },
                     Instr::FloorDivide { to, a, b } => whole!(FloorDivide, to, a, b, floor_divide),
@@ -793,7 +809,13 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
             let Exit::Failed(error) = exit;
             let m = &mut *machine;
             let at = pc.offset_from((*proto).code.as_ptr()) as usize;
-            let mut error = error.at((&(*proto).spans)[at.saturating_sub(1)]);
+            let at = at.saturating_sub(1);
+            let span = (&(*proto).spans)[at];
+            let mut error = match (&(*proto).arguments).get(&(at as u32)) {
+                Some(arguments) => error.at_argument(span, |name, n| code::argument_span(arguments, name, n)),
+                None => error,
+            }
+            .at(span);
             let catch = error.code() != Code::Interrupted && m.handlers.len() > entry_handlers;
             let handler = if catch { m.handlers.pop() } else { None };
             let keep = handler.as_ref().map_or(entry, |h| h.frames);

@@ -122,9 +122,14 @@ impl Args<'_> {
     /// As [`Args::wrong`], of a value that was an argument or part of one.
     pub fn wrong_value(&self, param: &str, found: &Value, expected: &str) -> Error {
         let op = &self.function.name;
-        err!(Type, "{op}: expected {expected} for `{param}`, found {}", described(found))
+        let error = err!(Type, "{op}: expected {expected} for `{param}`, found {}", described(found))
             .label(self.span, "in this call")
-            .help(format!("usage: {}", self.function.usage()))
+            .help(format!("usage: {}", self.function.usage()));
+        // Also of what is no parameter, but a part of one.
+        match self.function.signature.params.iter().position(|p| p.name == param) {
+            Some(at) => error.parameter(param, at),
+            None => error,
+        }
     }
 }
 

@@ -75,6 +75,10 @@ fn value(words: &mut Words) -> Result<Value, String> {
 }
 
 fn is_symbol(word: &str) -> bool {
+    // The name of the op that makes slices.
+    if word == ":" {
+        return true;
+    }
     !word.is_empty()
         && !word.starts_with(|c: char| c.is_ascii_digit() || c == ':' || c == '"')
         && !word.contains(['(', ')', '[', ']', '{', '}', '"', '\''])

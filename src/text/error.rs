@@ -97,6 +97,8 @@ struct Data {
     help: Vec<String>,
     task: Option<TaskContext>,
     incomplete: bool,
+    /// The parameter whose argument is at fault, for whoever knows where the arguments stand.
+    parameter: Option<(String, usize)>,
     /// What `throw` was given: a `Value`, which this floor does not know.
     payload: Option<Arc<dyn Any + Send + Sync>>,
     sources: Option<Arc<Sources>>,
@@ -111,6 +113,7 @@ impl Error {
             help: Vec::new(),
             task: None,
             incomplete: false,
+            parameter: None,
             payload: None,
             sources: None,
         }))
@@ -139,6 +142,25 @@ impl Error {
     pub fn in_task(mut self, task: impl FnOnce() -> TaskContext) -> Self {
         if self.0.task.is_none() {
             self.0.task = Some(task());
+        }
+        self
+    }
+
+    /// Says which argument it was: by the name of its parameter, and by position.
+    pub fn parameter(mut self, name: impl Into<String>, position: usize) -> Self {
+        self.0.parameter = Some((name.into(), position));
+        self
+    }
+
+    /// Moves what was said of the call to the argument at fault: `find` knows where the argument for the parameter of that
+    /// name and position stands.
+    pub fn at_argument(mut self, call: Span, find: impl FnOnce(&str, usize) -> Option<Span>) -> Self {
+        if let Some((name, position)) = self.0.parameter.take()
+            && let Some(span) = find(&name, position)
+            && let [label] = &mut self.0.labels[..]
+            && label.span == call
+        {
+            *label = Label { span, text: "this argument".into() };
         }
         self
     }

@@ -8,9 +8,10 @@ use crate::kernel::create;
 use crate::kernel::elementwise::{Binary, Typed, Unary};
 use crate::kernel::tile::{self, Kernel};
 use crate::text::Result;
+use rustc_hash::FxHashMap;
 
 /// What a step does, for comparing steps.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Act {
     Unary(Unary, DType),
     Binary(Binary, DType),
@@ -22,7 +23,6 @@ enum Act {
 
 /// Steps before registers are given out: each makes one value, named by its place in the list.
 struct Draft {
-    act: Act,
     kernel: Kernel,
     args: Vec<Source>,
     width: usize,
@@ -48,10 +48,12 @@ struct Compiler<'a> {
     inputs: &'a [DType],
     constants: Vec<Block>,
     steps: Vec<Draft>,
+    /// The steps by what they do.
+    known: FxHashMap<(Act, Vec<Source>), Source>,
 }
 
 pub fn compile(inputs: &[DType], expr: &Expr) -> Result<Program> {
-    let mut compiler = Compiler { inputs, constants: Vec::new(), steps: Vec::new() };
+    let mut compiler = Compiler { inputs, constants: Vec::new(), steps: Vec::new(), known: FxHashMap::default() };
     let item = compiler.item(expr)?;
     let dtype = item.typed().dtype();
     let result = compiler.array(item, dtype)?;
@@ -112,12 +114,10 @@ impl Compiler<'_> {
     }
 
     fn step(&mut self, act: Act, kernel: Kernel, args: Vec<Source>, out: DType) -> Source {
-        let known = self.steps.iter().position(|s| s.act == act && s.args == args);
-        let at = known.unwrap_or_else(|| {
-            self.steps.push(Draft { act, kernel, args, width: out.size() });
-            self.steps.len() - 1
-        });
-        Source::Register(at as u16)
+        *self.known.entry((act, args)).or_insert_with_key(|(_, args)| {
+            self.steps.push(Draft { kernel, args: args.clone(), width: out.size() });
+            Source::Register((self.steps.len() - 1) as u16)
+        })
     }
 
     fn convert(&mut self, source: Source, from: DType, to: DType) -> Source {
@@ -261,12 +261,15 @@ impl Compiler<'_> {
             Source::Register(value) => usize::from(value) + 1,
             _ => 0,
         });
-        let last_use = |value: usize| {
-            let reads = |s: &Draft| s.args.contains(&Source::Register(value as u16));
-            let in_result = result == Source::Register(value as u16);
-            if in_result { self.steps.len() } else { self.steps.iter().rposition(reads).unwrap_or(value) }
-        };
-        let last_uses: Vec<usize> = (0..self.steps.len()).map(last_use).collect();
+        // Where each value is read last; one that nobody reads is the result.
+        let mut last_uses: Vec<usize> = vec![self.steps.len(); self.steps.len()];
+        for (i, draft) in self.steps.iter().enumerate() {
+            for arg in &draft.args {
+                if let Source::Register(value) = arg {
+                    last_uses[usize::from(*value)] = i;
+                }
+            }
+        }
         let (mut homes, mut free, mut registers): (Vec<u16>, Vec<u16>, u16) = (Vec::new(), Vec::new(), 0);
         let mut steps = Vec::new();
         for (i, draft) in self.steps.iter().enumerate() {
@@ -282,7 +285,10 @@ impl Compiler<'_> {
             args.iter_mut().zip(&draft.args).for_each(|(to, from)| *to = place(from));
             steps.push(Step { kernel: draft.kernel, args, arity: draft.args.len() as u8, into });
             homes.push(into);
-            free.extend((0..=i).filter(|&v| last_uses[v] == i).map(|v| homes[v]));
+            let mut read: Vec<usize> = draft.args.iter().filter_map(Source::register).collect();
+            read.sort_unstable();
+            read.dedup();
+            free.extend(read.into_iter().filter(|&v| last_uses[v] == i).map(|v| homes[v]));
         }
         let result = match result {
             Source::Register(v) => Source::Register(homes[usize::from(v)]),

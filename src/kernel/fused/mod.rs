@@ -14,6 +14,7 @@ pub(super) use nest::{Nest, copy_tile};
 use super::elementwise::{Binary, Unary};
 use super::layout::broadcast_shapes;
 use super::tile::{Kernel, TILE};
+use crate::data::task::deep;
 use crate::data::{Block, DType, Value};
 use crate::err;
 use crate::text::{Error, Result};
@@ -77,15 +78,39 @@ impl Expr {
     }
 }
 
+/// Nests without bound must not exhaust the stack when they are dropped.
+impl Drop for Expr {
+    fn drop(&mut self) {
+        let parts: &mut [Expr] = match self {
+            Expr::Input(_) | Expr::Number(_) => return,
+            Expr::Unary(_, x) | Expr::Cast(_, x) => std::slice::from_mut(&mut **x),
+            Expr::Binary(_, args) => &mut **args,
+            Expr::Where(args) => &mut **args,
+        };
+        if parts.iter().any(|part| !matches!(part, Expr::Input(_) | Expr::Number(_))) {
+            deep(|| parts.iter_mut().for_each(|part| *part = Expr::Input(0)));
+        }
+    }
+}
+
 /// Results of at least this many bytes are written past the cache, which could not hold them until they are read.
 const PAST_CACHE: usize = 16 << 20;
 
 /// Where a step finds an argument.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Source {
     Input(u16),
     Constant(u16),
     Register(u16),
+}
+
+impl Source {
+    fn register(&self) -> Option<usize> {
+        match self {
+            Source::Register(value) => Some((*value).into()),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone)]

@@ -55,8 +55,8 @@ pub static OPS: &[Op] = &[
     Op {
         usage: "(complex re :im 0.0)",
         doc: "The complex number of a real and an imaginary part; of arrays, element by element.",
-        examples: &[("(complex 1 -2)", "1-2j")],
-        see: &["real", "imag"],
+        examples: &[("(complex 1 -2)", "1-2j"), ("(complex 3)", "3+0j")],
+        see: &["float", "real", "imag"],
         cost: Cost::Cheap,
         kind: Kind::Lazy(|args| super::array_call(args, complex)),
     },

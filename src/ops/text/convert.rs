@@ -20,8 +20,6 @@ pub static OPS: &[Op] = &[
         ["(int 2.9)" => "2", "(int -2.9)" => "-2", "(int \" 42 \")" => "42", "(int true)" => "1"], ["float", "parse-int", "astype"]),
     op!(Kind::Now(float), "(float x)", "A float: of an integer, a bool, or a string by reading it.",
         ["(float 2)" => "2.0", "(float \"1e3\")" => "1000.0", "(float \"nan\")" => "nan"], ["int", "parse-float"]),
-    op!(Kind::Now(complex), "(complex re :im 0.0)", "A complex number of its real and imaginary parts.",
-        ["(complex 1 2)" => "1+2j", "(complex 3)" => "3+0j"], ["float", "real", "imag"]),
     op!(Kind::Now(bool), "(bool x)", "`false` of nil and `false`, `true` of everything else.",
         ["(bool nil)" => "false", "(bool 0)" => "true"], []),
     op!(Kind::Now(keyword), "(keyword x)", "The keyword of that name.", ["(keyword \"a\")" => ":a"], ["name", "symbol"]),
@@ -120,14 +118,6 @@ fn float(args: Args) -> Result<Value> {
         Value::Str(text) => read_float(text).map(Value::Float).ok_or_else(|| not_a("a number", &x, &args)),
         _ => x.as_float().map(Value::Float).ok_or_else(|| args.wrong("x", "a real number or a string")),
     }
-}
-
-fn complex(args: Args) -> Result<Value> {
-    if args.has(1) {
-        return Ok(Value::complex(args.float("re")?, args.float("im")?));
-    }
-    let c = args.value("re").as_complex().ok_or_else(|| args.wrong("re", "a number"))?;
-    Ok(Value::complex(c.re, c.im))
 }
 
 fn bool(args: Args) -> Result<Value> {
