@@ -17,7 +17,7 @@ struct Grammar;
 pub const MAX_DEPTH: usize = 10_000;
 
 /// Stack for a text that nests so deep that the stack at hand is not enough: memory only as far as it is used.
-const DEEP_STACK: usize = 512 << 20;
+const DEEP_STACK: usize = 128 << 20;
 
 /// All top-level forms of a text.
 pub fn read(source: SourceId, text: &str) -> Result<Vec<Task>> {
@@ -711,6 +711,9 @@ mod tests {
         }
         let fine = format!("{}1{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
         assert_eq!(one(&fine).to_string(), fine);
+        for (open, close) in [("(", ")"), ("{1 ", "}"), ("'", ""), ("[#|c|# x ", "]")] {
+            assert!(read_one(SourceId(1), &format!("{}1{}", open.repeat(MAX_DEPTH), close.repeat(MAX_DEPTH))).is_ok());
+        }
         let more = format!("[{fine}]");
         let error = read_one(SourceId(1), &more).unwrap_err();
         assert_eq!((error.code(), error.span().start), (crate::text::Code::Limit, MAX_DEPTH as u32));

@@ -495,3 +495,72 @@ fn unravel(mut n: u64, counts: &[u64]) -> SmallVec<[u64; 6]> {
     }
     index
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::hdf5::format;
+    use std::io::Write;
+
+    /// Random bytes with signatures and small numbers strewn in, so that the readers get some way.
+    fn noise(round: u64) -> Vec<u8> {
+        let mut state = round.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % below
+        };
+        let mut bytes: Vec<u8> =
+            (0..2048).map(|_| if random(3) == 0 { random(256) as u8 } else { random(4) as u8 }).collect();
+        let signatures: [&[u8]; 13] = [
+            b"TREE\x01\x00\x02\x00",
+            b"TREE\x01\x01\x02\x00",
+            b"FAHD\x00\x00\x08\x02",
+            b"FADB",
+            b"EAHD\x00\x00\x08\x08\x01\x02\x02\x02",
+            b"EAIB",
+            b"EADB",
+            b"EASB",
+            b"BTHD\x00\x0a\x40\x00\x00\x00\x18\x00\x01\x00",
+            b"BTLF",
+            b"BTIN",
+            b"OHDR\x02\x00\x40",
+            b"\x01\x00\x02\x00",
+        ];
+        for _ in 0..30 {
+            let at = random(2000) / 16 * 16;
+            let signature = signatures[random(signatures.len())];
+            bytes[at..at + signature.len()].copy_from_slice(signature);
+        }
+        bytes
+    }
+
+    #[test]
+    fn noise_is_damage_and_nothing_worse() {
+        let shape = [40, 30];
+        for round in 0..300 {
+            let mut file = tempfile::tempfile().unwrap();
+            let bytes = noise(round);
+            file.write_all(&bytes).unwrap();
+            let medium = Medium { file: &file, len: bytes.len() as u64, base: 0, address: 8, length: 8 };
+            for at in (0..bytes.len()).step_by(16) {
+                let _ = format::layout(&medium, at as u64);
+                for limit in [[Some(40), Some(30)], [None, Some(30)], [None, None]] {
+                    let grid = Grid { shape: &shape, limit: &limit, chunk: &[7, 11], bytes: 616 };
+                    let single = Index::Single { filtered: Some((9, 0)) };
+                    for index in [
+                        Index::BTree1,
+                        single,
+                        Index::Implicit,
+                        Index::FixedArray,
+                        Index::ExtensibleArray,
+                        Index::BTree2,
+                    ] {
+                        for filtered in [false, true] {
+                            let _ = list(&medium, &index, Some(at as u64), &grid, filtered);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `read-array`, `store` and their kin, as programs use them.
+
+use dsk::Engine;
+use dsk::data::Value;
+use dsk::text::Code;
+use std::path::Path;
+
+/// An engine whose programs name files in a folder of their own: `(at "a.h5::/A")`.
+struct Desk {
+    folder: tempfile::TempDir,
+    engine: Engine,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = Engine::new();
+        let path = folder.path().display().to_string();
+        engine.register("(at name)", move |name: String| format!("{path}/{name}")).expect("a new name");
+        Desk { folder, engine }
+    }
+
+    /// The computed value of a program.
+    fn run(&self, text: &str) -> Value {
+        let value = self.engine.eval(text).and_then(|v| self.engine.compute(&v));
+        value.unwrap_or_else(|e| panic!("{text}\n{e:?}\n{:?}", e.help_lines())).plain()
+    }
+
+    fn is_true(&self, text: &str) {
+        assert!(self.run(text).same(&Value::Bool(true)), "{text}");
+    }
+
+    /// The code, message and help of a program that fails.
+    fn fails(&self, text: &str) -> (Code, String, String) {
+        match self.engine.eval(text).and_then(|v| self.engine.compute(&v)) {
+            Ok(value) => panic!("{text} is {value:?}"),
+            Err(error) => {
+                let plain = |s: &str| s.replace(&format!("{}/", self.folder.path().display()), "");
+                (error.code(), plain(error.message()), plain(&error.help_lines().join("\n")))
+            }
+        }
+    }
+
+    fn names(&self, file: &str) -> Vec<String> {
+        let entries = dsk::io::hdf5::list(&self.folder.path().join(file)).expect("it can be listed");
+        entries.into_iter().map(|e| e.name).collect()
+    }
+}
+
+#[test]
+fn what_is_stored_is_read_back() {
+    let d = Desk::new();
+    d.run("(def x (reshape (arange 60 :chunks 60) [6 10]))");
+    d.run("(store (rechunk x [4 3]) (at \"a.h5::/g/X\") :attributes {:units \"K\" :levels [1 2 3]})");
+    d.is_true("(all (= (read-array (at \"a.h5::/g/X\")) x))");
+    d.is_true("(all (= (read-array (at \"a.h5::/g/X\") :chunks [5 -1]) x))");
+    d.is_true("(== \"K\" (:units (attributes (at \"a.h5::/g/X\"))))".replace("==", "=").as_str());
+    assert!(d.run("(attributes (at \"a.h5\"))").same(&Value::map(dsk::data::Map::new())));
+    // A part, with any index.
+    d.is_true("(all (= (read (at \"a.h5::/g/X\") 1:5:2 ::-3) (x 1:5:2 ::-3)))");
+    d.is_true("(all (= (read (at \"a.h5::/g/X\") ... [7 0 7]) (x ... [7 0 7])))");
+    d.is_true("(= (read (at \"a.h5::/g/X\") -1 -1) 59)");
+    // Concrete values, numbers and lists too; compressed; of every rank.
+    d.run("(store (ones [3 2]) (at \"a.h5::/ones\") :compression true)");
+    d.run("(store 2.5 (at \"a.h5::/number\"))");
+    d.run("(store [[1 2] [3 4]] (at \"a.h5::/list\"))");
+    d.run("(store (zeros [0 3]) (at \"a.h5::/none\"))");
+    d.is_true("(= (read-array (at \"a.h5::/number\")) 2.5)");
+    d.is_true("(= 10 (sum (read-array (at \"a.h5::/list\"))))");
+    d.is_true("(= [0 3] (shape (read-array (at \"a.h5::/none\"))))");
+    d.is_true("(all (= 1 (read-array (at \"a.h5::/ones\"))))");
+}
+
+#[test]
+fn input_and_output_may_be_one_file_or_one_dataset() {
+    let d = Desk::new();
+    d.run("(store (random/random [300 200] :seed 1 :chunks [100 100]) (at \"a.h5::/A\"))");
+    d.run("(def A (read-array (at \"a.h5::/A\") :chunks [100 50]))");
+    d.run("(store (dot (transpose A) A) (at \"a.h5::/C\"))");
+    d.is_true("(allclose (read-array (at \"a.h5::/C\")) (dot (transpose A) A))");
+    // The same through filters, which are written by the library.
+    d.run("(store (* A 2) (at \"a.h5::/D\") :compression 1)");
+    d.is_true("(all (= (read-array (at \"a.h5::/D\")) (* A 2)))");
+    // In place: the old one is read until the new one is complete.
+    d.run("(def total (compute (sum A)))");
+    d.run("(store (+ A 1) (at \"a.h5::/A\") :overwrite true)");
+    d.is_true("(allclose (sum (read-array (at \"a.h5::/A\"))) (+ total 60000))");
+    let (code, message, help) = d.fails("(compute (sum A))");
+    assert_eq!(code, Code::Io);
+    assert!(message.contains("`a.h5::/A` was replaced") && help.contains("read-array"), "{message} {help}");
+}
+
+#[test]
+fn several_arrays_are_stored_in_one_computation() {
+    let d = Desk::new();
+    d.run("(def x (arange 100 :chunks 10))");
+    d.run("(store [(+ x 1) (* x 2)] [(at \"a.h5::/X\") (at \"b.h5::/Y\")] :attributes [{:n 1} {:n 2}])");
+    d.is_true("(all (= (read-array (at \"a.h5::/X\")) (+ x 1)))");
+    d.is_true("(all (= (read-array (at \"b.h5::/Y\")) (* x 2)))");
+    d.is_true("(= 2 (:n (attributes (at \"b.h5::/Y\"))))");
+    let (_, message, _) = d.fails("(store [x x] [(at \"a.h5::/Z\") (at \"a.h5::/Z\")])");
+    assert!(message.contains("is a target twice"), "{message}");
+    assert!(d.fails("(store [x x] [(at \"a.h5::/Z\")])").1.contains("2 arrays and 1 targets"));
+    // Where one target cannot be, none is written.
+    assert!(d.fails("(store [x x] [(at \"a.h5::/Z\") (at \"b.h5::/Y\")])").1.contains("has `/Y` already"));
+    assert_eq!(d.names("a.h5"), ["/", "/X"]);
+}
+
+#[test]
+fn a_store_that_fails_says_what_is_incomplete() {
+    let d = Desk::new();
+    d.run("(store (ones [4]) (at \"a.h5::/before\"))");
+    d.run(
+        "(def bad (map-blocks (fn [b] (if (> (b 0) 20) (throw \"no more\") b)) (arange 40 :chunks 10) :dtype :int64))",
+    );
+    let (code, message, help) = d.fails("(with-config {:scheduler :sync} (store bad (at \"a.h5::/C\")))");
+    assert_eq!(code, Code::User, "{message}");
+    assert!(help.contains("`a.h5::/C.incomplete` holds the blocks that were written"), "{help}");
+    assert_eq!(d.names("a.h5"), ["/", "/C.incomplete", "/before"]);
+    d.is_true("(all (= 1 (read-array (at \"a.h5::/before\"))))");
+    // The next store takes its place.
+    d.run("(store (arange 5 :chunks 2) (at \"a.h5::/C\"))");
+    assert_eq!(d.names("a.h5"), ["/", "/C", "/before"]);
+}
+
+#[test]
+fn a_printed_graph_reads_back_and_opens_the_file_itself() {
+    let d = Desk::new();
+    d.run("(store (arange 12 :chunks 12) (at \"a.h5::/A\"))");
+    let graph = d.run("(graph (sum (read-array (at \"a.h5::/A\") :chunks 5)))");
+    let text = d.engine.show(&graph);
+    assert!(text.contains("a.h5::/A\" 5:10"), "{text}");
+    let again = Desk::new();
+    again.engine.set("g", again.run(&text)).expect("a name");
+    assert_eq!(again.run("(compute g (last (toposort g)))").as_int(), Some(66));
+}
+
+#[test]
+fn targets_that_are_none_are_explained() {
+    let d = Desk::new();
+    for (program, message) in [
+        ("(read-array \"data.h5\")", "names a file, but no dataset"),
+        ("(read-array \"data.xyz::/A\")", "`.xyz` is not a kind of file"),
+        ("(store (ones [2]) \"data::/A\")", "does not tell what kind of file"),
+        ("(store (ones [2]) :x)", "expected a string `file::/path`"),
+        ("(store (ones [2]) \"x.h5::/A\" :compression 12)", "a deflate level from 1 to 9"),
+        ("(store (ones [2]) \"x.h5::/A\" :attributes {:f first})", "the attribute `f` cannot be a value"),
+        ("(read-array (at \"absent.h5::/A\"))", "there is no file `absent.h5`"),
+        ("(store (ones [2]) (at \"no/such/x.h5::/A\"))", "there is no folder `no/such`"),
+    ] {
+        let (_, found, _) = d.fails(program);
+        assert!(found.contains(message), "{program}: {found}");
+    }
+    assert!(!Path::new("x.h5").exists());
+}
