@@ -9,8 +9,9 @@ mod avx512;
 
 use super::elementwise;
 use crate::data::{Block, Complex32, Complex64, DType, Dims, Element};
+use crate::err;
 use crate::text::Result;
-use crate::{err, with_dtype};
+use crate::with_dtype;
 
 /// How many cores a product may use: inside tasks one, for one big concrete product all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
