@@ -11,7 +11,6 @@ const FLOORS: &[&[&str]] = &[
     &["read"],
     &["op"],
     &["optimize"],
-    &["memory"],
     &["schedule"],
     &["eval"],
     &["ops"],
