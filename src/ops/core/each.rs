@@ -57,8 +57,7 @@ pub static OPS: &[Op] = &[
     op!(Kind::Now(repeatedly), "(repeatedly n f)", "The list of what `n` calls `(f)` answer.",
         ["(repeatedly 2 (fn [] :x))" => "[:x :x]"], ["repeat", "iterate"]),
     op!(Kind::Lazy(run_each), "(each f coll)", "Calls `f` on every element for its effect, and answers nil.",
-        ["(each identity [1 2])" => "nil"], ["map", "doseq"]),
-    op!(Kind::Lazy(identity), "(identity x)", "`x`.", ["(identity 1)" => "1"], []),
+        ["(each identity [1 2])" => "nil"], ["map", "for"]),
 ];
 
 fn map(mut args: Args) -> Result<Value> {
@@ -322,10 +321,6 @@ fn run_each(mut args: Args) -> Result<Value> {
         args.apply(&f, [item])?;
     }
     Ok(Value::Nil)
-}
-
-fn identity(mut args: Args) -> Result<Value> {
-    Ok(args.take("x"))
 }
 
 /// Pairs of an index and an element.

@@ -1,0 +1,59 @@
+//! What the documentation shows is so: every example of every op, and of every docstring of the prelude, is run.
+
+use dsk::Engine;
+
+/// `(take 2 xs)  ;=> [1 2]` lines of a docstring, as code and result.
+fn examples_of(doc: &str) -> Vec<(String, String)> {
+    let mut examples = Vec::new();
+    let mut code = String::new();
+    for line in doc.lines().map(str::trim) {
+        if let Some((last, result)) = line.split_once(";=>") {
+            code.push_str(last.trim());
+            examples.push((std::mem::take(&mut code), result.trim().to_string()));
+        } else if line.starts_with('(') || !code.is_empty() {
+            code.push_str(line);
+            code.push('\n');
+        }
+    }
+    examples
+}
+
+/// What is wrong with an example; nothing, if it prints what it says.
+fn wrong(code: &str, result: &str) -> Option<String> {
+    let engine = Engine::new();
+    let got = match engine.eval(code) {
+        Ok(value) => value.to_string(),
+        Err(error) => format!("{error:?}"),
+    };
+    (got != result).then(|| format!("{code}\n    says   {result}\n    prints {got}"))
+}
+
+#[test]
+fn every_example_of_every_op_prints_what_it_says() {
+    let mut all = Vec::new();
+    for op in dsk::ops::all() {
+        for (code, result) in op.examples {
+            all.extend(wrong(code, result).map(|w| format!("{}: {w}", op.name())));
+        }
+    }
+    assert!(all.is_empty(), "{} examples are wrong:\n{}", all.len(), all.join("\n"));
+}
+
+#[test]
+fn every_example_of_the_prelude_prints_what_it_says() {
+    let prelude = include_str!("../stdlib/prelude.dsk");
+    let tasks = dsk::read::read(dsk::text::SourceId(1), prelude).unwrap();
+    let mut count = 0;
+    for task in &tasks {
+        let dsk::data::Form::Call(items) = &task.form else { continue };
+        let doc = items.iter().find_map(|t| match &t.form {
+            dsk::data::Form::Data(dsk::data::Value::Str(doc)) => Some(doc),
+            _ => None,
+        });
+        for (code, result) in doc.map(|doc| examples_of(doc)).unwrap_or_default() {
+            count += 1;
+            assert_eq!(wrong(&code, &result), None);
+        }
+    }
+    assert!(count > 10, "the examples were found");
+}
