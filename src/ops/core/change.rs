@@ -3,11 +3,12 @@
 
 use super::access::out_of_range;
 use crate::data::{Args, List, Map, Value};
+use crate::err;
 use crate::op;
 use crate::op::sequence::{Seq, put};
 use crate::op::{Kind, Op};
+use crate::text::Error;
 use crate::text::Result;
-use crate::{err, text::Error};
 use std::sync::Arc;
 
 pub static OPS: &[Op] = &[
