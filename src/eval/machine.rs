@@ -858,7 +858,8 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
             let at = pc.offset_from((*proto).code.as_ptr()) as usize;
             let at = at.saturating_sub(1);
             let span = (&(*proto).spans)[at];
-            let mut error = match (&(*proto).arguments).get(&(at as u32)) {
+            let running = &*proto;
+            let mut error = match running.arguments.get(&(at as u32)) {
                 Some(arguments) => error.at_argument(span, |name, n| code::argument_span(arguments, name, n)),
                 None => error,
             }
