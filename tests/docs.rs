@@ -21,7 +21,7 @@ fn examples_of(doc: &str) -> Vec<(String, String)> {
 /// What is wrong with an example; nothing, if it prints what it says.
 fn wrong(code: &str, result: &str) -> Option<String> {
     let engine = Engine::new();
-    let got = match engine.eval(code) {
+    let got = match engine.eval(code).and_then(|value| engine.compute(&value)) {
         Ok(value) => value.to_string(),
         Err(error) => format!("{error:?}"),
     };

@@ -110,7 +110,9 @@ fn several_arrays_are_stored_in_one_computation() {
 fn a_store_that_fails_says_what_is_incomplete() {
     let d = Desk::new();
     d.run("(store (ones [4]) (at \"a.h5::/before\"))");
-    d.run("(def bad (map-blocks (fn [b] (if (> (b 0) 20) (throw \"no more\") b)) (arange 40 :chunks 10) :dtype :int64))");
+    d.run(
+        "(def bad (map-blocks (fn [b] (if (> (b 0) 20) (throw \"no more\") b)) (arange 40 :chunks 10) :dtype :int64))",
+    );
     let (code, message, help) = d.fails("(with-config {:scheduler :sync} (store bad (at \"a.h5::/C\")))");
     assert_eq!(code, Code::User, "{message}");
     assert!(help.contains("`a.h5::/C.incomplete` holds the blocks that were written"), "{help}");

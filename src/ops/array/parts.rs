@@ -12,7 +12,7 @@ pub static OPS: &[Op] = &[
         usage: "(moments x :axis nil)",
         doc: "Count, mean, and sum of squared distances from the mean, along a new first axis of size 3.\nThe axes that are \
             reduced stay, with size 1. What `var` and `std` of lazy arrays make of every block.",
-        examples: &[("(to-list (moments [1.0 3.0]))", "[[2.0] [2.0] [2.0]]")],
+        examples: &[("(to-list (moments [1.0 3.0]))", "[[2.0] [4.0] [2.0]]")],
         see: &["merge-moments", "var-of-moments", "var"],
         cost: Cost::Dear,
         kind: Kind::Lazy(|args| super::array_call(args, moments)),
@@ -20,7 +20,7 @@ pub static OPS: &[Op] = &[
     Op {
         usage: "(merge-moments & moments)",
         doc: "The moments of several parts as those of the whole: Chan, Golub and LeVeque's update.",
-        examples: &[("(to-list (merge-moments (moments [1.0]) (moments [3.0])))", "[[2.0] [2.0] [2.0]]")],
+        examples: &[("(to-list (merge-moments (moments [1.0]) (moments [3.0])))", "[[2.0] [4.0] [2.0]]")],
         see: &["moments"],
         cost: Cost::Cheap,
         kind: Kind::Lazy(|args| super::array_call(args, merge_moments)),
@@ -37,7 +37,7 @@ pub static OPS: &[Op] = &[
         usage: "(check-block x dtype shape)",
         doc: "x itself, which must have that dtype and shape.\nWhat `map-blocks` puts around a function, whose results are to \
             be what was declared. Errors: `dsk::type` and `dsk::shape`.",
-        examples: &[("(check-block (ones [2]) :float64 [2])", "(array [1.0 1.0])")],
+        examples: &[("(check-block (ones [2]) :float64 [2])", "(array [1.0 1.0] :dtype :f8)")],
         see: &["map-blocks"],
         cost: Cost::Free,
         kind: Kind::Lazy(|args| super::array_call(args, check_block)),
