@@ -89,9 +89,9 @@ impl Spec {
         } else if is_align(chars.front()) {
             spec.align = chars.pop_front();
         }
-        let mut one = |chars: &mut std::collections::VecDeque<char>, of: &str| {
-            let found = chars.front().copied().filter(|c| of.contains(*c));
-            found.inspect(|_| drop(chars.pop_front()))
+        let one = |chars: &mut std::collections::VecDeque<char>, of: &str| {
+            let found = chars.front().is_some_and(|c| of.contains(*c));
+            if found { chars.pop_front() } else { None }
         };
         let number = |chars: &mut std::collections::VecDeque<char>| {
             let mut digits = String::new();
