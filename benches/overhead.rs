@@ -13,7 +13,7 @@ use dsk::schedule::{Computation, Config, Plan, Runtime, Synchronous, Threads, Wa
 use dsk::text::{Result, Span};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 use std::time::Instant;
 
 /// A host that knows one function, which does nothing.
@@ -110,8 +110,7 @@ fn crosstalk(width: usize, height: usize, k: usize) -> Arc<Layer> {
 /// The same graph with rayon: a task spawns those it makes ready.
 fn rayon_run(plan: &Plan) -> f64 {
     let pending: Vec<AtomicU32> = plan.dependencies.iter().map(|d| AtomicU32::new(d.len() as u32)).collect();
-    let sum = AtomicUsize::new(0);
-    fn run<'s>(scope: &rayon::Scope<'s>, plan: &'s Plan, pending: &'s [AtomicU32], sum: &'s AtomicUsize, mut id: u32) {
+    fn run<'s>(scope: &rayon::Scope<'s>, plan: &'s Plan, pending: &'s [AtomicU32], mut id: u32) {
         loop {
             std::hint::black_box(Value::Int(1));
             let mut next = None;
@@ -119,7 +118,7 @@ fn rayon_run(plan: &Plan) -> f64 {
                 if pending[d as usize].fetch_sub(1, AcqRel) == 1
                     && let Some(other) = next.replace(d)
                 {
-                    scope.spawn(move |s| run(s, plan, pending, sum, other));
+                    scope.spawn(move |s| run(s, plan, pending, other));
                 }
             }
             match next {
@@ -131,10 +130,8 @@ fn rayon_run(plan: &Plan) -> f64 {
     let begin = Instant::now();
     rayon::scope(|scope| {
         for id in (0..plan.len() as u32).filter(|&t| plan.dependencies.get(t).is_empty()) {
-            scope.spawn({
-                let (pending, sum) = (&pending, &sum);
-                move |s| run(s, plan, pending, sum, id)
-            });
+            let pending = &pending;
+            scope.spawn(move |s| run(s, plan, pending, id));
         }
     });
     begin.elapsed().as_secs_f64()

@@ -148,8 +148,7 @@
 //! 3. [`ops`] `transpose` and `dot` are given lazy arrays, so they are lazy: each infers shape, dtype and chunks of its
 //!    result, or says at the call why it cannot, and adds a [`data::Layer`]: one task that stands for that of every block.
 //! 4. [`optimize`] rewrites the layers that `store` needs, pass by pass, into fewer and larger tasks, and ranks them.
-//! 5. [`schedule`] gives ready tasks to workers by rank, keeps results until their last use, and stays within the memory
-//!    limit.
+//! 5. [`schedule`] gives ready tasks to workers by rank, and keeps each result until its last use.
 //! 6. [`io`] reads a block where it lies in the file; [`kernel`] adds the product of two blocks to an accumulator; the
 //!    finished block is written, and its buffer becomes the next block's.
 //! 7. What went wrong on the way comes back as a [`text::Error`] with a code, the span of the text that caused it, and the
@@ -167,7 +166,6 @@ pub mod engine;
 pub mod eval;
 pub mod io;
 pub mod kernel;
-pub mod memory;
 pub mod op;
 pub mod ops;
 pub mod optimize;

@@ -22,7 +22,7 @@ fn examples_of(doc: &str) -> Vec<(String, String)> {
 fn wrong(code: &str, result: &str) -> Option<String> {
     let engine = Engine::new();
     let got = match engine.eval(code).and_then(|value| engine.compute(&value)) {
-        Ok(value) => value.to_string(),
+        Ok(value) => engine.show(&value),
         Err(error) => format!("{error:?}"),
     };
     (got != result).then(|| format!("{code}\n    says   {result}\n    prints {got}"))

@@ -22,9 +22,11 @@ fn every_script_runs_and_prints_the_same_as_before() {
     let mut scripts: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|e| e == "dsk")).collect();
     scripts.sort();
     assert!(scripts.len() >= 4);
+    // Names of layers end in a hash of what they compute.
+    let hash = regex::Regex::new("-[0-9a-f]{16}").unwrap();
     for script in scripts {
         let name = script.file_stem().unwrap().to_str().unwrap().to_owned();
-        insta::assert_snapshot!(name, printed(&script));
+        insta::assert_snapshot!(name, hash.replace_all(&printed(&script), "-…"));
     }
 }
 

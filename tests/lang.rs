@@ -181,3 +181,49 @@ fn closures_are_written_down_with_what_they_captured() {
         assert_eq!(read::print(&Value::Code(Arc::new(written))), source);
     }
 }
+
+/// The function `boom` of an embedding program, which panics.
+fn with_panic() -> Arc<Interpreter> {
+    use dsk::data::function::Native;
+    use dsk::data::{Args, Function};
+    let interpreter = interpreter();
+    let boom: fn(Args) -> dsk::text::Result<Value> = |_| panic!("boom");
+    let function = Function {
+        name: "boom".into(),
+        signature: Arc::default(),
+        doc: None,
+        cost: Default::default(),
+        callable: Box::new(Native(boom)),
+    };
+    interpreter.define("boom", function.into());
+    interpreter
+}
+
+#[test]
+fn a_panic_leaves_the_machine_as_it_was() {
+    let interpreter = with_panic();
+    for _ in 0..3 {
+        let run = || interpreter.eval_source("boom", "(defn f [x] (+ x (boom))) (f 1)");
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
+    }
+    assert_eq!(read::print(&interpreter.eval_source("after", "((fn [x] (* x 2)) 4)").unwrap()), "8");
+}
+
+#[test]
+fn an_interpreter_runs_inside_another() {
+    use dsk::data::function::Native;
+    use dsk::data::{Args, Function};
+    let inner = interpreter();
+    inner.eval_source("inner", "(defn f [x] (def g [x]) (+ x 1))").unwrap();
+    let outer = interpreter();
+    let call = move |args: Args| inner.eval_source("inner", "(def f f) (f 41)").map_err(|e| e.at(args.span));
+    let function = Function {
+        name: "inner".into(),
+        signature: Arc::default(),
+        doc: None,
+        cost: Default::default(),
+        callable: Box::new(Native(call)),
+    };
+    outer.define("inner", function.into());
+    assert_eq!(read::print(&outer.eval_source("outer", "(defn f [] (inner)) [(f) (f)]").unwrap()), "[42 42]");
+}

@@ -15,7 +15,7 @@ use super::call;
 use super::closure::Closure;
 use super::code::{self, Captured, Instr, Proto, Reg};
 use super::failure;
-use super::globals::{Binding, Cell, Role};
+use super::globals::{Binding, Cell, Role, Running};
 use super::interpreter::Interpreter;
 use super::operator::Operator;
 use crate::data::{Args, Map, Task, Value, task::deep};
@@ -42,6 +42,8 @@ pub struct Machine {
     top: usize,
     /// Runs inside each other.
     nesting: usize,
+    /// Whose program the innermost of them is.
+    interpreter: *const Interpreter,
 }
 
 /// A caller that waits.
@@ -73,6 +75,7 @@ thread_local! {
             pending: Vec::new(),
             top: 0,
             nesting: 0,
+            interpreter: ptr::null(),
         })
     };
 }
@@ -141,35 +144,62 @@ fn enter(
     };
     // SAFETY: the machine lives in thread-local storage for as long as this thread runs; `&mut` to it, or to parts of
     // it, are never held over a call that could come here again.
-    let (base, frames, handlers, outermost) = unsafe {
-        let m = &mut *machine;
-        if m.nesting >= MAX_NESTING {
-            return Err(err!(Limit, "functions call each other through ops more than {MAX_NESTING} deep")
-                .label(span, "the last of these calls")
-                .help("recursion through `map`, `apply` and the like is limited; so is a recursion that never ends"));
-        }
-        m.nesting += 1;
-        (m.top, m.frames.len(), m.handlers.len(), m.nesting == 1)
+    let m = unsafe { &mut *machine };
+    if m.nesting >= MAX_NESTING {
+        return Err(err!(Limit, "functions call each other through ops more than {MAX_NESTING} deep")
+            .label(span, "the last of these calls")
+            .help("recursion through `map`, `apply` and the like is limited; so is a recursion that never ends"));
+    }
+    let around = std::mem::replace(&mut m.interpreter, interpreter);
+    let mut visit = Visit {
+        machine,
+        interpreter,
+        around,
+        running: (around != ptr::from_ref(interpreter)).then(|| interpreter.globals.enter()),
+        base: m.top,
+        frames: m.frames.len(),
+        handlers: m.handlers.len(),
+        clean: false,
     };
-    let running = outermost.then(|| interpreter.globals.enter());
-    let result = prepare(machine, base).and_then(|()| {
-        // SAFETY: `prepare` put the arguments down, and the reserve below makes room for the window.
-        unsafe {
-            (*machine).reserve(interpreter, base + closure.proto.registers as usize).map_err(|e| e.at(span))?;
-            deep(|| run(interpreter, machine, closure, base))
+    m.nesting += 1;
+    let base = visit.base;
+    prepare(machine, base)?;
+    // SAFETY: `prepare` put the arguments down, and the reserve makes room for the window.
+    let result = unsafe {
+        (*machine).reserve(interpreter, base + closure.proto.registers as usize).map_err(|e| e.at(span))?;
+        deep(|| run(interpreter, machine, closure, base))
+    };
+    visit.clean = true;
+    result
+}
+
+/// One run of the machine, from `enter` until it is over, in whatever way: also when an op panics.
+struct Visit<'a> {
+    machine: *mut Machine,
+    interpreter: &'a Interpreter,
+    /// Whose program the run around this one is.
+    around: *const Interpreter,
+    running: Option<Running>,
+    base: usize,
+    frames: usize,
+    handlers: usize,
+    /// Whether `run` left the stacks as it found them.
+    clean: bool,
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        // SAFETY: as in `enter`; nothing runs above this visit any more.
+        let m = unsafe { &mut *self.machine };
+        if !self.clean {
+            m.clear(self.base, m.stack.len());
+            m.frames.truncate(self.frames);
+            m.handlers.truncate(self.handlers);
         }
-    });
-    // SAFETY: as above. `run` leaves the stacks as it found them; after a failed `prepare`, arguments lie there still.
-    unsafe {
-        let m = &mut *machine;
-        if result.is_err() {
-            m.clear(base, m.top.max(base));
-            m.frames.truncate(frames);
-            m.handlers.truncate(handlers);
-        }
-        m.top = base;
+        m.top = self.base;
         m.nesting -= 1;
-        if outermost {
+        m.interpreter = self.around;
+        if m.nesting == 0 {
             m.pending.clear();
             if m.stack.len() > KEPT {
                 m.stack.truncate(KEPT);
@@ -177,11 +207,10 @@ fn enter(
                 m.frames.shrink_to(KEPT);
             }
         }
+        if let Some(running) = self.running.take() {
+            self.interpreter.globals.leave(running);
+        }
     }
-    if let Some(running) = running {
-        interpreter.globals.leave(running);
-    }
-    result
 }
 
 impl Machine {

@@ -102,7 +102,7 @@ fn words(block: &Block) -> Vec<String> {
     let words: Vec<String> = match block.dtype().kind() {
         Kind::Float => {
             let xs: Vec<f64> = match block.dtype() {
-                DType::F32 => return pad(floats(&elements::<f32>(block), |x| f64::from(x), |x| format!("{x:e}"))),
+                DType::F32 => return pad(floats(&elements::<f32>(block), f64::from, |x| format!("{x:e}"))),
                 _ => elements(block),
             };
             floats(&xs, |x| x, |x| format!("{x:e}"))
@@ -111,7 +111,7 @@ fn words(block: &Block) -> Vec<String> {
             DType::C64 => {
                 let parts: Vec<Complex32> = elements(block);
                 let part = |f: fn(&Complex32) -> f32| {
-                    floats(&parts.iter().map(f).collect::<Vec<_>>(), |x| f64::from(x), |x| format!("{x:e}"))
+                    floats(&parts.iter().map(f).collect::<Vec<_>>(), f64::from, |x| format!("{x:e}"))
                 };
                 join(part(|c| c.re), part(|c| c.im))
             }

@@ -17,7 +17,7 @@ struct Grammar;
 pub const MAX_DEPTH: usize = 10_000;
 
 /// Stack for a text that nests so deep that the stack at hand is not enough: memory only as far as it is used.
-const DEEP_STACK: usize = 512 << 20;
+const DEEP_STACK: usize = 128 << 20;
 
 /// All top-level forms of a text.
 pub fn read(source: SourceId, text: &str) -> Result<Vec<Task>> {
@@ -69,11 +69,15 @@ pub struct Forms<'a> {
     text: &'a str,
     /// Where the next form is looked for.
     at: usize,
+    /// How far the form was read that is being turned into a task: to the end, until it is known better.
+    read_to: usize,
+    /// How far the forms reach that were not right.
+    failed_to: usize,
 }
 
 impl<'a> Forms<'a> {
     pub fn new(source: SourceId, text: &'a str) -> Self {
-        Forms { source, text, at: 0 }
+        Forms { source, text, at: 0, read_to: 0, failed_to: 0 }
     }
 
     /// Byte offset behind the last form, or of the line it goes on with after an error.
@@ -86,6 +90,7 @@ impl<'a> Forms<'a> {
             self.at = self.text.len();
             return Err(err!(Limit, "a program is at most 4 GiB long, this one has {} bytes", self.text.len()));
         }
+        self.read_to = self.text.len();
         let rest = &self.text[self.at..];
         let reader = Reader { source: self.source, text: self.text, base: self.at, ..Reader::default() };
         // Every text matches: the parser fails only for want of stack.
@@ -99,9 +104,9 @@ impl<'a> Forms<'a> {
             if pair.as_rule() == Rule::end {
                 break;
             }
-            let behind = self.at + pair.as_span().end();
+            self.read_to = self.at + pair.as_span().end();
             let task = reader.task(pair)?;
-            self.at = behind;
+            self.at = self.read_to;
             return Ok(Some(task));
         }
         self.at = self.text.len();
@@ -128,7 +133,12 @@ impl Iterator for Forms<'_> {
     fn next(&mut self) -> Option<Result<Task>> {
         let start = self.at;
         self.read_next()
-            .inspect_err(|error| self.at = self.next_line(start.max(error.span().start as usize)))
+            .inspect_err(|error| {
+                // Inside a form that was wrong one that is wrong too is passed over: nothing is read a third time.
+                let from = if start < self.failed_to { self.read_to } else { error.span().start as usize };
+                self.failed_to = self.failed_to.max(self.read_to);
+                self.at = self.next_line(start.max(from));
+            })
             .transpose()
     }
 }
@@ -711,6 +721,9 @@ mod tests {
         }
         let fine = format!("{}1{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
         assert_eq!(one(&fine).to_string(), fine);
+        for (open, close) in [("(", ")"), ("{1 ", "}"), ("'", ""), ("[#|c|# x ", "]")] {
+            assert!(read_one(SourceId(1), &format!("{}1{}", open.repeat(MAX_DEPTH), close.repeat(MAX_DEPTH))).is_ok());
+        }
         let more = format!("[{fine}]");
         let error = read_one(SourceId(1), &more).unwrap_err();
         assert_eq!((error.code(), error.span().start), (crate::text::Code::Limit, MAX_DEPTH as u32));
@@ -722,6 +735,10 @@ mod tests {
         let n = 5_000;
         for text in [
             "#| ".repeat(n),
+            "(\n".repeat(n),
+            "\"\n \"".repeat(n) + "\"",
+            "#|\n".repeat(n),
+            "(f 99999999999999999999\n".repeat(n) + &")".repeat(n),
             "( ".repeat(100) + &"; a\n".repeat(n),
             "\"".repeat(n),
             "'a ".repeat(n),

@@ -1,8 +1,9 @@
 //! Blocks of an array, put straight into the one block that a user asked for.
 
 use crate::data::{Array, Block, Chunks, DType, Element, Value};
+use crate::err;
 use crate::text::Result;
-use crate::{err, with_dtype};
+use crate::with_dtype;
 use ndarray::{ArrayViewMutD, IxDyn, ShapeBuilder};
 
 /// The block being filled. Workers put blocks at the same time, each where no other goes.

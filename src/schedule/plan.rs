@@ -133,6 +133,9 @@ enum Numbers {
     Sparse(FxHashMap<u32, u32>),
 }
 
+/// Bytes that a task makes, on average, from which on it takes much longer to run than to order well.
+const WORTH: usize = 1 << 20;
+
 const LARGE: usize = 1 << 24;
 
 struct Known {
@@ -142,6 +145,8 @@ struct Known {
     /// Of a layer whose tasks are all alike.
     code: u32,
     rules: Vec<Rule>,
+    /// Of the largest block, as far as known.
+    bytes: usize,
 }
 
 /// Which block of a parent a task takes, as arithmetic on positions: `base + Σ index[axis] · step`.
@@ -218,7 +223,8 @@ impl<'a> Builder<'a> {
             .collect::<Result<Vec<u32>>>()?;
         let len = layer.len();
         let numbers = if len > LARGE { Numbers::Sparse(FxHashMap::default()) } else { Numbers::Dense(vec![NONE; len]) };
-        let mut known = Known { layer: layer.clone(), parents, numbers, code: NONE, rules: Vec::new() };
+        let bytes = layer.blocks.as_ref().map_or(0, |(dtype, chunks)| chunks.largest() * dtype.size());
+        let mut known = Known { layer: layer.clone(), parents, numbers, code: NONE, rules: Vec::new(), bytes };
         if let Body::Blockwise { inputs, task } = &layer.body {
             known.rules = inputs.iter().map(|input| self.rule(&known, input)).collect::<Result<_>>()?;
             let code = task::compile(task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
@@ -353,9 +359,14 @@ impl<'a> Builder<'a> {
 
     fn finish(self, wanted: Vec<Vec<u32>>) -> Result<Plan> {
         let dependents = self.dependencies.reversed();
-        let Some(order) = order::order(&self.dependencies, &dependents) else {
-            return Err(self.cycle_error());
+        // Where tasks are worth it, time goes into a better order.
+        let bytes = self.tasks.iter().map(|place| self.layers[place.layer as usize].bytes);
+        let ordered = if bytes.sum::<usize>() / self.tasks.len().max(1) >= WORTH {
+            order::best_order(&self.dependencies, &dependents)
+        } else {
+            order::order(&self.dependencies, &dependents)
         };
+        let Some(order) = ordered else { return Err(self.cycle_error()) };
         let mut rank = vec![0; order.len()];
         for (at, &task) in order.iter().enumerate() {
             rank[task as usize] = at as u32;

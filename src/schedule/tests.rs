@@ -1,14 +1,15 @@
 //! What every scheduler must keep to, on a host with a handful of functions.
 
 use super::*;
+use crate::data;
 use crate::data::function::Native;
 use crate::data::{
     Array, At, Block, Body, Chunks, Cost, DType, Delayed, Function, Graph, Host, Input, Key, Layer, Param, ParamKind,
     Signature, Task,
 };
+use crate::err;
 use crate::kernel::elementwise::{self, Binary, Operand, Unary};
 use crate::text::{Code, Span};
-use crate::{data, err};
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use std::sync::Arc;

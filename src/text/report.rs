@@ -195,7 +195,7 @@ impl SourceCode for Report {
         let lines = text[begin..stop].bytes().filter(|&b| b == b'\n').count() + 1;
         Ok(Box::new(MietteSpanContents::new_named(
             file.source.name.clone(),
-            text[begin..stop].as_bytes(),
+            &text.as_bytes()[begin..stop],
             SourceSpan::new((file.base + begin).into(), stop - begin),
             line,
             column,

@@ -31,11 +31,6 @@ impl Feed {
         self.open.is_empty() && matches!(self.state, State::Code | State::Comment)
     }
 
-    /// The text so far.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
     /// The brackets that wait to be closed, outermost first.
     pub fn open(&self) -> &[char] {
         &self.open
@@ -109,6 +104,6 @@ mod tests {
         assert!(!feed.push("]\n"));
         assert!(feed.push("x)\n"));
         assert_eq!(feed.take(), "(let [x 1\n]\nx)\n");
-        assert_eq!(feed.text(), "");
+        assert_eq!(feed.take(), "");
     }
 }

@@ -199,6 +199,17 @@ pub fn write(lib: &Library, object: &Id, attributes: &[Attribute]) -> Outcome<()
     attributes.iter().try_for_each(|a| write_one(lib, object, a))
 }
 
+/// Changes an integer attribute where it lies.
+pub fn overwrite(lib: &Library, object: &Id, name: &str, value: i64) -> Outcome<()> {
+    let name = std::ffi::CString::new(name).map_err(|_| Failure::from("a NUL in a name"))?;
+    let datatype = element::native(lib, DType::I64)?;
+    // SAFETY: the lock is held, the ids are open; the value is of the datatype.
+    unsafe {
+        let id = lib.id(h5a::H5Aopen(object.raw(), name.as_ptr(), h5p::H5P_DEFAULT))?;
+        lib.check(h5a::H5Awrite(id.raw(), datatype.raw(), (&raw const value).cast()))
+    }
+}
+
 /// Removes an attribute that is there.
 pub fn delete(lib: &Library, object: &Id, name: &str) -> Outcome<()> {
     let name = std::ffi::CString::new(name).map_err(|_| Failure::from("a NUL in a name"))?;

@@ -245,7 +245,7 @@ fn dims_text(dims: &[usize]) -> String {
 }
 
 /// Bytes in units of 1000: `3.2 GB`.
-fn size_text(bytes: u64) -> String {
+pub fn size_text(bytes: u64) -> String {
     let mut size = bytes as f64;
     let mut unit = 0;
     const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];

@@ -89,13 +89,18 @@ const SMALL: usize = 64 << 10;
 const LEAST_CHUNK: usize = 4096;
 /// The format's own limit is 4 GiB.
 const MOST_CHUNK: usize = u32::MAX as usize;
-/// The attribute that tells an unfinished dataset from one of the user's that happens to have such a name.
+/// The attribute that tells an unfinished dataset from one of the user's that happens to have such a name: the number of the
+/// process that writes it, and 0 once that has failed. A number, so that changing it takes no new space on a full disk.
 const MARK: &str = "dsk-incomplete";
+const FAILED: i64 = 0;
+/// Space that is left free for what the library has yet to write: its tables are in the file only when it is closed, and a
+/// disk that is full by then would cost the other datasets of the file.
+const MARGIN: u64 = 1 << 20;
 
 /// The mark, as an attribute.
-fn mark(text: &str) -> Map {
+fn mark(process: i64) -> Map {
     let mut map = Map::new();
-    map.set(MARK, Value::str(text));
+    map.set(MARK, Value::Int(process));
     map
 }
 
@@ -119,12 +124,19 @@ impl Sink {
         }
         let cut = cut(chunks, dtype.size(), options)?;
         let temporary = format!("{name}.incomplete");
+        // Compressed data is checked as it comes.
+        let bytes = if is_filtered(options) { 0 } else { (shape.iter().product::<usize>() * dtype.size()) as u64 };
+        let tables = cut.as_ref().map_or(0, |cut| {
+            let counts = shape.iter().zip(cut).map(|(&n, &c)| n.div_ceil(c) as u64);
+            counts.product::<u64>().saturating_mul(128)
+        });
+        check_room(path, &name, bytes.saturating_add(tables))?;
         locked(|lib| {
             let (file, made_file) = open_for_writing(lib, path)?;
             check_names(lib, &file, path, &name, &temporary, options.overwrite)?;
             let failed = |f: Failure| write_error(path, &name, &f.0);
             let dataset = make(lib, &file, &temporary, dtype, &shape, cut.as_deref(), options).map_err(failed)?;
-            let being_written = mark(&format!("being written by process {}", std::process::id()));
+            let being_written = mark(std::process::id().into());
             attributes::write(lib, &dataset, &attributes::prepare(&being_written)?).map_err(failed)?;
             lib.flush(&file).map_err(failed)?;
             let own = OpenOptions::new().read(true).write(true).open(path).map_err(|e| file::system_error(path, &e))?;
@@ -196,6 +208,7 @@ impl Sink {
             Place::Filtered { dims, pipeline, level, open } => {
                 let mut encoder = Encoder::new(*level);
                 let whole = dims.iter().product::<usize>() * size;
+                check_room(&self.path, &self.name, 2 * bytes.len() as u64)?;
                 self.each_chunk(dims, start, &block, |part| {
                     let covers = (0..dims.len()).all(|a| {
                         let end = (part.origin[a] + dims[a]).min(self.shape[a]);
@@ -269,6 +282,7 @@ impl Sink {
     /// Gives the dataset its attributes and its name, in place of what it replaces. Nothing can be written after.
     pub fn finish(&self) -> Result<()> {
         self.close();
+        check_room(&self.path, &self.name, 0)?;
         locked(|lib| {
             let file = file::open_in_library(lib, &self.path, true)?;
             let failed = |f: Failure| self.failed(&f.0);
@@ -333,8 +347,7 @@ impl Drop for Sink {
                     return lib.flush(&file).ok();
                 }
                 let (dataset, _) = lib.open_object(&file, &name).ok()?;
-                let map = mark("left by a store that failed");
-                attributes::write(lib, &dataset, &attributes::prepare(&map).ok()?).ok()?;
+                attributes::overwrite(lib, &dataset, MARK, FAILED).ok()?;
                 lib.flush(&file).ok()
             };
             // Nothing to be done where even this fails: the mark that is there will do.
@@ -517,13 +530,13 @@ fn check_names(lib: &Library, file: &Id, path: &Path, name: &str, temporary: &st
         let mark = lib
             .open_object(file, &c_name)
             .ok()
-            .and_then(|(id, _)| attributes::all(lib, &id).get_text(MARK).and_then(Value::as_text).map(str::to_string));
+            .and_then(|(id, _)| attributes::all(lib, &id).get_text(MARK).and_then(Value::as_int));
         match mark {
             None => {
                 return Err(err!(Io, "`{shown}` has `{temporary}`, which no store left there")
                     .help("stores write under that name until they are done: rename it"));
             }
-            Some(mark) if is_being_written(&mark) => {
+            Some(mark) if is_being_written(mark) => {
                 return Err(err!(Io, "`{shown}::{name}` is being written by another store"));
             }
             Some(_) => {
@@ -536,9 +549,26 @@ fn check_names(lib: &Library, file: &Id, path: &Path, name: &str, temporary: &st
 }
 
 /// Whether the process that wrote a mark is at it still.
-fn is_being_written(mark: &str) -> bool {
-    let id = mark.strip_prefix("being written by process ").and_then(|id| id.parse().ok());
-    id.and_then(rustix::process::Pid::from_raw).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
+fn is_being_written(mark: i64) -> bool {
+    let pid = i32::try_from(mark).ok().filter(|&id| id > 0).and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
+}
+
+/// Bytes that can still be written where a file is, or will be; as many as there may be where that cannot be told.
+fn room(path: &Path) -> u64 {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let at = if path.exists() { path } else { folder };
+    rustix::fs::statvfs(at).map_or(u64::MAX, |fs| fs.f_bavail.saturating_mul(fs.f_frsize))
+}
+
+/// Makes sure that so many bytes fit before the library is asked to write any.
+fn check_room(path: &Path, name: &str, bytes: u64) -> Result<()> {
+    let room = room(path);
+    if bytes.saturating_add(MARGIN) <= room {
+        return Ok(());
+    }
+    let (bytes, room) = (listing::size_text(bytes), listing::size_text(room));
+    Err(write_error(path, name, &format!("{bytes} are to be written, and the disk has {room} left")))
 }
 
 fn make(

@@ -7,10 +7,11 @@
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
-use super::elementwise;
+use super::{elementwise, layout};
 use crate::data::{Block, Complex32, Complex64, DType, Dims, Element};
+use crate::err;
 use crate::text::Result;
-use crate::{err, with_dtype};
+use crate::with_dtype;
 
 /// How many cores a product may use: inside tasks one, for one big concrete product all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -273,7 +274,7 @@ fn batched(c: Option<Block>, a: &Block, b: &Block, threads: Threads) -> Result<B
     if k != k_b {
         return Err(inner_differ(k, k_b));
     }
-    let batch = broadcast_shapes(&a.shape()[..lead_a], &b.shape()[..lead_b])?;
+    let batch = layout::broadcast_shapes(&[&a.shape()[..lead_a], &b.shape()[..lead_b]])?;
     let whole = |x: &Block, rows: usize, columns: usize| {
         let mut shape = batch.clone();
         shape.extend([rows, columns]);
@@ -333,18 +334,6 @@ fn target(c: Option<Block>, dtype: DType, shape: &[usize]) -> Result<(Block, boo
 /// An accumulator and a product that differ in dtype: added as arrays are.
 fn sum_of_dtypes(c: Block, product: &Block) -> Result<Block> {
     elementwise::binary(elementwise::Binary::Add, &c, product)
-}
-
-fn broadcast_shapes(a: &[usize], b: &[usize]) -> Result<Dims> {
-    let n = a.len().max(b.len());
-    let size = |s: &[usize], axis: usize| (axis + s.len()).checked_sub(n).map_or(1, |at| s[at]);
-    (0..n)
-        .map(|axis| match (size(a, axis), size(b, axis)) {
-            (x, y) if x == y || y == 1 => Ok(x),
-            (1, y) => Ok(y),
-            (x, y) => Err(err!(Shape, "the batch axes differ, {x} against {y}")),
-        })
-        .collect()
 }
 
 /// Sum of products over pairs of axes: the remaining axes of `a`, then those of `b`.
@@ -450,8 +439,7 @@ mod tests {
         fn tensordot_is_the_sum_of_products(sizes in prop::collection::vec(1usize..5, 4), swap: bool, threads: bool) {
             let (a, b) = (numbers(&sizes), numbers(&[sizes[2], 3, sizes[0]]));
             let a = if swap { a.transpose(&[0, 3, 2, 1]) } else { a };
-            let axes_a = [if swap { 2 } else { 2 }, 0];
-            let got = tensordot(&a, &b, &axes_a, &[0, 2], if threads { Threads::All } else { Threads::One }).unwrap();
+            let got = tensordot(&a, &b, &[2, 0], &[0, 2], if threads { Threads::All } else { Threads::One }).unwrap();
             prop_assert_eq!(got.shape(), &[a.shape()[1], a.shape()[3], 3]);
             for i in 0..a.shape()[1] {
                 for j in 0..a.shape()[3] {

@@ -10,7 +10,7 @@ use crate::text::Result;
 pub static OPS: &[Op] = &[
     Op {
         usage: "(moments x :axis nil)",
-        doc: "Count, mean, and sum of squared distances from the mean, along a new first axis of size 3.\nThe axes that are \
+        doc: "Count, sum, and sum of squared distances from the mean, along a new first axis of size 3.\nThe axes that are \
             reduced stay, with size 1. What `var` and `std` of lazy arrays make of every block.",
         examples: &[("(to-list (moments [1.0 3.0]))", "[[2.0] [4.0] [2.0]]")],
         see: &["merge-moments", "var-of-moments", "var"],
@@ -37,7 +37,7 @@ pub static OPS: &[Op] = &[
         usage: "(check-block x dtype shape)",
         doc: "x itself, which must have that dtype and shape.\nWhat `map-blocks` puts around a function, whose results are to \
             be what was declared. Errors: `dsk::type` and `dsk::shape`.",
-        examples: &[("(check-block (ones [2]) :float64 [2])", "(array [1.0 1.0] :dtype :f8)")],
+        examples: &[("(check-block (ones [2]) :float64 [2])", "[1. 1.]")],
         see: &["map-blocks"],
         cost: Cost::Free,
         kind: Kind::Lazy(|args| super::array_call(args, check_block)),

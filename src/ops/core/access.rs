@@ -1,11 +1,12 @@
 //! Taking things out of lists, maps, strings and arrays.
 
 use crate::data::{Args, Graph, Map, Slice, Task, Value};
+use crate::err;
 use crate::op;
 use crate::op::sequence::Seq;
 use crate::op::{Kind, Op};
+use crate::text::Span;
 use crate::text::{Error, Result};
-use crate::{err, text::Span};
 use std::sync::Arc;
 
 pub static OPS: &[Op] = &[

@@ -3,13 +3,15 @@
 
 use super::access::out_of_range;
 use crate::data::{Args, Block, List, Map, Value};
+use crate::err;
 use crate::kernel::create;
 use crate::op;
 use crate::op::indexing::Index;
 use crate::op::sequence::{Seq, put};
 use crate::op::{Kind, Op};
+use crate::text::Error;
 use crate::text::Result;
-use crate::{err, text::Error, with_dtype};
+use crate::with_dtype;
 use std::sync::Arc;
 
 pub static OPS: &[Op] = &[

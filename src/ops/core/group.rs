@@ -3,11 +3,12 @@
 
 use super::each::plucked;
 use crate::data::{Args, Map, Value};
+use crate::err;
+use crate::kernel::elementwise::Binary;
 use crate::op;
 use crate::op::sequence::{self, Seq, pair, put};
 use crate::op::{Kind, Op};
 use crate::text::Result;
-use crate::{err, kernel::elementwise::Binary};
 
 pub static OPS: &[Op] = &[
     op!(Kind::Over("coll", sort), "(sort coll :key nil :reverse false)",

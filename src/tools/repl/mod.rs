@@ -20,7 +20,7 @@ const GREETING: &str = "Ctrl-D leaves, Tab completes, (doc sum) explains, (aprop
 /// Lines of history that are kept.
 const KEPT: usize = 10_000;
 /// As wide as what the helper shows in its place while brackets are open.
-pub(self) const PROMPT: &str = "dsk> ";
+const PROMPT: &str = "dsk> ";
 
 /// Holds a session on a terminal; a program that comes in on standard input is run instead.
 pub fn start(options: &Options) -> ExitCode {

@@ -1,0 +1,34 @@
+//! Graphs made by hand, from the language: the same answers under each scheduler, and what tasks may be.
+
+use dsk::Engine;
+
+/// Expressions, and what they print.
+const SAID: &[(&str, &str)] = &[
+    ("(compute (graph '{x 1 y 2 z (+ x y) [w 0] (sum [x y z])}) 'z :scheduler :sync)", "3"),
+    ("(compute (graph '{x 1 y 2 z (+ x y) [w 0] (sum [x y z])}) ['z '[w 0]] :scheduler :threads)", "[3 6]"),
+    // Special forms and macros are tasks too, and see the keys of the graph.
+    ("(compute (graph '{x 1 y (map #(* % 2) [x 2])}) 'y)", "[2 4]"),
+    ("(compute (graph '{x 1 z (if x (+ x 10) 2)}) 'z)", "11"),
+    ("(compute (graph '{[w 0] 7 x 1 v (let [a [w 0]] (when a (+ a x)))}) 'v)", "8"),
+    ("(compute (graph '{x 1 q '(+ x 1)}) 'q)", "(+ x 1)"),
+    // A task may make something lazy, and may compute.
+    ("(compute (graph '{n 4 s (sum (arange n :chunks 2))}) 's)", "6"),
+    ("(compute (graph '{n 4 s (+ 1 (compute (sum (arange n :chunks 2))))}) 's)", "7"),
+    // `((A + 1) * 2) ** 3` is one task a block, and prints as one.
+    ("(count (keys (optimize (** (* (+ (arange 50 :chunks 1) 1) 2) 3))))", "50"),
+    // Centring holds no more of the input than a block a worker.
+    (
+        "(< (:peak-bytes (explain (let [x (random/normal 0 1 [800 800] :chunks 100)] (sum (- x (mean x :axis 0)))) \
+         :workers 2)) 100000)",
+        "true",
+    ),
+];
+
+#[test]
+fn graphs_compute_what_they_say() {
+    let engine = Engine::new();
+    for (expression, result) in SAID {
+        let value = engine.eval(expression).unwrap_or_else(|e| panic!("{expression}: {e:?}"));
+        assert_eq!(dsk::read::print(&value), *result, "{expression}");
+    }
+}
