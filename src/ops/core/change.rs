@@ -2,13 +2,16 @@
 //! is changed in place, so that building one element after the other costs no copies.
 
 use super::access::out_of_range;
-use crate::data::{Args, List, Map, Value};
+use crate::data::{Args, Block, List, Map, Value};
 use crate::err;
+use crate::kernel::create;
 use crate::op;
+use crate::op::indexing::Index;
 use crate::op::sequence::{Seq, put};
 use crate::op::{Kind, Op};
 use crate::text::Error;
 use crate::text::Result;
+use crate::with_dtype;
 use std::sync::Arc;
 
 pub static OPS: &[Op] = &[
@@ -188,11 +191,11 @@ fn assoc(mut args: Args) -> Result<Value> {
     let mut kvs = kvs.into_iter();
     while let (Some(key), Some(value)) = (kvs.next(), kvs.next()) {
         coll = match coll {
-            Value::Block(_) | Value::Array(_) => {
-                let Some(op) = args.host.op("set-slice") else {
-                    return Err(err!(Type, "parts of an array cannot be replaced").label(args.span, "in this call"));
-                };
-                args.host.apply(&Value::Function(op), &[coll, key, value], args.span)?
+            Value::Block(block) => set_part(&args, block, &key, &value)?,
+            Value::Array(_) => {
+                return Err(err!(Type, "assoc: parts of a lazy array cannot be replaced")
+                    .label(args.span, "in this call")
+                    .help("`(where condition value x)` does it block by block; `(compute x)` makes a concrete array"));
             }
             coll => with(&args, coll, key, value)?,
         };
@@ -237,6 +240,52 @@ fn at_path(args: &Args, coll: Value, path: &[Value], f: &mut dyn FnMut(Value) ->
 
 fn no_assoc() -> Error {
     err!(Internal, "the op `assoc` is not there")
+}
+
+/// The array with the elements that an index names replaced, as NumPy's `x[index] = value` has it: the value is
+/// broadcast to their shape and converted to the array's dtype. The memory is reused where nobody else holds it.
+fn set_part(args: &Args, block: Arc<Block>, key: &Value, value: &Value) -> Result<Value> {
+    let index = match key {
+        Value::List(items) => items.to_vec(),
+        single => vec![single.clone()],
+    };
+    let shape = block.shape().to_vec();
+    let index = Index::parse(&index, &shape)?;
+    // The places of all elements, indexed alike, are the places that the index names.
+    let places: Vec<i64> = (0..block.len() as i64).collect();
+    let places = index.of_block(&Block::from_slice(&shape, &places))?.contiguous();
+    let value = create::from_value(value, None)?.cast(block.dtype())?;
+    let Some(value) = value.broadcast_to(places.shape()) else {
+        return Err(err!(
+            Shape,
+            "a value of shape {:?} does not fit a part of shape {:?}",
+            value.shape(),
+            places.shape()
+        )
+        .label(args.span, "in this call"));
+    };
+    let mut target = Arc::unwrap_or_clone(block);
+    if !target.is_unshared() {
+        target = copy(&target);
+    }
+    let value = value.contiguous();
+    with_dtype!(target.dtype(), T => {
+        let all = target.as_mut_slice::<T>();
+        let new = value.as_slice::<T>().unwrap_or_default();
+        for (at, x) in places.as_slice::<i64>().unwrap_or_default().iter().zip(new) {
+            all[*at as usize] = *x;
+        }
+    });
+    Ok(target.into())
+}
+
+/// The same elements in memory of their own.
+fn copy(block: &Block) -> Block {
+    let mut copy = Block::alloc(block.dtype(), block.shape());
+    with_dtype!(block.dtype(), T => {
+        copy.as_mut_slice::<T>().iter_mut().zip(block.view::<T>().iter()).for_each(|(to, from)| *to = *from);
+    });
+    copy
 }
 
 fn assoc_in(mut args: Args) -> Result<Value> {
