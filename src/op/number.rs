@@ -92,6 +92,7 @@ pub fn binary(op: Binary, a: &Value, b: &Value) -> Result<Value> {
         }
         Binary::Add => {
             if let (Value::Str(x), Value::Str(y)) = (a, b) {
+                super::sequence::check_text(x.len() + y.len())?;
                 return Ok(Value::str(format!("{x}{y}")));
             }
         }

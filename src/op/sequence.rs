@@ -66,10 +66,19 @@ pub fn character(c: char) -> Value {
 
 /// Refuses to make a list that is far too long for a list: an array in blocks is the way then.
 pub fn check_len(n: usize) -> Result<()> {
-    const MOST: usize = 1 << 27;
+    const MOST: usize = 1 << 26;
     if n > MOST {
         return Err(err!(Memory, "a list of {n} elements is too long, {MOST} is the most")
             .help("arrays hold more, in blocks: `(arange n :chunks 1_000_000)`"));
+    }
+    Ok(())
+}
+
+/// Refuses to make a string that is far too long for a string.
+pub fn check_text(bytes: usize) -> Result<()> {
+    const MOST: usize = 1 << 30;
+    if bytes > MOST {
+        return Err(err!(Memory, "a string of {bytes} bytes is too long, {MOST} is the most"));
     }
     Ok(())
 }
@@ -132,7 +141,10 @@ fn joined(items: &[Value]) -> Result<Value> {
     let mut all = String::new();
     for item in items {
         match item {
-            Value::Str(s) => all.push_str(s),
+            Value::Str(s) => {
+                check_text(all.len() + s.len())?;
+                all.push_str(s);
+            }
             other => return number::binary(Binary::Add, &Value::from(all), other),
         }
     }

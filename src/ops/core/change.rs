@@ -7,7 +7,7 @@ use crate::err;
 use crate::kernel::create;
 use crate::op;
 use crate::op::indexing::Index;
-use crate::op::sequence::{Seq, put};
+use crate::op::sequence::{self, Seq, put};
 use crate::op::{Kind, Op};
 use crate::text::Error;
 use crate::text::Result;
@@ -113,13 +113,16 @@ fn concat(mut args: Args) -> Result<Value> {
         return args.host.delay(&args);
     }
     if !colls.is_empty() && colls.iter().all(|c| matches!(c, Value::Str(_))) {
+        sequence::check_text(colls.iter().filter_map(Value::as_text).map(str::len).sum())?;
         return Ok(colls.iter().filter_map(Value::as_text).collect::<String>().into());
     }
     let mut colls = colls.into_iter();
     let seq = |coll| Seq::of(coll).map_err(|coll| args.wrong_value("colls", &coll, "lists"));
     let mut all = colls.next().map(seq).transpose()?.map_or_else(Vec::new, Seq::into_vec);
     for coll in colls {
-        all.extend(seq(coll)?.into_vec());
+        let more = seq(coll)?;
+        sequence::check_len(all.len() + more.len())?;
+        all.extend(more.into_vec());
     }
     Ok(Value::list(all))
 }
@@ -134,6 +137,7 @@ fn into(mut args: Args) -> Result<Value> {
             Ok(Value::Map(map))
         }
         Value::List(mut list) => {
+            sequence::check_len(list.len() + items.len())?;
             Arc::make_mut(&mut list).extend(items.into_vec());
             Ok(Value::List(list))
         }
@@ -178,7 +182,7 @@ fn with(args: &Args, coll: Value, key: Value, value: Value) -> Result<Value> {
 fn assoc(mut args: Args) -> Result<Value> {
     let mut coll = args.take("coll");
     let kvs = std::mem::take(&mut args.rest);
-    if kvs.len() % 2 != 0 {
+    if !kvs.len().is_multiple_of(2) {
         return Err(err!(Arity, "assoc takes keys and values in turn; the last key has no value")
             .label(args.span, "in this call")
             .help(format!("usage: {}", args.function.usage())));

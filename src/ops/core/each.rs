@@ -125,6 +125,7 @@ fn mapcat(mut args: Args) -> Result<Value> {
         args.check_interrupt(n)?;
         let part = args.apply(&f, [item])?;
         let part = Seq::of(part).map_err(|part| args.wrong_value("f", &part, "a function that answers with lists"))?;
+        op::sequence::check_len(all.len() + part.len())?;
         all.extend(part.into_vec());
     }
     Ok(Value::list(all))

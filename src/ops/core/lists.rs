@@ -225,6 +225,7 @@ fn flatten(mut args: Args) -> Result<Value> {
     let mut all = Vec::new();
     for item in args.seq("coll")?.into_vec() {
         let part = Seq::of(item).map_err(|item| args.wrong_value("coll", &item, "a list of lists"))?;
+        sequence::check_len(all.len() + part.len())?;
         all.extend(part.into_vec());
     }
     Ok(Value::list(all))
@@ -237,8 +238,14 @@ fn flatten_all(mut args: Args) -> Result<Value> {
     open.reverse();
     while let Some(item) = open.pop() {
         match item {
-            Value::List(items) => open.extend(items.iter().rev().cloned()),
-            other => all.push(other),
+            Value::List(items) => {
+                sequence::check_len(open.len() + items.len())?;
+                open.extend(items.iter().rev().cloned());
+            }
+            other => {
+                sequence::check_len(all.len() + 1)?;
+                all.push(other);
+            }
         }
     }
     Ok(Value::list(all))

@@ -4,6 +4,7 @@ use crate::data::{Args, Str, Value};
 use crate::err;
 use crate::op;
 use crate::op::args::described;
+use crate::op::sequence::check_text;
 use crate::op::{Kind, Op};
 use crate::read;
 use crate::text::Result;
@@ -52,7 +53,13 @@ fn str(mut args: Args) -> Result<Value> {
     if let [Value::Str(text)] = &xs[..] {
         return Ok(Value::Str(text.clone()));
     }
-    Ok(xs.iter().map(display).collect::<String>().into())
+    let mut all = String::new();
+    for x in &xs {
+        let text = display(x);
+        check_text(all.len() + text.len())?;
+        all.push_str(&text);
+    }
+    Ok(all.into())
 }
 
 fn pr_str(args: Args) -> Result<Value> {

@@ -5,7 +5,7 @@ use crate::data::{Args, Value};
 use crate::err;
 use crate::op;
 use crate::op::args::described;
-use crate::op::sequence::check_len;
+use crate::op::sequence::check_text;
 use crate::op::{Kind, Op};
 use crate::text::Result;
 
@@ -54,7 +54,7 @@ fn run(args: Args) -> Result<Value> {
         };
         let value = value.ok_or_else(|| wrong(format!("there is no value for `{{{field}}}`")))?.clone().plain();
         let spec = Spec::parse(spec).ok_or_else(|| wrong(format!("`{spec}` is no format specification")))?;
-        check_len((spec.width.max(spec.precision.unwrap_or(0))) / 16)?;
+        check_text(spec.width)?;
         let text = spec.apply(&value).ok_or_else(|| {
             let kind = spec.kind.map_or_else(|| "this format".into(), |k| format!("`{k}`"));
             err!(Type, "format: {kind} does not take {}", described(&value)).label(args.span, "in this call")

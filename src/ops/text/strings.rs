@@ -4,7 +4,7 @@ use super::convert::display;
 use crate::data::{Args, Str, Value};
 use crate::err;
 use crate::op;
-use crate::op::sequence::{character, check_len};
+use crate::op::sequence::{character, check_text};
 use crate::op::{Kind, Op};
 use crate::text::Result;
 
@@ -280,6 +280,7 @@ fn join(mut args: Args) -> Result<Value> {
             Value::Str(text) => all.push_str(text),
             other => all.push_str(&display(other)),
         }
+        check_text(all.len())?;
     }
     Ok(all.into())
 }
@@ -289,7 +290,7 @@ fn replace(args: Args) -> Result<Value> {
     let count = most(&args, "count")?;
     if old.is_empty() || new.len() > old.len() {
         let times = s.matches(old.as_str()).count().min(count);
-        check_len(s.len().saturating_add(times.saturating_mul(new.len())) / 16)?;
+        check_text(s.len().saturating_add(times.saturating_mul(new.len())))?;
     }
     Ok(s.replacen(old.as_str(), &new, count).into())
 }
@@ -371,7 +372,7 @@ fn rpartition(args: Args) -> Result<Value> {
 /// What is missing up to a width, and the one character to fill with.
 fn missing(args: &Args, s: &str) -> Result<(usize, char)> {
     let width = args.size("width")?;
-    check_len(width / 16)?;
+    check_text(width)?;
     let fill = args.text("fill")?;
     let mut chars = fill.chars();
     match (chars.next(), chars.next()) {
@@ -407,7 +408,7 @@ fn center(args: Args) -> Result<Value> {
 
 fn zfill(args: Args) -> Result<Value> {
     let (s, width) = (args.text("s")?, args.size("width")?);
-    check_len(width / 16)?;
+    check_text(width)?;
     let zeros = "0".repeat(width.saturating_sub(s.chars().count()));
     let sign = usize::from(s.starts_with(['+', '-']));
     Ok(format!("{}{zeros}{}", &s[..sign], &s[sign..]).into())
@@ -415,7 +416,7 @@ fn zfill(args: Args) -> Result<Value> {
 
 fn repeat(args: Args) -> Result<Value> {
     let (s, n) = (args.text("s")?, args.size("n")?);
-    check_len(s.len().saturating_mul(n) / 16)?;
+    check_text(s.len().saturating_mul(n))?;
     Ok(s.repeat(n).into())
 }
 
