@@ -94,7 +94,7 @@ fn mutate(random: &mut Random, forms: &[String]) -> String {
         let at = places[random.below(places.len())];
         let to = places[random.below(places.len())];
         let (from, to) = (at.min(to), at.max(to).min(at.min(to) + 40));
-        let to = places.iter().copied().filter(|&p| p <= to).next_back().unwrap_or(from);
+        let to = places.iter().copied().rfind(|&p| p <= to).unwrap_or(from);
         match random.below(4) {
             0 => text.replace_range(from..to, ""),
             1 => {

@@ -199,10 +199,22 @@ impl Signature {
             return Ok(Bound { values: args, rest: Vec::new(), given });
         }
         let given_by_position = |p: &Param| !matches!(p.kind, ParamKind::Keyword | ParamKind::Rest);
+        let takes_names = |p: &Param| matches!(p.kind, ParamKind::Optional | ParamKind::Keyword);
+        // Most calls name no argument: then arguments belong to parameters one by one.
+        let (first, others) = params.split_at(params.iter().take_while(|p| given_by_position(p)).count());
+        let names = args.iter().any(|a| matches!(a, Value::Keyword(_))) && params.iter().any(takes_names);
+        let enough = args.len() >= first.iter().filter(|p| p.kind == ParamKind::Required).count();
+        let room = args.len() <= first.len() || others.iter().any(|p| p.kind == ParamKind::Rest);
+        if !names && enough && room && !others.iter().any(given_by_position) && first.len() < 64 {
+            let rest = if args.len() > first.len() { args.drain(first.len()..).collect() } else { Vec::new() };
+            let given = (1 << args.len()) - 1;
+            args.extend(params[args.len()..].iter().map(|p| p.default.clone()));
+            return Ok(Bound { values: args, rest, given });
+        }
         // Names first: a parameter that is given by name is not a place for a positional argument.
         let mut given = 0u64;
         let mut named: SmallVec<[(usize, usize); 4]> = SmallVec::new();
-        if params.iter().any(|p| matches!(p.kind, ParamKind::Optional | ParamKind::Keyword)) {
+        if params.iter().any(takes_names) {
             let mut i = 0;
             while i + 1 < args.len() {
                 let at = match &args[i] {

@@ -183,7 +183,7 @@ impl Interpreter {
     }
 
     pub fn set_stack_limit(&self, values: usize) {
-        self.stack_limit.store(values.max(1024), Relaxed);
+        self.stack_limit.store(values.clamp(1024, u32::MAX as usize), Relaxed);
     }
 
     /// The options in force here.

@@ -52,7 +52,9 @@ struct Frame {
     closure: *const Closure,
     /// The instruction to go on with.
     pc: *const Instr,
-    base: usize,
+    base: u32,
+    /// Whether its window may hold counted values.
+    counted: bool,
 }
 
 /// Where a failure is caught.
@@ -303,6 +305,9 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
         let mut proto: *const Proto = &*(*closure).proto;
         let mut pc: *const Instr = (*proto).code.as_ptr();
         let mut regs: *mut Value = (*machine).stack.as_mut_ptr().add(base);
+        // Whether this call put counted values into its window, or got some as arguments: if not, there is nothing to
+        // clear when it returns.
+        let mut dirty = true;
 
         macro_rules! reg {
             ($n:expr) => {
@@ -323,6 +328,7 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
             ($n:expr, $value:expr) => {{
                 let value = $value;
                 ptr::write(slot!($n), value);
+                dirty = true;
             }};
         }
         // The same for numbers and truth values, which are put together in place: a value that is written in parts and
@@ -466,7 +472,8 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                         if interpreter.cancel.load(Relaxed) {
                             break Exit::Failed(interrupted());
                         }
-                        if (*new).plain != $count as u32 {
+                        let sorted = (*new).plain != $count as u32;
+                        if sorted {
                             attempt!(
                                 (*machine).reserve(interpreter, window + 2 + $count as usize + (*new).parameters())
                             );
@@ -474,12 +481,16 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                         }
                         let m = &mut *machine;
                         attempt!(m.reserve(interpreter, window + (*new).registers as usize));
-                        m.frames.push(Frame { closure, pc, base });
+                        m.frames.push(Frame { closure, pc, base: base as u32, counted: dirty });
                         base = window;
                         closure = callee;
                         proto = new;
                         pc = (*new).code.as_ptr();
                         regs = m.stack.as_mut_ptr().add(base);
+                        dirty = sorted;
+                        for n in 0..=$count as usize {
+                            dirty |= counted(&reg!(n));
+                        }
                     }};
                 }
                 // Calls anything that is not a closure.
@@ -539,7 +550,10 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                             match reg!($base as usize + n) {
                                 Value::Int(value) => set_plain!(n, Int, value),
                                 Value::Float(value) => set_plain!(n, Float, value),
-                                ref mut other => set!(n, std::mem::take(other)),
+                                ref mut other => {
+                                    let value = std::mem::take(other);
+                                    ptr::write(slot!(n), value);
+                                }
                             }
                         }
                         let m = &mut *machine;
@@ -547,6 +561,7 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                         closure = callee;
                         proto = new;
                         pc = (*new).code.as_ptr();
+                        dirty = true;
                         drop(held);
                     }};
                 }
@@ -555,21 +570,23 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                         // Numbers are passed in registers of the processor: reading a value whole right after its parts
                         // were written makes the processor wait.
                         match reg!($from) {
-                            Value::Int(n) => finish!(Value::Int(n)),
-                            Value::Float(x) => finish!(Value::Float(x)),
+                            Value::Int(n) => finish!(Value::Int(n), false),
+                            Value::Float(x) => finish!(Value::Float(x), false),
                             ref mut other => {
                                 let value = std::mem::take(other);
-                                finish!(value)
+                                finish!(value, true)
                             }
                         }
                     };
                 }
                 macro_rules! finish {
-                    ($value:expr) => {{
-                        for n in 0..(*proto).registers as usize {
-                            let slot = regs.add(n);
-                            if counted(&*slot) {
-                                *slot = Value::Nil;
+                    ($value:expr, $counted:expr) => {{
+                        if dirty {
+                            for n in 0..(*proto).registers as usize {
+                                let slot = regs.add(n);
+                                if counted(&*slot) {
+                                    *slot = Value::Nil;
+                                }
                             }
                         }
                         let m = &mut *machine;
@@ -579,7 +596,8 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                         ptr::write(regs, $value);
                         // The length was just compared with `entry`, so there is a frame.
                         let frame = m.frames.pop().unwrap_unchecked();
-                        base = frame.base;
+                        base = frame.base as usize;
+                        dirty = frame.counted || $counted;
                         closure = frame.closure;
                         proto = &*(*closure).proto;
                         pc = frame.pc;
@@ -840,7 +858,8 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
             let at = pc.offset_from((*proto).code.as_ptr()) as usize;
             let at = at.saturating_sub(1);
             let span = (&(*proto).spans)[at];
-            let mut error = match (&(*proto).arguments).get(&(at as u32)) {
+            let running = &*proto;
+            let mut error = match running.arguments.get(&(at as u32)) {
                 Some(arguments) => error.at_argument(span, |name, n| code::argument_span(arguments, name, n)),
                 None => error,
             }
@@ -854,7 +873,7 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                 let waiting = &*(*frame.closure).proto;
                 let at = frame.pc.offset_from(waiting.code.as_ptr()) as usize;
                 error = failure::called_from(error, waiting.spans[at.saturating_sub(1)]);
-                deepest = deepest.max(frame.base + waiting.registers as usize);
+                deepest = deepest.max(frame.base as usize + waiting.registers as usize);
             }
             let Some(handler) = handler else {
                 m.clear(first_base, deepest);
@@ -868,6 +887,7 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
             m.clear(base + (*proto).registers as usize, deepest);
             m.pending.truncate(handler.pending);
             regs = m.stack.as_mut_ptr().add(base);
+            dirty = true;
             jump!(handler.to);
             match handler.error {
                 Some(register) => set!(register, failure::to_value(&error)),
