@@ -12,9 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Buffers below this come from the allocator and go back to it.
 const POOLED: usize = 64 * 1024;
-/// Buffers from here on are aligned to, and advised for, huge pages.
+/// Buffers from here on are mapped from the kernel, in huge pages where it has them.
 const HUGE: usize = 4 * 1024 * 1024;
-const HUGE_PAGE: usize = 2 * 1024 * 1024;
 const CACHE_LINE: usize = 64;
 
 /// Raw, aligned, initialised memory of one block.
@@ -50,21 +49,8 @@ impl Buffer {
         buffer
     }
 
-    fn layout(capacity: usize) -> Layout {
-        let align = if capacity >= HUGE { HUGE_PAGE } else { CACHE_LINE };
-        Layout::from_size_align(capacity.max(1), align).expect("a block's size fits an isize")
-    }
-
     fn fresh(len: usize, capacity: usize, home: Option<Arc<Inner>>) -> Self {
-        let layout = Buffer::layout(capacity);
-        // SAFETY: the layout has a size above zero.
-        let raw = unsafe { alloc_zeroed(layout) };
-        let Some(pointer) = NonNull::new(raw) else { handle_alloc_error(layout) };
-        #[cfg(target_os = "linux")]
-        if capacity >= HUGE {
-            // SAFETY: the range was just allocated and belongs to this buffer; the advice does not change contents.
-            let _ = unsafe { rustix::mm::madvise(raw.cast(), capacity, rustix::mm::Advice::LinuxHugepage) };
-        }
+        let pointer = obtain(capacity);
         if let Some(home) = &home {
             home.live.fetch_add(capacity, Relaxed);
             home.peak.fetch_max(home.live.load(Relaxed), Relaxed);
@@ -104,9 +90,49 @@ impl Drop for Buffer {
                 return;
             }
         }
-        // SAFETY: allocated with this very layout, and nobody else has the pointer.
-        unsafe { dealloc(self.pointer.as_ptr(), Buffer::layout(self.capacity)) }
+        // SAFETY: obtained with this capacity, and nobody else has the pointer.
+        unsafe { give_back(self.pointer, self.capacity) }
     }
+}
+
+fn layout(capacity: usize) -> Layout {
+    Layout::from_size_align(capacity.max(1), CACHE_LINE).expect("a block's size fits an isize")
+}
+
+/// Zeroed memory from the system; large pieces straight from the kernel, in huge pages where it has them, and untouched.
+fn obtain(capacity: usize) -> NonNull<u8> {
+    #[cfg(unix)]
+    if capacity >= HUGE {
+        use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing.
+        let mapped = unsafe { mmap_anonymous(std::ptr::null_mut(), capacity, access, MapFlags::PRIVATE) };
+        let Some(pointer) = mapped.ok().and_then(|p| NonNull::new(p.cast::<u8>())) else {
+            handle_alloc_error(layout(capacity))
+        };
+        #[cfg(target_os = "linux")]
+        // SAFETY: the range was just mapped; the advice does not change contents. A kernel without huge pages refuses it.
+        let _ = unsafe { rustix::mm::madvise(pointer.as_ptr().cast(), capacity, rustix::mm::Advice::LinuxHugepage) };
+        return pointer;
+    }
+    // SAFETY: the layout has a size above zero.
+    let pointer = unsafe { alloc_zeroed(layout(capacity)) };
+    NonNull::new(pointer).unwrap_or_else(|| handle_alloc_error(layout(capacity)))
+}
+
+/// Returns memory to the system.
+///
+/// # Safety
+/// `pointer` is from [`obtain`] with this capacity, and nothing uses it any more.
+unsafe fn give_back(pointer: NonNull<u8>, capacity: usize) {
+    #[cfg(unix)]
+    if capacity >= HUGE {
+        // SAFETY: the caller's; the mapping is as long as it was made. It cannot fail for a mapping that exists.
+        let _ = unsafe { rustix::mm::munmap(pointer.as_ptr().cast(), capacity) };
+        return;
+    }
+    // SAFETY: the caller's; allocated with this very layout.
+    unsafe { dealloc(pointer.as_ptr(), layout(capacity)) }
 }
 
 /// Memory that was freed by one block and waits for the next.
@@ -123,15 +149,17 @@ struct Inner {
     /// Bytes in use by blocks.
     live: AtomicUsize,
     peak: AtomicUsize,
-    /// No more than this is kept idle.
+    /// No more than this is kept idle; nor more than was ever in use.
     keep: AtomicUsize,
 }
 
 impl Inner {
     /// Takes over the memory of a dying buffer, if there is room for it.
     fn keep(&self, buffer: &Buffer) -> bool {
-        let room = self.keep.load(Relaxed);
-        if buffer.capacity < POOLED || self.idle.load(Relaxed) + buffer.capacity > room {
+        let idle = self.idle.load(Relaxed) + buffer.capacity;
+        // What is kept and what is in use together stay below what was in use at once: recycling never costs memory.
+        let room = self.keep.load(Relaxed).min(self.peak.load(Relaxed).saturating_sub(self.live.load(Relaxed)));
+        if buffer.capacity < POOLED || idle > room {
             return false;
         }
         self.idle.fetch_add(buffer.capacity, Relaxed);
@@ -144,7 +172,7 @@ impl Inner {
             for Free(pointer) in pointers {
                 self.idle.fetch_sub(capacity, Relaxed);
                 // SAFETY: `keep` took the memory over from a buffer of this capacity.
-                unsafe { dealloc(pointer.as_ptr(), Buffer::layout(capacity)) }
+                unsafe { give_back(pointer, capacity) }
             }
         }
     }
@@ -198,6 +226,11 @@ impl Pool {
         self.0.peak.load(Relaxed)
     }
 
+    /// Bytes that were freed and are kept for the next blocks.
+    pub fn idle(&self) -> usize {
+        self.0.idle.load(Relaxed)
+    }
+
     pub fn reset_peak(&self) {
         self.0.peak.store(self.live(), Relaxed);
     }
@@ -214,7 +247,13 @@ impl Pool {
         let capacity = size_class(len);
         let found = self.0.free.lock().get_mut(&capacity).and_then(Vec::pop);
         match found {
-            None => Buffer::fresh(len, capacity, Some(self.0.clone())),
+            None => {
+                // Idle memory of other sizes must not add to what is in use.
+                if self.idle() + self.live() + capacity > self.peak() && self.idle() > 0 {
+                    self.release();
+                }
+                Buffer::fresh(len, capacity, Some(self.0.clone()))
+            }
             Some(Free(pointer)) => {
                 self.0.idle.fetch_sub(capacity, Relaxed);
                 let live = self.0.live.fetch_add(capacity, Relaxed) + capacity;

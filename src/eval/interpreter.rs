@@ -67,7 +67,7 @@ impl Interpreter {
             stack_limit: AtomicUsize::new(STACK_LIMIT),
             numbers: AtomicU64::new(0),
             sources: Arc::default(),
-            runtime: Runtime::new(Pool::default()),
+            runtime: Runtime::new(Pool::new(usize::MAX)),
             output: parking_lot::Mutex::new(Box::new(std::io::stdout())),
             config: parking_lot::RwLock::default(),
             id: IDS.fetch_add(1, Relaxed),
