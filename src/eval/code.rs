@@ -251,6 +251,18 @@ pub enum Instr {
         base: Reg,
         at: u32,
     },
+    /// `CallGlobal` of what was `get` when this was compiled: maps are looked up in place if it still is.
+    CallGet {
+        count: u8,
+        base: Reg,
+        at: u32,
+    },
+    /// The same for `assoc` with one key: a map that nobody else holds is changed in place.
+    CallAssoc {
+        count: u8,
+        base: Reg,
+        at: u32,
+    },
     /// Calls `R[callee]`, which stays where it is while the call runs.
     Call {
         count: u8,

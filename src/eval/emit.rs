@@ -268,7 +268,7 @@ impl Emitter {
                     std::mem::replace(recur, super::syntax::Recur { args: vec![], vars: vec![], steps: vec![] });
                 self.recur(recur)
             }
-            Kind::Call(callee, args) if args.len() <= MOST_ARGS => {
+            Kind::Call(callee, args) if args.len() <= MOST_ARGS && !self.is_access(*callee) => {
                 let (callee, args) = (*callee, std::mem::take(args));
                 self.scoped(|e| e.tail_call(callee, &args))
             }
@@ -648,7 +648,11 @@ impl Emitter {
                     let cell = cell.clone();
                     let at = self.global(&cell);
                     self.arguments(args)?;
-                    self.op(Instr::CallGlobal { count, base, at });
+                    self.op(match (cell.name.as_str(), count) {
+                        ("get", 2 | 3) => Instr::CallGet { count, base, at },
+                        ("assoc", 3) => Instr::CallAssoc { count, base, at },
+                        _ => Instr::CallGlobal { count, base, at },
+                    });
                 }
                 Kind::Var(var) => {
                     let callee = self.registers[var];
@@ -675,6 +679,11 @@ impl Emitter {
             self.op(Instr::Take { to, from: base });
         }
         Ok(())
+    }
+
+    /// Whether the callee is called by an instruction of its own, which has no tail form.
+    fn is_access(&self, callee: Id) -> bool {
+        matches!(&self.body.exprs[callee].kind, Kind::Global(cell) if cell.name == "get" || cell.name == "assoc")
     }
 
     fn tail_call(&mut self, callee: Id, args: &[Id]) -> Result<()> {

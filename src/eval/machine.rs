@@ -497,7 +497,10 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                 macro_rules! run_other {
                     ($callee:expr, $base:expr, $count:expr) => {{
                         let first = regs.add($base as usize + 1);
-                        let args = (0..$count as usize).map(|n| std::mem::take(&mut *first.add(n))).collect();
+                        let mut args = call::Arguments::new();
+                        for n in 0..$count as usize {
+                            args.push(std::mem::take(&mut *first.add(n)));
+                        }
                         suspend!();
                         let result = call::apply(interpreter, $callee, args, span!());
                         resume!();
@@ -748,6 +751,47 @@ unsafe fn run(interpreter: &Interpreter, machine: *mut Machine, closure: &Closur
                             Some(binding) if !binding.closure.is_null() => run_closure!(binding.closure, at, count),
                             Some(binding) => run_bound!(binding, at, count),
                             None => break Exit::Failed(interpreter.unbound(&cell.name, span!())),
+                        }
+                    }
+                    Instr::CallGet { count, base: at, at: global } => {
+                        let globals: &[Arc<Cell>] = &(*proto).globals;
+                        let cell = globals.get_unchecked(global as usize);
+                        match (cell.load(), &reg!(at + 1)) {
+                            (Some(Binding { role: Role::Op, .. }), Value::Map(map)) => {
+                                let found = match map.get(&reg!(at + 2)) {
+                                    Some(value) => value.clone(),
+                                    None if count == 3 => std::mem::take(&mut reg!(at + 3)),
+                                    None => Value::Nil,
+                                };
+                                // The arguments go before the map is changed: it may be held by nobody else then.
+                                for n in 1..=count as Reg {
+                                    set_plain!(at + n, Bool, false);
+                                }
+                                set!(at, found);
+                            }
+                            (Some(binding), _) if !binding.closure.is_null() => {
+                                run_closure!(binding.closure, at, count)
+                            }
+                            (Some(binding), _) => run_bound!(binding, at, count),
+                            (None, _) => break Exit::Failed(interpreter.unbound(&cell.name, span!())),
+                        }
+                    }
+                    Instr::CallAssoc { count, base: at, at: global } => {
+                        let globals: &[Arc<Cell>] = &(*proto).globals;
+                        let cell = globals.get_unchecked(global as usize);
+                        match (cell.load(), &mut reg!(at + 1)) {
+                            (Some(Binding { role: Role::Op, .. }), Value::Map(map)) if reg!(at + 2).is_hashable() => {
+                                let key = std::mem::take(&mut reg!(at + 2));
+                                let value = std::mem::take(&mut reg!(at + 3));
+                                // The key was found hashable, so that it is not handed back.
+                                drop(Arc::make_mut(map).insert(key, value));
+                                set!(at, std::mem::take(&mut reg!(at + 1)));
+                            }
+                            (Some(binding), _) if !binding.closure.is_null() => {
+                                run_closure!(binding.closure, at, count)
+                            }
+                            (Some(binding), _) => run_bound!(binding, at, count),
+                            (None, _) => break Exit::Failed(interpreter.unbound(&cell.name, span!())),
                         }
                     }
                     Instr::Call { count, base: at, callee } => call_value!(&reg!(callee), at, count),
