@@ -9,11 +9,14 @@ use super::params::Params;
 use super::syntax::{Body, Expr, Id, Kind, Recur, Source, Var};
 use crate::data::{Form, Function, Map, Str, Task, Value, task::deep};
 use crate::err;
-use crate::text::{Error, Result, Span, suggest};
+use crate::text::{Code, Error, Result, Span, suggest};
 use std::sync::Arc;
 
 /// Forms inside forms, after macros are expanded.
 const MAX_DEPTH: usize = 10_000;
+
+/// Functions inside functions: each looks through those around it for the names it mentions.
+const MAX_FUNCTIONS: usize = 200;
 
 /// Macros that expand to macros, one after the other.
 const MAX_EXPANSIONS: usize = 1_000;
@@ -349,6 +352,10 @@ impl Analyzer<'_> {
         body: &[Task],
     ) -> Result<Id> {
         let span = source.span;
+        if self.functions.len() > MAX_FUNCTIONS {
+            let message = format!("functions are nested more than {MAX_FUNCTIONS} deep");
+            return Err(Error::new(Code::Limit, message).label(span, "in here"));
+        }
         let params = Params::parse(params)?;
         self.functions.push(Scope { name: name.cloned(), is_function: true, ..Scope::default() });
         let compiled = self.function_body(&params, body, span);
