@@ -123,7 +123,11 @@ fn main() {
         black_box(lanes);
     });
     let rounds = 1_000_000;
-    let peak = 2.0 * 96.0 * rounds as f64 / seconds(|| drop(black_box(multiply_adds(black_box(rounds))))) / 1e9;
+    let peak = 2.0 * 96.0 * rounds as f64
+        / seconds(|| {
+            black_box(multiply_adds(black_box(rounds)));
+        })
+        / 1e9;
     let gb = |bytes: usize, t: f64| bytes as f64 / t / 1e9;
     println!("copy {:.1} GB/s, read {:.1} GB/s, multiply-adds {peak:.1} GFLOPS", gb(16 * N, copy), gb(8 * N, read));
 

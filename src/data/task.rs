@@ -29,10 +29,13 @@ pub enum Form {
     Index(IndexFn),
 }
 
+/// A value for every block index.
+pub type OfIndex = dyn Fn(&[u32]) -> Value + Send + Sync;
+
 /// A function of a block's index. `at` maps the index of the layer at hand to the one `function` was written for.
 #[derive(Clone)]
 pub struct IndexFn {
-    pub function: Arc<dyn Fn(&[u32]) -> Value + Send + Sync>,
+    pub function: Arc<OfIndex>,
     pub at: Option<super::At>,
 }
 

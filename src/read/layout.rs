@@ -228,7 +228,7 @@ mod tests {
             (Block::from_slice(&[2], &[1.5, 1e10]), "[1.5e+00 1.0e+10]"),
             (Block::from_slice(&[3], &[f64::NAN, 1.0, f64::NEG_INFINITY]), "[ nan   1. -inf]"),
             (Block::from_slice(&[2], &[f64::NAN, f64::INFINITY]), "[nan inf]"),
-            (Block::from_slice(&[2], &[0.1f32, 1.23456789]), "[0.1       1.2345679]"),
+            (Block::from_slice(&[2], &[0.1f32, 1.234_567_9]), "[0.1       1.2345679]"),
             (Block::from_slice(&[3], &[1i64, -20, 300]), "[  1 -20 300]"),
             (Block::from_slice(&[2], &[true, false]), "[ true false]"),
             (Block::from_slice(&[1, 1, 2], &[1u8, 2]), "[[[1 2]]]"),

@@ -66,7 +66,7 @@ macro_rules! product {
                                 let rows = A_ROWS.min(m - i);
                                 pack_a(packed_a, a, i, rows, p, deep);
                                 let c = c.add(i * c_row + j);
-                                tiles(rows, columns, deep, packed_a, packed_b, c, c_row, add || p > 0);
+                                tiles((rows, columns, deep), packed_a, packed_b, c, c_row, add || p > 0);
                             }
                         }
                     }
@@ -132,9 +132,7 @@ macro_rules! product {
             /// As [`multiply`]; the panels were packed for these sizes.
             #[target_feature(enable = "avx512f")]
             unsafe fn tiles(
-                rows: usize,
-                columns: usize,
-                deep: usize,
+                (rows, columns, deep): (usize, usize, usize),
                 a: *const $T,
                 b: *const $T,
                 c: *mut $T,
