@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 fn dsk(args: &[&str]) -> Command {
@@ -266,6 +266,13 @@ fn wait(child: &mut std::process::Child) -> bool {
     false
 }
 
+/// What Ctrl-C sends. (A minimal machine has no `kill` program.)
+#[cfg(unix)]
+fn interrupt(child: &Child) {
+    let process = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_program_with_status_130() {
@@ -276,8 +283,8 @@ fn ctrl_c_ends_a_program_with_status_130() {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         // The loop begins right after the line.
         std::thread::sleep(Duration::from_millis(100));
-        let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-        assert!(interrupt.success() && wait(&mut child), "{program}");
+        interrupt(&child);
+        assert!(wait(&mut child), "{program}");
         let out = child.wait_with_output().unwrap();
         assert_eq!(status(&out), 130, "{program}");
         assert!(text(&out.stderr).contains("dsk::interrupted"), "{}", text(&out.stderr));
@@ -307,9 +314,8 @@ fn progress_is_told_where_it_is_asked_for() {
     let mut line = String::new();
     BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
     assert!(line.starts_with("0 of 2 tasks, "), "{line}");
-    assert!(
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success() && wait(&mut child)
-    );
+    interrupt(&child);
+    assert!(wait(&mut child));
 }
 
 #[test]
