@@ -32,7 +32,10 @@ const MOST_LEAVES: usize = 6;
 pub fn fuse(code: Code, calls: usize) -> Code {
     let mut cuts = FxHashSet::default();
     leaves(&code, &mut cuts);
-    fuse_parts(code, calls, &cuts)
+    let mut code = fuse_parts(code, calls, &cuts);
+    // A nest runs its leaves first, each once: what is used last has changed.
+    mark_last(&mut code, &mut SmallVec::new());
+    code
 }
 
 fn fuse_parts(mut code: Code, calls: usize, cuts: &FxHashSet<*const Code>) -> Code {
@@ -134,13 +137,10 @@ fn expression(code: &mut Code, leaves: &mut Vec<Code>, calls: usize, cuts: &FxHa
 }
 
 fn leaf(arg: &mut Code, leaves: &mut Vec<Code>, calls: usize, cuts: &FxHashSet<*const Code>) -> usize {
-    if let Code::Input { n, last } = arg {
+    if let Code::Input { n, .. } = arg {
         // The same input twice is one leaf.
-        let known = leaves.iter_mut().position(|l| matches!(l, Code::Input { n: other, .. } if other == n));
+        let known = leaves.iter().position(|l| matches!(l, Code::Input { n: other, .. } if other == n));
         if let Some(at) = known {
-            if *last {
-                leaves[at] = Code::Input { n: *n, last: true };
-            }
             *arg = Code::Input { n: at as u32, last: false };
             return at;
         }
@@ -167,6 +167,11 @@ struct Pass {
 }
 
 impl Nest {
+    /// What the inputs are made by, in the order in which that is done.
+    pub(super) fn leaves_mut(&mut self) -> &mut [Code] {
+        &mut self.leaves
+    }
+
     pub(super) fn run(&self, frame: &mut Frame) -> Result<Value> {
         let mut values: SmallVec<[Value; 8]> = SmallVec::new();
         for leaf in &self.leaves {

@@ -130,8 +130,8 @@ pub(super) fn mark_last(code: &mut Code, seen: &mut SmallVec<[u32; 16]>) {
                 mark_last(k, seen);
             })
         }),
-        // Nests are made when uses are marked already.
-        Code::Const(_) | Code::Index(_) | Code::Fused(_) => {}
+        Code::Fused(nest) => deep(|| nest.leaves_mut().iter_mut().rev().for_each(|c| mark_last(c, seen))),
+        Code::Const(_) | Code::Index(_) => {}
     }
 }
 
