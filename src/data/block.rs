@@ -1,8 +1,7 @@
 //! A block: one concrete n-d array of one dtype, strided over a shared buffer. Views (transpose, slice, broadcast) share
 //! the buffer; values never change, and a kernel writes only to buffers that nobody else holds.
 
-use super::{Buffer, Complex32, Complex64, DType, Str, Value};
-use crate::err;
+use super::{Buffer, Complex32, Complex64, DType, Value};
 use crate::text::Result;
 use ndarray::{ArrayViewD, IxDyn, ShapeBuilder};
 use smallvec::SmallVec;
@@ -442,11 +441,6 @@ impl Block {
                     _ => a == b,
                 }
             }))
-    }
-
-    /// The numbers of a flat list in row-major order, in the dtype asked for or the one they promote to.
-    pub fn dtype_named(name: &Str) -> Result<DType> {
-        DType::parse(name).ok_or_else(|| err!(Type, "there is no dtype `{name}`"))
     }
 }
 

@@ -177,7 +177,7 @@ pub trait Integer: Copy + Ord + 'static {
 
 macro_rules! integer {
     ($T:ident $U:ident, $signed:literal) => {
-        #[allow(unused_comparisons)]
+        #[allow(unused_comparisons, reason = "`x < 0` is written for signed and unsigned types alike")]
         impl Integer for $T {
             fn floor_divide(self, other: Self) -> Self {
                 if other == 0 {
