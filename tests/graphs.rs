@@ -16,6 +16,12 @@ const SAID: &[(&str, &str)] = &[
     ("(compute (graph '{n 4 s (+ 1 (compute (sum (arange n :chunks 2))))}) 's)", "7"),
     // `((A + 1) * 2) ** 3` is one task a block, and prints as one.
     ("(count (keys (optimize (** (* (+ (arange 50 :chunks 1) 1) 2) 3))))", "50"),
+    // A product's first factor stays for the tasks of a row; the second one is made again for each of its 8 × 3 tasks.
+    (
+        "(let [block (fn [m n] (random/random [m n] :chunks 100))] \
+         (count (keys (optimize (dot (transpose (block 200 800)) (block 200 300))))))",
+        "40",
+    ),
     // Centring holds no more of the input than a block a worker.
     (
         "(< (:peak-bytes (explain (let [x (random/normal 0 1 [800 800] :chunks 100)] (sum (- x (mean x :axis 0)))) \

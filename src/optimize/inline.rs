@@ -10,7 +10,9 @@
 //! operations on one that was) is, if
 //!
 //! - it is needed only once anyway, or
-//! - tasks that cost much more need it, over and over: the blocks of a product, or
+//! - tasks that cost much more need it, over and over, and between the first and the last of them more would have to be
+//!   held than what one task takes anyway: the blocks of a product's second factor, all of which a row of its result
+//!   needs (those of the first are needed by the tasks of one row only, one after the other, and stay), or
 //! - keeping it would mean keeping all of its array: one of its users waits for another one that gathers many blocks, as
 //!   in `(- x (mean x :axis 0))`.
 
@@ -53,8 +55,9 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
                     return false;
                 }
                 let mut fans = consumers.iter().zip(&uses).filter(|(_, u)| !u.once).peekable();
-                let dear = |(&c, _): (&usize, _)| matches!(graph.layers[c].cost, Cost::Dear | Cost::Unknown);
-                fans.peek().is_some() && fans.all(dear) || total * calls as f64 <= AGAIN && waits(graph, &edges, n)
+                let dear = |c: usize| matches!(graph.layers[c].cost, Cost::Dear | Cost::Unknown);
+                fans.peek().is_some() && fans.all(|(&c, u)| dear(c) && u.held > u.per_task)
+                    || total * calls as f64 <= AGAIN && waits(graph, &edges, n)
             }
             Cost::Dear | Cost::Unknown => false,
         }

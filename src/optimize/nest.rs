@@ -61,6 +61,9 @@ pub struct Uses {
     pub per_block: f64,
     /// No block of the parent is used twice.
     pub once: bool,
+    /// Blocks of the parent that are held at once if each stays from its first use to its last, the tasks running in the
+    /// order of their indices; `usize::MAX` where there is no pattern to tell.
+    pub held: usize,
 }
 
 impl Uses {
@@ -79,7 +82,8 @@ impl Uses {
                 let ours = || inputs.iter().zip(&named).filter(|(i, _)| is_parent(i.parent));
                 let per_task = ours().map(|(_, n)| n).sum();
                 let once = per_task <= 1 && ours().all(|(input, _)| is_injective(&input.at, &layer.grid));
-                Uses { per_task, per_block: spread(per_task), once }
+                let held = ours().map(|(input, _)| held(&input.at, &layer.grid)).fold(0, usize::saturating_add);
+                Uses { per_task, per_block: spread(per_task), once, held }
             }
             Body::PerBlock(make) => {
                 let refs = |index: &[u32]| {
@@ -101,9 +105,9 @@ impl Uses {
                 let mean = counts.iter().sum::<usize>() as f64 / counts.len().max(1) as f64;
                 let mut seen = rustc_hash::FxHashSet::default();
                 let once = most <= 1 && layer.indices().all(|index| refs(&index).into_iter().all(|b| seen.insert(b)));
-                Uses { per_task: most, per_block: mean * tasks as f64 / blocks as f64, once }
+                Uses { per_task: most, per_block: mean * tasks as f64 / blocks as f64, once, held: usize::MAX }
             }
-            Body::Tasks(_) => Uses { per_task: usize::MAX, per_block: f64::INFINITY, once: false },
+            Body::Tasks(_) => Uses { per_task: usize::MAX, per_block: f64::INFINITY, once: false, held: usize::MAX },
         }
     }
 }
@@ -113,7 +117,20 @@ const SAMPLES: usize = 8;
 
 /// Whether different blocks of a grid take different blocks by this rule.
 fn is_injective(at: &At, grid: &[usize]) -> bool {
-    (0..grid.len()).all(|axis| grid[axis] <= 1 || at.0.contains(&Axis::Axis(axis as u8)))
+    first_reuse(at, grid).is_none()
+}
+
+/// The slowest axis of a grid along which this rule takes the same blocks again.
+fn first_reuse(at: &At, grid: &[usize]) -> Option<usize> {
+    (0..grid.len()).find(|&axis| grid[axis] > 1 && !at.0.contains(&Axis::Axis(axis as u8)))
+}
+
+/// Blocks that this rule takes while one round of the axis goes by along which it takes them again: in the product of
+/// `[k i]` and `[k j]` over a grid of `[i j]`, one `[k i]` for a round of `j`, but as many `[k j]` as there are `j` for
+/// one of `i`.
+fn held(at: &At, grid: &[usize]) -> usize {
+    let taken = |axis: &usize| at.0.contains(&Axis::Axis(*axis as u8));
+    first_reuse(at, grid).map_or(1, |first| (first..grid.len()).filter(taken).map(|axis| grid[axis]).product())
 }
 
 /// Calls in one task of a layer.

@@ -5,6 +5,7 @@ use rustix::io::{Errno, preadv, pwritev};
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// As many pieces as the system takes in one call.
 const MOST_PIECES: usize = 1024;
@@ -119,37 +120,121 @@ fn read_windows(file: &File, base: u64, mut runs: std::iter::Peekable<Walk>, out
     Ok(())
 }
 
-/// Writes every run of a walk, from `bytes` to its place in the file, counted from `base`. What is between runs in the file
-/// stays as it is.
-pub fn write(file: &File, base: u64, walk: Walk, bytes: &[u8]) -> Result<(), Trouble> {
-    let mut runs = walk.peekable();
-    while let Some(&first) = runs.peek() {
-        let mut pieces: Vec<IoSlice> = Vec::with_capacity(64);
-        let mut end = first.to;
-        while let Some(&run) = runs.peek() {
-            if run.to != end || pieces.len() == MOST_PIECES {
-                break;
-            }
-            pieces.push(IoSlice::new(&bytes[run.from..run.from + run.len]));
-            end = run.to + run.len;
-            runs.next();
-        }
-        write_pieces(file, base + first.to as u64, &mut pieces)?;
-    }
-    Ok(())
+/// A file that blocks are written to.
+pub struct Output {
+    file: File,
+    /// Written pages go to the disk at once and are not kept.
+    streamed: AtomicBool,
 }
 
-fn write_pieces(file: &File, mut at: u64, mut pieces: &mut [IoSlice]) -> Result<(), Trouble> {
-    while !pieces.is_empty() {
-        match pwritev(file, pieces, at) {
-            Ok(0) => return Err(Trouble::Short),
-            Ok(n) => {
-                at += n as u64;
-                IoSlice::advance_slices(&mut pieces, n);
+/// A piece shorter than this is kept by the system until it has its neighbours, even where it is not for longer.
+const STREAMED: usize = 128 * 1024;
+
+impl Output {
+    /// For writing so many bytes in all. The system keeps a copy of what was written, for those who read it soon. From a
+    /// tenth of the machine's memory on it could not keep all of it (Linux begins to write back then), and the
+    /// pages for it would be taken from what is read meanwhile; finding fresh ones also costs more than the writing.
+    pub fn new(file: File, bytes: u64) -> Output {
+        Output { file, streamed: AtomicBool::new(bytes > system::memory() / 10) }
+    }
+
+    /// Writes every run of a walk, from `bytes` to its place in the file, counted from `base`. What is between runs in the
+    /// file stays as it is.
+    pub fn write(&self, base: u64, walk: Walk, bytes: &[u8]) -> Result<(), Trouble> {
+        let mut runs = walk.peekable();
+        while let Some(&first) = runs.peek() {
+            let mut pieces: Vec<IoSlice> = Vec::with_capacity(64);
+            let mut end = first.to;
+            while let Some(&run) = runs.peek() {
+                if run.to != end || pieces.len() == MOST_PIECES {
+                    break;
+                }
+                pieces.push(IoSlice::new(&bytes[run.from..run.from + run.len]));
+                end = run.to + run.len;
+                runs.next();
             }
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
+            let streamed = end - first.to >= STREAMED;
+            self.write_pieces(base + first.to as u64, &mut pieces, streamed)?;
+        }
+        Ok(())
+    }
+
+    fn write_pieces(&self, mut at: u64, mut pieces: &mut [IoSlice], streamed: bool) -> Result<(), Trouble> {
+        while !pieces.is_empty() {
+            let streamed = streamed && self.streamed.load(Relaxed);
+            let written =
+                if streamed { system::write_through(&self.file, pieces, at) } else { pwritev(&self.file, pieces, at) };
+            match written {
+                Ok(0) => return Err(Trouble::Short),
+                Ok(n) => {
+                    at += n as u64;
+                    IoSlice::advance_slices(&mut pieces, n);
+                }
+                Err(Errno::INTR) => {}
+                // The file system, or the system, cannot do it.
+                Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) if streamed => self.streamed.store(false, Relaxed),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use rustix::io::{ReadWriteFlags, Result, pwritev2};
+    use std::fs::File;
+    use std::io::IoSlice;
+
+    /// `RWF_DONTCACHE`, since Linux 6.14.
+    const UNCACHED: ReadWriteFlags = ReadWriteFlags::from_bits_retain(0x80);
+
+    pub fn write_through(file: &File, pieces: &[IoSlice], at: u64) -> Result<usize> {
+        pwritev2(file, pieces, at, UNCACHED)
+    }
+
+    /// Bytes of memory in the machine.
+    pub fn memory() -> u64 {
+        let info = rustix::system::sysinfo();
+        info.totalram.saturating_mul(info.mem_unit.into())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use rustix::io::{Errno, Result};
+    use std::fs::File;
+    use std::io::IoSlice;
+
+    pub fn write_through(_: &File, _: &[IoSlice], _: u64) -> Result<usize> {
+        Err(Errno::OPNOTSUPP)
+    }
+
+    /// As if there were no end to it.
+    pub fn memory() -> u64 {
+        u64::MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Columns 1 to 300 000 of three rows, kept by the system or not; lengths and places are no multiples of a page.
+    #[test]
+    fn what_is_streamed_arrives() {
+        for streamed in [false, true] {
+            let file = tempfile::tempfile().unwrap();
+            let output = Output { file, streamed: AtomicBool::new(streamed) };
+            let bytes: Vec<u8> = (0..900_000u32).map(|n| (n % 251) as u8).collect();
+            let walk = || Walk::new(1, &[3, 299_999], &[300_000, 1], &[299_999, 1], (1, 5));
+            output.write(7, walk(), &bytes).unwrap();
+            let mut back = vec![0; 12 + 3 * 299_999];
+            output.file.read_exact_at(&mut back, 0).unwrap();
+            assert_eq!(back[..12], [0; 12]);
+            for run in walk() {
+                assert!(back[7 + run.to..][..run.len] == bytes[run.from..][..run.len]);
+            }
         }
     }
-    Ok(())
 }

@@ -9,7 +9,7 @@ use super::attributes::{self, Attribute};
 use super::dataset::Dataset;
 use super::element;
 use super::format::{self, Layout, Medium};
-use super::gather::{self, Trouble};
+use super::gather::{Output, Trouble};
 use super::index::{self, Stored};
 use super::library::{Failure, Id, Kind, Library, Outcome, locked, sizes};
 use super::pipeline::{Filter, Pipeline};
@@ -51,7 +51,7 @@ pub struct Sink {
     shape: Dims,
     dtype: DType,
     /// Our own descriptor, for writing beside the library.
-    file: File,
+    output: Output,
     place: RwLock<Place>,
     attributes: Vec<Attribute>,
     /// A block was written: there is something worth keeping.
@@ -148,7 +148,7 @@ impl Sink {
                 temporary: temporary.clone(),
                 shape: shape.clone(),
                 dtype,
-                file: own,
+                output: Output::new(own, bytes),
                 place: RwLock::new(place),
                 attributes,
                 touched: AtomicBool::new(false),
@@ -197,13 +197,13 @@ impl Sink {
             Place::Contiguous(at) => {
                 let first = start.iter().zip(&to).map(|(s, t)| s * t).sum();
                 let walk = Walk::new(size, block.shape(), &from, &to, (0, first));
-                gather::write(&self.file, *at, walk, bytes).map_err(|t| self.trouble(t))
+                self.output.write(*at, walk, bytes).map_err(|t| self.trouble(t))
             }
             Place::Chunked { dims, list } => self.each_chunk(dims, start, &block, |part| {
                 // The list is complete, in order: its place is its number.
                 let stored = list.get(part.number).ok_or_else(|| self.failed("a chunk has no space"))?;
                 let walk = Walk::new(size, &part.count, &from, &part.inner, (part.from, part.to));
-                gather::write(&self.file, stored.position, walk, bytes).map_err(|t| self.trouble(t))
+                self.output.write(stored.position, walk, bytes).map_err(|t| self.trouble(t))
             }),
             Place::Filtered { dims, pipeline, level, open } => {
                 let mut encoder = Encoder::new(*level);
