@@ -44,6 +44,21 @@ const PROGRAMS: &[Program] = &[
         dsk: "(sum (map #(+ (* % %) 1) (range 1000000)))",
         python: "def run(text):\n    return sum(map(lambda x: x * x + 1, range(1000000)))",
     },
+    Program {
+        name: "build and read a map",
+        setup: "(def N 200000)",
+        dsk: "(let [squares (loop [i 0 m {}] (if (< i N) (recur (+ i 1) (assoc m i (* i i))) m))]
+                (loop [i 0 s 0] (if (< i N) (recur (+ i 1) (+ s (get squares i))) s)))",
+        python: "N = 200000\ndef run(text):\n    m = {}\n    i = 0\n    while i < N:\n        m[i] = i * i\n        i += 1\n    \
+                 i = s = 0\n    while i < N:\n        s += m[i]\n        i += 1\n    return s",
+    },
+    Program {
+        name: "sort by a key",
+        setup: "(def numbers (map #(mod (* % 7919) 100003) (range 200000)))",
+        dsk: "(nth (sort-by #(- 0 %) numbers) 1000)",
+        python: "numbers = [i * 7919 % 100003 for i in range(200000)]\ndef run(text):\n    \
+                 return sorted(numbers, key=lambda x: 0 - x)[1000]",
+    },
 ];
 
 const ROUNDS: usize = 5;

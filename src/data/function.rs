@@ -55,10 +55,15 @@ pub trait Host: Send + Sync {
     /// Calls any callable value: function, keyword, map, list, array.
     fn apply(&self, callee: &Value, args: &[Value], span: Span) -> Result<Value>;
 
-    /// [`Host::apply`] for arguments nobody else needs: what they hold alone, the callee may change in place
-    /// (`assoc` on the accumulator of a fold).
-    fn apply_owned(&self, callee: &Value, args: SmallVec<[Value; 6]>, span: Span) -> Result<Value> {
-        self.apply(callee, &args, span)
+    /// [`Host::apply`] to the values in the window, which are taken; the answer is put in its first place, so that a
+    /// call after the other copies nothing. What the arguments hold alone, the callee may change in place (`assoc` on
+    /// the accumulator of a fold).
+    ///
+    /// # Panics
+    /// When the window is empty: there is no place for an answer.
+    fn apply_in(&self, callee: &Value, window: &mut [Value], span: Span) -> Result<()> {
+        window[0] = self.apply(callee, window, span)?;
+        Ok(())
     }
 
     /// A lazy call: a lazy value that is the function's answer to these arguments when it is computed.

@@ -15,15 +15,35 @@ impl MapKey {
     }
 }
 
+/// [`Value::hash_into`], with the keys that most maps have at hand.
+#[inline(always)]
+fn hash<H: Hasher>(key: &Value, state: &mut H) {
+    match key {
+        Value::Str(s) | Value::Keyword(s) => super::value::hash_text(s, state),
+        Value::Int(n) => n.hash(state),
+        other => other.hash_into(state),
+    }
+}
+
+/// [`Value::same_key`], with the keys that most maps have at hand.
+#[inline(always)]
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Str(a) | Value::Keyword(a), Value::Str(b) | Value::Keyword(b)) => a == b,
+        (Value::Int(a), Value::Int(b)) => a == b,
+        _ => a.same_key(b),
+    }
+}
+
 impl Hash for MapKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash_into(state);
+        hash(&self.0, state);
     }
 }
 
 impl PartialEq for MapKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.same_key(&other.0)
+        same(&self.0, &other.0)
     }
 }
 
@@ -49,13 +69,13 @@ struct Borrowed<'a>(&'a Value);
 
 impl Hash for Borrowed<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash_into(state);
+        hash(self.0, state);
     }
 }
 
 impl indexmap::Equivalent<MapKey> for Borrowed<'_> {
     fn equivalent(&self, key: &MapKey) -> bool {
-        self.0.same_key(&key.0)
+        same(self.0, &key.0)
     }
 }
 

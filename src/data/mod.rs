@@ -11,9 +11,11 @@ pub mod key;
 pub mod list;
 pub mod map;
 pub mod slice;
+pub mod str;
 pub mod task;
 pub mod value;
 
+pub use self::str::Str;
 pub use array::Array;
 pub use block::{Block, Dims, Element, Strides};
 pub use buffer::{Buffer, Pool};
@@ -27,6 +29,3 @@ pub use map::Map;
 pub use slice::Slice;
 pub use task::{Form, Task};
 pub use value::{Delayed, Value};
-
-/// An immutable string, one pointer wide; cloning counts a reference, literals cost nothing.
-pub use arcstr::{ArcStr as Str, literal};

@@ -276,6 +276,7 @@ impl Value {
 }
 
 /// How a string or a keyword hashes as a map key.
+#[inline(always)]
 pub(super) fn hash_text<H: Hasher>(text: &str, state: &mut H) {
     text.hash(state);
 }

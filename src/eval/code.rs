@@ -251,7 +251,8 @@ pub enum Instr {
         base: Reg,
         at: u32,
     },
-    /// `CallGlobal` of what was `get` when this was compiled: maps are looked up in place if it still is.
+    /// `CallGlobal` of what was `get` when this was compiled, with its `Operands` after it: maps and lists are looked up
+    /// in place if it still is.
     CallGet {
         count: u8,
         base: Reg,
@@ -262,6 +263,13 @@ pub enum Instr {
         count: u8,
         base: Reg,
         at: u32,
+    },
+    /// Where the first two arguments of the call before it lie, which is wherever they were: the third is
+    /// `R[base + 3]`. `taken` says which of the two are not used again, bit by bit.
+    Operands {
+        taken: u8,
+        first: Reg,
+        second: Reg,
     },
     /// Calls `R[callee]`, which stays where it is while the call runs.
     Call {
@@ -283,7 +291,8 @@ pub enum Instr {
     CallList {
         base: Reg,
     },
-    /// The same as the last thing a function does: the window of the caller is used again.
+    /// The same as the last thing a function does: the window of the caller is used again. What is not a closure
+    /// is just called, and a `Return` follows.
     TailGlobal {
         count: u8,
         base: Reg,

@@ -268,7 +268,7 @@ impl Emitter {
                     std::mem::replace(recur, super::syntax::Recur { args: vec![], vars: vec![], steps: vec![] });
                 self.recur(recur)
             }
-            Kind::Call(callee, args) if args.len() <= MOST_ARGS && !self.is_access(*callee) => {
+            Kind::Call(callee, args) if args.len() <= MOST_ARGS && !self.body.is_access(*callee, args.len()) => {
                 let (callee, args) = (*callee, std::mem::take(args));
                 self.scoped(|e| e.tail_call(callee, &args))
             }
@@ -617,6 +617,29 @@ impl Emitter {
         Ok(())
     }
 
+    /// The arguments of a call that reads the first two where they lie, if they are variables.
+    fn access(&mut self, args: &[Id]) -> Result<Instr> {
+        let mut places = [0; 2];
+        let mut taken = 0;
+        for (n, &arg) in args.iter().enumerate() {
+            let reg = self.take_register()?;
+            match self.body.exprs[arg].kind {
+                Kind::Var(var) if n < 2 => {
+                    places[n] = self.registers[var];
+                    taken |= u8::from(self.body.last[arg]) << n;
+                }
+                _ => {
+                    self.to(arg, reg)?;
+                    if n < 2 {
+                        places[n] = reg;
+                        taken |= 1 << n;
+                    }
+                }
+            }
+        }
+        Ok(Instr::Operands { taken, first: places[0], second: places[1] })
+    }
+
     /// Remembers where the arguments of the call just emitted stand, for errors that are one argument's fault.
     fn note_arguments(&mut self, args: &[Id]) {
         let exprs = &self.body.exprs;
@@ -647,12 +670,17 @@ impl Emitter {
                 Kind::Global(ref cell) => {
                     let cell = cell.clone();
                     let at = self.global(&cell);
-                    self.arguments(args)?;
-                    self.op(match (cell.name.as_str(), count) {
-                        ("get", 2 | 3) => Instr::CallGet { count, base, at },
-                        ("assoc", 3) => Instr::CallAssoc { count, base, at },
-                        _ => Instr::CallGlobal { count, base, at },
-                    });
+                    if self.body.is_access(callee, args.len()) {
+                        let operands = self.access(args)?;
+                        self.op(match cell.name.as_str() {
+                            "get" => Instr::CallGet { count, base, at },
+                            _ => Instr::CallAssoc { count, base, at },
+                        });
+                        self.op(operands);
+                    } else {
+                        self.arguments(args)?;
+                        self.op(Instr::CallGlobal { count, base, at });
+                    }
                 }
                 Kind::Var(var) => {
                     let callee = self.registers[var];
@@ -681,11 +709,6 @@ impl Emitter {
         Ok(())
     }
 
-    /// Whether the callee is called by an instruction of its own, which has no tail form.
-    fn is_access(&self, callee: Id) -> bool {
-        matches!(&self.body.exprs[callee].kind, Kind::Global(cell) if cell.name == "get" || cell.name == "assoc")
-    }
-
     fn tail_call(&mut self, callee: Id, args: &[Id]) -> Result<()> {
         let base = self.take_register()?;
         let count = args.len() as u8;
@@ -712,6 +735,7 @@ impl Emitter {
             }
         }
         self.note_arguments(args);
+        self.op(Instr::Return { from: base });
         Ok(())
     }
 

@@ -13,7 +13,6 @@ use crate::op::{Op, Registry};
 use crate::read;
 use crate::schedule::{self, Config, Runtime};
 use crate::text::{Error, Result, SourceId, Sources, Span};
-use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::RefCell;
 use std::io::Write;
@@ -346,8 +345,14 @@ impl Host for Interpreter {
         call::apply(self, callee, args.iter().cloned().collect(), span)
     }
 
-    fn apply_owned(&self, callee: &Value, args: SmallVec<[Value; 6]>, span: Span) -> Result<Value> {
-        call::apply(self, callee, args, span)
+    fn apply_in(&self, callee: &Value, window: &mut [Value], span: Span) -> Result<()> {
+        if let Value::Function(f) = callee
+            && let Some(closure) = Closure::of(f)
+        {
+            return machine::call_in(self, closure, window, span);
+        }
+        window[0] = call::apply(self, callee, window.iter_mut().map(std::mem::take).collect(), span)?;
+        Ok(())
     }
 
     fn delay(&self, args: &Args) -> Result<Value> {

@@ -89,6 +89,16 @@ impl Walk<'_> {
         }
     }
 
+    /// The first two arguments, where they are variables, are read when all else is there, one after the other.
+    fn access(&mut self, args: &[Id]) {
+        let (places, others) = args.split_at(2);
+        let (late, early): (Vec<Id>, Vec<Id>) =
+            places.iter().partition(|&&id| matches!(self.body.exprs[id].kind, Kind::Var(_)));
+        self.all(&late);
+        self.all(others);
+        self.all(&early);
+    }
+
     fn expr(&mut self, id: Id) {
         deep(|| self.visit(id))
     }
@@ -104,6 +114,7 @@ impl Walk<'_> {
             }
             Kind::Operator(_, a, b) => self.operands(&[*a, *b]),
             Kind::Item(of, _) | Kind::Rest(of, _) | Kind::Field(of, _) => self.operands(&[*of]),
+            Kind::Call(callee, args) if self.body.is_access(*callee, args.len()) => self.access(args),
             Kind::Call(callee, args) => match self.body.exprs[*callee].kind {
                 Kind::Var(_) => {
                     self.expr(*callee);

@@ -67,6 +67,15 @@ pub struct Recur {
     pub steps: Vec<(usize, bool)>,
 }
 
+impl Body {
+    /// Whether a call is one of the ops that have instructions of their own, `get` and `assoc`, whose first two
+    /// arguments are read where they lie.
+    pub fn is_access(&self, callee: Id, args: usize) -> bool {
+        let Kind::Global(cell) = &self.exprs[callee].kind else { return false };
+        matches!((cell.name.as_str(), args), ("get", 2 | 3) | ("assoc", 3))
+    }
+}
+
 /// Where a captured value comes from, in the function that makes the closure. The flag beside it in [`Kind::Fn`]
 /// says that it is not used again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

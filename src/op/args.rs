@@ -102,8 +102,32 @@ impl Args<'_> {
     }
 
     /// Calls a function that was an argument.
-    pub fn apply<const N: usize>(&self, function: &Value, args: [Value; N]) -> Result<Value> {
-        self.host.apply_owned(function, args.into_iter().collect(), self.span)
+    pub fn apply<const N: usize>(&self, function: &Value, mut args: [Value; N]) -> Result<Value> {
+        match &mut args[..] {
+            [] => self.host.apply(function, &[], self.span),
+            window => {
+                self.apply_in(function, window)?;
+                Ok(std::mem::take(&mut window[0]))
+            }
+        }
+    }
+
+    /// Calls a function that was an argument on the values in the window, which are taken; the answer is put in its first
+    /// place.
+    #[inline]
+    pub fn apply_in(&self, function: &Value, window: &mut [Value]) -> Result<()> {
+        self.host.apply_in(function, window, self.span)
+    }
+
+    /// Calls a function that was an argument on any number of values.
+    pub fn apply_all(&self, function: &Value, mut args: Vec<Value>) -> Result<Value> {
+        match &mut args[..] {
+            [] => self.host.apply(function, &[], self.span),
+            window => {
+                self.apply_in(function, window)?;
+                Ok(std::mem::take(&mut window[0]))
+            }
+        }
     }
 
     /// Asks now and then in a loop that may be long: `n` is the number of rounds so far.

@@ -73,6 +73,26 @@ fn zero_division(op: Binary) -> Error {
 
 /// The operation on two values none of which is an array.
 pub fn binary(op: Binary, a: &Value, b: &Value) -> Result<Value> {
+    match (a, b) {
+        (Value::Int(x), Value::Int(y)) => {
+            let whole = match op {
+                Binary::Add => x.checked_add(*y),
+                Binary::Subtract => x.checked_sub(*y),
+                Binary::Multiply => x.checked_mul(*y),
+                _ => None,
+            };
+            if let Some(n) = whole {
+                return Ok(Value::Int(n));
+            }
+        }
+        (Value::Float(x), Value::Float(y)) => match op {
+            Binary::Add => return Ok(Value::Float(x + y)),
+            Binary::Subtract => return Ok(Value::Float(x - y)),
+            Binary::Multiply => return Ok(Value::Float(x * y)),
+            _ => {}
+        },
+        _ => {}
+    }
     if let (Some(x), Some(y)) = (Number::of(a), Number::of(b)) {
         return numbers(op, x, y, a, b);
     }

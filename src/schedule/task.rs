@@ -263,8 +263,12 @@ impl Code {
             Code::Fused(nest) => deep(|| nest.run(frame)),
             Code::Apply(items, span) => deep(|| {
                 let callee = items[0].run(frame)?;
-                let args = items[1..].iter().map(|c| c.run(frame)).collect::<Result<SmallVec<[Value; 6]>>>()?;
-                frame.host.apply_owned(&callee, args, *span)
+                let mut args = items[1..].iter().map(|c| c.run(frame)).collect::<Result<SmallVec<[Value; 6]>>>()?;
+                if args.is_empty() {
+                    return frame.host.apply(&callee, &[], *span);
+                }
+                frame.host.apply_in(&callee, &mut args, *span)?;
+                Ok(std::mem::take(&mut args[0]))
             }),
             Code::List(items) => {
                 let items = deep(|| items.iter().map(|c| c.run(frame)).collect::<Result<Vec<Value>>>())?;

@@ -97,12 +97,12 @@ impl Options {
 }
 
 /// The elements of a list, unless it is one that stands for an array: with an axis named, or with lists in it.
-fn elements(args: &Args, axis: usize) -> Option<Vec<Value>> {
+fn elements<'a>(args: &'a Args, axis: usize) -> Option<&'a [Value]> {
     match &args.values[0] {
         Value::List(items)
             if !args.has(axis) && !items.iter().any(|v| matches!(v, Value::List(_) | Value::Delayed(_))) =>
         {
-            Some(items.to_vec())
+            Some(items)
         }
         _ => None,
     }
@@ -141,7 +141,33 @@ fn nothing(shape: &[usize], axes: &[usize]) -> bool {
     axes.iter().any(|&a| shape[a] == 0) && (0..shape.len()).all(|a| axes.contains(&a) || shape[a] > 0)
 }
 
-fn of_list(op: Reduce, items: Vec<Value>, span: Span) -> Result<Value> {
+/// The sum of a list of ints, if it is one; of floats. No value is made for every step.
+fn plain_sum(items: &[Value]) -> Option<Value> {
+    match items.first()? {
+        Value::Int(_) => items
+            .iter()
+            .try_fold(0i64, |sum, v| match v {
+                Value::Int(n) => sum.checked_add(*n),
+                _ => None,
+            })
+            .map(Value::Int),
+        Value::Float(_) => items
+            .iter()
+            .try_fold(0.0, |sum, v| match v {
+                Value::Float(x) => Some(sum + x),
+                _ => None,
+            })
+            .map(Value::Float),
+        _ => None,
+    }
+}
+
+fn of_list(op: Reduce, items: &[Value], span: Span) -> Result<Value> {
+    if op == Reduce::Sum
+        && let Some(sum) = plain_sum(items)
+    {
+        return Ok(sum);
+    }
     let truthy = |v: &Value| match v {
         Value::Str(s) => !s.is_empty(),
         other => other.as_complex().map_or(other.truthy(), |c| c.re != 0.0 || c.im != 0.0),
@@ -156,7 +182,7 @@ fn of_list(op: Reduce, items: Vec<Value>, span: Span) -> Result<Value> {
         Reduce::Prod => Some(Value::Int(1)),
         _ => None,
     };
-    let mut items = items.into_iter().map(|v| if arrays { v } else { v.plain() });
+    let mut items = items.iter().cloned().map(|v| if arrays { v } else { v.plain() });
     let first = match start.or_else(|| items.next()) {
         Some(first) => first,
         None => return Err(err!(Value, "there is no {} of nothing: the list is empty", op.name())),

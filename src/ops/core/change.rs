@@ -300,8 +300,7 @@ fn assoc_in(mut args: Args) -> Result<Value> {
 
 /// `(f old args…)`.
 fn call_on(args: &Args, f: &Value, old: Value) -> Result<Value> {
-    let all = std::iter::once(old).chain(args.rest.iter().cloned()).collect();
-    args.host.apply_owned(f, all, args.span)
+    args.apply_all(f, std::iter::once(old).chain(args.rest.iter().cloned()).collect())
 }
 
 fn update(mut args: Args) -> Result<Value> {

@@ -75,17 +75,20 @@ fn map(mut args: Args) -> Result<Value> {
             let mut items = seqs.pop().map(Seq::into_vec).unwrap_or_default();
             for (n, item) in items.iter_mut().enumerate() {
                 args.check_interrupt(n)?;
-                *item = args.apply(&f, [std::mem::take(item)])?;
+                args.apply_in(&f, std::slice::from_mut(item))?;
             }
             Ok(Value::list(items))
         }
         _ => {
             let n = seqs.iter().map(|s| s.len()).min().unwrap_or(0);
             let mut all = Vec::with_capacity(n);
+            let mut row = Vec::with_capacity(seqs.len());
             for i in 0..n {
                 args.check_interrupt(i)?;
-                let row = seqs.iter().map(|seq| seq[i].clone()).collect();
-                all.push(args.host.apply_owned(&f, row, args.span)?);
+                row.clear();
+                row.extend(seqs.iter().map(|seq| seq[i].clone()));
+                args.apply_in(&f, &mut row)?;
+                all.push(std::mem::take(&mut row[0]));
             }
             Ok(Value::list(all))
         }
@@ -95,7 +98,7 @@ fn map(mut args: Args) -> Result<Value> {
 /// Calls `f` with the elements of `row`.
 fn spread(args: &Args, f: &Value, row: Value) -> Result<Value> {
     let row = Seq::of(row).map_err(|row| args.wrong_value("coll", &row, "a list of lists"))?;
-    args.host.apply_owned(f, row.into_vec().into(), args.span)
+    args.apply_all(f, row.into_vec())
 }
 
 fn starmap(mut args: Args) -> Result<Value> {
@@ -134,14 +137,21 @@ fn mapcat(mut args: Args) -> Result<Value> {
 /// The elements of which the answer of `f` is as wanted, in order.
 fn chosen(mut args: Args, wanted: bool) -> Result<Value> {
     let f = args.function("f")?;
-    let mut all = Vec::new();
-    for (n, item) in args.seq("coll")?.into_vec().into_iter().enumerate() {
-        args.check_interrupt(n)?;
-        if args.apply(&f, [item.clone()])?.truthy() == wanted {
-            all.push(item);
+    let mut items = args.seq("coll")?.into_vec();
+    let mut n = 0;
+    let mut failure = Ok(());
+    items.retain(|item| {
+        n += 1;
+        let mut answer = item.clone();
+        if failure.is_ok() {
+            failure = args.check_interrupt(n).and_then(|()| args.apply_in(&f, std::slice::from_mut(&mut answer)));
         }
+        answer.truthy() == wanted
+    });
+    if items.len() < items.capacity() / 4 {
+        items.shrink_to_fit();
     }
-    Ok(Value::list(all))
+    failure.map(|()| Value::list(items))
 }
 
 fn filter(args: Args) -> Result<Value> {
@@ -192,13 +202,15 @@ fn pluck(mut args: Args) -> Result<Value> {
     Ok(Value::list(items))
 }
 
-/// `f` over the items, from `start`; each step is shown to `see`.
+/// `f` over the items, from `start`.
 fn folded(args: &Args, f: &Value, start: Value, items: impl Iterator<Item = Value>) -> Result<Value> {
-    let mut total = start;
+    let mut window = [start, Value::Nil];
     for (n, item) in items.enumerate() {
         args.check_interrupt(n)?;
-        total = args.apply(f, [total, item])?;
+        window[1] = item;
+        args.apply_in(f, &mut window)?;
     }
+    let [total, _] = window;
     Ok(total)
 }
 
@@ -286,7 +298,7 @@ fn apply(mut args: Args) -> Result<Value> {
         let more = Seq::of(more).map_err(|more| args.wrong_value("args", &more, "a list as the last"))?;
         all.extend(more.into_vec());
     }
-    args.host.apply_owned(&f, all.into(), args.span)
+    args.apply_all(&f, all)
 }
 
 fn iterate(mut args: Args) -> Result<Value> {

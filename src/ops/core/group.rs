@@ -55,13 +55,17 @@ pub static OPS: &[Op] = &[
         ["(join [[1 :a] [2 :b]] first [[1 :x] [1 :y]])" => "[[[1 :a] [1 :x]] [[1 :a] [1 :y]]]"], ["groupby", "product"]),
 ];
 
-/// The key of an element.
-fn key_of(args: &Args, key: &Value, x: &Value) -> Result<Value> {
+/// Puts the key of an element where it is wanted.
+fn key_into(args: &Args, key: &Value, x: &Value, place: &mut Value) -> Result<()> {
     match key {
-        Value::Nil => Ok(x.clone()),
-        Value::Function(_) | Value::Map(_) => args.apply(key, [x.clone()]),
-        _ => plucked(args, x, key, None),
+        Value::Nil => place.clone_from(x),
+        Value::Function(_) | Value::Map(_) => {
+            place.clone_from(x);
+            args.apply_in(key, std::slice::from_mut(place))?;
+        }
+        _ => *place = plucked(args, x, key, None)?,
     }
+    Ok(())
 }
 
 /// Elements with their keys.
@@ -69,7 +73,10 @@ fn keyed(args: &Args, key: &Value, items: Vec<Value>) -> Result<Vec<(Value, Valu
     let mut all = Vec::with_capacity(items.len());
     for (n, item) in items.into_iter().enumerate() {
         args.check_interrupt(n)?;
-        all.push((key_of(args, key, &item)?, item));
+        all.push((Value::Nil, item));
+        if let Some((place, item)) = all.last_mut() {
+            key_into(args, key, item, place)?;
+        }
     }
     Ok(all)
 }
@@ -137,7 +144,9 @@ fn distinct(mut args: Args) -> Result<Value> {
     let mut all = Vec::new();
     for (n, item) in items.into_iter().enumerate() {
         args.check_interrupt(n)?;
-        let key = key_of(&args, &key, &item)?;
+        let mut of_item = Value::Nil;
+        key_into(&args, &key, &item, &mut of_item)?;
+        let key = of_item;
         if seen.get(&key).is_none() {
             put(&mut seen, key, Value::Nil)?;
             all.push(item);

@@ -90,9 +90,13 @@ fn range(args: Args) -> Result<Value> {
             1.. => (stop - start + step - 1) / step,
             _ => (start - stop - step - 1) / -step,
         };
-        let count = count.max(0);
-        sequence::check_len(usize::try_from(count).unwrap_or(usize::MAX))?;
-        return Ok(Value::list((0..count).map(|i| Value::Int((start + i * step) as i64)).collect()));
+        let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
+        sequence::check_len(count)?;
+        // Every number is between two of 64 bits, and so few fit a list that its index does, too.
+        let (start, step) = (start as i64, step as i64);
+        return Ok(Value::list(
+            (0..count as i64).map(|i| Value::Int(start.wrapping_add(i.wrapping_mul(step)))).collect(),
+        ));
     }
     let float = |v: &Value| v.as_float().unwrap_or(f64::NAN);
     let (start, stop, step) = (float(&start), float(&stop), float(&step));
