@@ -5,8 +5,8 @@
 
 use dsk::eval::Interpreter;
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A program may run this long before it is interrupted, and this long after that until it has stopped.
@@ -127,9 +127,11 @@ fn mutated_programs_end_with_a_value_or_an_error() {
     // Interrupts what takes too long, and gives up on what does not stop even then.
     let started = Arc::new(AtomicU64::new(0));
     let over = Arc::new(AtomicBool::new(false));
+    let running = Arc::new(Mutex::new(String::new()));
     let epoch = Instant::now();
     let watch = {
         let (interpreter, started, over) = (interpreter.clone(), started.clone(), over.clone());
+        let running = running.clone();
         std::thread::spawn(move || {
             while !over.load(Ordering::SeqCst) {
                 std::thread::sleep(Duration::from_millis(5));
@@ -139,7 +141,7 @@ fn mutated_programs_end_with_a_value_or_an_error() {
                     interpreter.cancel();
                 }
                 if start != 0 && now > start + STOPPING.as_millis() as u64 {
-                    eprintln!("a program does not stop when interrupted");
+                    eprintln!("this program does not stop when interrupted:\n{}", running.lock().unwrap());
                     std::process::abort();
                 }
             }
@@ -151,6 +153,7 @@ fn mutated_programs_end_with_a_value_or_an_error() {
         if std::env::var_os("DSK_FUZZ_PRINT").is_some() {
             eprintln!("---\n{program}");
         }
+        running.lock().unwrap().clone_from(&program);
         started.store(epoch.elapsed().as_millis() as u64 + 1, Ordering::SeqCst);
         let result =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| interpreter.eval_source("fuzz", &program)));

@@ -258,6 +258,10 @@ impl Signature {
             }
             let value = std::mem::take(&mut args[i]);
             match open.pop() {
+                // `(sum x :axes 0)`: a slip in the name, not an axis.
+                Some(at) if params[at].kind == ParamKind::Optional && self.nearest(&value).is_some() => {
+                    return Err(self.stray_keyword(name, &value, span));
+                }
                 Some(at) => {
                     bound.values[at] = value;
                     bound.given |= 1 << at;
@@ -271,34 +275,34 @@ impl Signature {
 
     fn arity_error(&self, name: &str, args: &[Value], positional: usize, missing: Option<&Param>, span: Span) -> Error {
         let (least, most) = self.arity();
-        let stray = args.iter().find_map(|a| match a {
-            Value::Keyword(name) if self.named(name).is_none() => Some(name),
-            _ => None,
-        });
-        let error = match stray {
-            Some(stray) => {
-                let known: Vec<&str> = self
-                    .params
-                    .iter()
-                    .filter(|p| matches!(p.kind, ParamKind::Optional | ParamKind::Keyword))
-                    .map(|p| p.name.as_str())
-                    .collect();
-                let error = err!(Arity, "{name} has no keyword `:{stray}`").label(span, "in this call");
-                match crate::text::suggest::nearest(stray, known) {
-                    Some(near) => error.help(format!("did you mean `:{near}`?")),
-                    None => error,
-                }
-            }
-            None => {
-                let plural = |n: usize| if n == 1 { "argument" } else { "arguments" };
-                let wants = match most {
-                    Some(most) if most == least => format!("{least} {}", plural(least)),
-                    Some(most) => format!("{least} to {most} arguments"),
-                    None => format!("at least {least} {}", plural(least)),
-                };
-                let label = missing.map_or("too many arguments".into(), |p| format!("`{}` is missing", p.name));
-                err!(Arity, "{name} takes {wants}, got {positional}").label(span, label)
-            }
+        let stray = args.iter().find(|a| matches!(a, Value::Keyword(name) if self.named(name).is_none()));
+        if let Some(stray) = stray {
+            return self.stray_keyword(name, stray, span);
+        }
+        let plural = |n: usize| if n == 1 { "argument" } else { "arguments" };
+        let wants = match most {
+            Some(most) if most == least => format!("{least} {}", plural(least)),
+            Some(most) => format!("{least} to {most} arguments"),
+            None => format!("at least {least} {}", plural(least)),
+        };
+        let label = missing.map_or("too many arguments".into(), |p| format!("`{}` is missing", p.name));
+        err!(Arity, "{name} takes {wants}, got {positional}")
+            .label(span, label)
+            .help(format!("usage: {}", self.usage(name)))
+    }
+
+    /// The keyword that this value nearly is.
+    fn nearest(&self, value: &Value) -> Option<&str> {
+        let Value::Keyword(stray) = value else { return None };
+        let takes_name = |p: &&Param| matches!(p.kind, ParamKind::Optional | ParamKind::Keyword);
+        crate::text::suggest::nearest(stray, self.params.iter().filter(takes_name).map(|p| p.name.as_str()))
+    }
+
+    fn stray_keyword(&self, name: &str, stray: &Value, span: Span) -> Error {
+        let error = err!(Arity, "{name} has no keyword `{stray:?}`").label(span, "in this call");
+        let error = match self.nearest(stray) {
+            Some(near) => error.help(format!("did you mean `:{near}`?")),
+            None => error,
         };
         error.help(format!("usage: {}", self.usage(name)))
     }

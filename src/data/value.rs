@@ -97,6 +97,16 @@ impl Value {
         }
     }
 
+    /// [`Value::type_name`] as a sentence says it: `an int`, `a list`, `nil`.
+    pub fn a_type_name(&self) -> String {
+        let name = self.type_name();
+        match self {
+            Value::Nil => name.into(),
+            _ if name.starts_with(['a', 'e', 'i', 'o', 'u']) => format!("an {name}"),
+            _ => format!("a {name}"),
+        }
+    }
+
     /// Only `nil` and `false` are false; an array of no dimensions is what is in it.
     pub fn truthy(&self) -> bool {
         match self {

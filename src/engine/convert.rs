@@ -39,12 +39,8 @@ fn mismatch(wanted: &str, found: &Value) -> Error {
 /// What a message calls a value: its type, and for an array also dtype and shape.
 pub(super) fn described(value: &Value) -> String {
     match value {
-        Value::Nil => "nil".into(),
         Value::Block(b) => format!("a {} array of shape {:?}", b.dtype(), b.shape()),
-        other => {
-            let name = other.type_name();
-            format!("{} {name}", if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" })
-        }
+        other => other.a_type_name(),
     }
 }
 

@@ -18,7 +18,7 @@ pub fn scalar(dtype: DType, number: &Value) -> Result<Block> {
         Value::Float(x) => Block::scalar(*x).cast(dtype),
         Value::Complex(z) if dtype.is_complex() || dtype == DType::Bool => Block::scalar(**z).cast(dtype),
         Value::Complex(_) => Err(err!(Type, "a complex number is not a {dtype}").help("`real` takes the real part")),
-        other => Err(err!(Type, "a {} is not a number", other.type_name())),
+        other => Err(err!(Type, "{} is not a number", other.a_type_name())),
     }
 }
 
@@ -71,7 +71,7 @@ fn value_dtype(value: &Value) -> DType {
 }
 
 fn real(value: &Value) -> Result<f64> {
-    value.as_float().ok_or_else(|| err!(Type, "a {} is not a real number", value.type_name()))
+    value.as_float().ok_or_else(|| err!(Type, "{} is not a real number", value.a_type_name()))
 }
 
 /// Number of elements of `arange`: `ceil((stop - start) / step)`, at least 0; a step of 0 is `dsk::value`.
@@ -217,7 +217,7 @@ fn survey(value: &Value, depth: usize, shape: &mut Dims, dtype: &mut Option<DTyp
         }
         Value::Block(b) => Dims::from_slice(b.shape()),
         number if number.number_kind().is_some() => Dims::new(),
-        other => return Err(err!(Type, "a {} cannot be an element of an array", other.type_name())),
+        other => return Err(err!(Type, "{} cannot be an element of an array", other.a_type_name())),
     };
     if *first {
         shape.extend_from_slice(&lengths);

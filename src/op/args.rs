@@ -160,16 +160,11 @@ impl Args<'_> {
 /// A value in a message: its type, and the value itself where it is short.
 pub fn described(value: &Value) -> String {
     match value {
-        Value::Nil => "nil".into(),
         Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Complex(_) | Value::Keyword(_) => {
             format!("the {} {value:?}", value.type_name())
         }
         Value::Str(s) if s.len() <= 40 => format!("the string {value:?}"),
         Value::Function(f) => format!("the function `{}`", f.name),
-        other => {
-            let name = other.type_name();
-            let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
-            format!("{article} {name}")
-        }
+        other => other.a_type_name(),
     }
 }

@@ -77,8 +77,8 @@ fn axis(spec: &Value, at: usize) -> Result<Axis> {
         }
         other => Err(err!(
             Type,
-            "`:chunks` takes block sizes, lists of sizes, `:auto`, or -1 for a whole axis, found a {}",
-            other.type_name()
+            "`:chunks` takes block sizes, lists of sizes, `:auto`, or -1 for a whole axis, found {}",
+            other.a_type_name()
         )),
     }
 }

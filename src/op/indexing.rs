@@ -199,14 +199,14 @@ fn take(item: &Value, axis: usize, n: usize) -> Result<Take> {
         Value::List(items) if items.iter().any(|v| matches!(v, Value::Bool(_))) => {
             let bools = items.iter().map(|v| match v {
                 Value::Bool(b) => Ok(*b),
-                other => Err(err!(Index, "a mask holds bools only, found a {}", other.type_name())),
+                other => Err(err!(Index, "a mask holds bools only, found {}", other.a_type_name())),
             });
             mask(&bools.collect::<Result<Vec<bool>>>()?, axis, n)
         }
         Value::List(items) => {
             let at = |v: &Value| match v.as_int() {
                 Some(at) => element(at, axis, n),
-                None => Err(err!(Index, "an index list holds integers or bools, found a {}", v.type_name())),
+                None => Err(err!(Index, "an index list holds integers or bools, found {}", v.a_type_name())),
             };
             Ok(Take::List(items.iter().map(at).collect::<Result<_>>()?))
         }
@@ -228,8 +228,8 @@ fn take(item: &Value, axis: usize, n: usize) -> Result<Take> {
             .help("compute it first: `(slice x (compute i))`")),
         other => Err(err!(
             Index,
-            "an index is an integer, a slice, `...`, `newaxis`, or a list of integers or bools; found a {}",
-            other.type_name()
+            "an index is an integer, a slice, `...`, `newaxis`, or a list of integers or bools; found {}",
+            other.a_type_name()
         )),
     }
 }

@@ -7,7 +7,7 @@ use crate::text::{Code, Error, Result};
 
 /// An axis given as an integer, negative from the end, of an array with `ndim` axes.
 pub fn axis(value: &Value, ndim: usize) -> Result<usize> {
-    let n = value.as_int().ok_or_else(|| err!(Type, "an axis is an integer, found a {}", value.type_name()))?;
+    let n = value.as_int().ok_or_else(|| err!(Type, "an axis is an integer, found {}", value.a_type_name()))?;
     axis_number(n, ndim)
 }
 
@@ -43,7 +43,7 @@ pub fn axes(value: &Value, ndim: usize) -> Result<Option<Dims>> {
 /// A shape given as a list of sizes or one size. Sizes are 0 or more.
 pub fn shape(value: &Value) -> Result<Dims> {
     let size = |v: &Value| {
-        let n = v.as_int().ok_or_else(|| err!(Type, "a shape is made of integers, found a {}", v.type_name()))?;
+        let n = v.as_int().ok_or_else(|| err!(Type, "a shape is made of integers, found {}", v.a_type_name()))?;
         usize::try_from(n).map_err(|_| err!(Value, "a shape has sizes of 0 or more, found {n}"))
     };
     match value {
@@ -70,7 +70,7 @@ pub fn dtype(value: &Value) -> Result<Option<DType>> {
                 })
             }
         },
-        other => Err(err!(Type, "a dtype is a keyword such as `:float64`, found a {}", other.type_name())),
+        other => Err(err!(Type, "a dtype is a keyword such as `:float64`, found {}", other.a_type_name())),
     }
 }
 

@@ -122,7 +122,7 @@ pub fn binary(op: Binary, a: &Value, b: &Value) -> Result<Value> {
 }
 
 fn mismatch(op: Binary, a: &Value, b: &Value) -> Error {
-    let error = err!(Type, "`{}` does not take a {} and a {}", op.name(), a.type_name(), b.type_name());
+    let error = err!(Type, "`{}` does not take {} and {}", op.name(), a.a_type_name(), b.a_type_name());
     match (op, a, b) {
         (Binary::Add, Value::Str(_), _) | (Binary::Add, _, Value::Str(_)) => {
             error.help("`(str a b)` puts any values together as text")
@@ -316,7 +316,7 @@ fn integers(op: Binary, a: i64, b: i64) -> Result<Option<Value>> {
 
 /// The operation on one plain number.
 pub fn unary(op: Unary, x: &Value) -> Result<Value> {
-    let number = Number::of(x).ok_or_else(|| err!(Type, "`{}` does not take a {}", op.name(), x.type_name()))?;
+    let number = Number::of(x).ok_or_else(|| err!(Type, "`{}` does not take {}", op.name(), x.a_type_name()))?;
     match (op, number) {
         (Unary::Negative | Unary::Absolute, Number::Int(i64::MIN)) => {
             Err(err!(Overflow, "`{}` of {} is beyond 64-bit integers", op.name(), i64::MIN)

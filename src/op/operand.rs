@@ -30,7 +30,7 @@ impl Operand {
             Value::Array(a) => Ok(Operand::Array(a)),
             Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Complex(_) => Ok(Operand::Number(value)),
             Value::List(_) => Ok(Operand::Block(Arc::new(from_value(&value, None)?))),
-            other => Err(err!(Type, "expected an array or a number, found a {}", other.type_name())),
+            other => Err(err!(Type, "expected an array or a number, found {}", other.a_type_name())),
         }
     }
 

@@ -86,7 +86,7 @@ pub fn check_text(bytes: usize) -> Result<()> {
 /// Puts an entry into a map; `dsk::type` where the key cannot be one.
 pub fn put(map: &mut Map, key: Value, value: Value) -> Result<()> {
     map.insert(key, value).map(drop).map_err(|key| {
-        err!(Type, "a {} cannot be the key of a map", key.type_name())
+        err!(Type, "{} cannot be the key of a map", key.a_type_name())
             .help("keys are numbers, strings, keywords, nil, and lists of these")
     })
 }
@@ -187,7 +187,7 @@ pub fn floats(items: &[Value]) -> Result<Vec<f64>> {
         Value::Bool(b) => Some(f64::from(*b)),
         other => other.as_float(),
     };
-    items.iter().map(|v| float(v).ok_or_else(|| err!(Type, "expected numbers, found a {}", v.type_name()))).collect()
+    items.iter().map(|v| float(v).ok_or_else(|| err!(Type, "expected numbers, found {}", v.a_type_name()))).collect()
 }
 
 /// The arithmetic mean. `dsk::value` of nothing.

@@ -52,7 +52,7 @@ impl Config {
         let mut config = self.clone();
         for (name, value) in options.iter() {
             let Some(name) = name.as_text() else {
-                return Err(err!(Type, "an option is a keyword, as `:workers`, not {}", name.type_name()));
+                return Err(err!(Type, "an option is a keyword, as `:workers`, not {}", name.a_type_name()));
             };
             config.set(name, value)?;
         }

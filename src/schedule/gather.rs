@@ -73,6 +73,6 @@ pub fn check(value: &Value, dtype: DType, shape: &[usize]) -> Result<()> {
             Err(err!(Type, "a block of {dtype} was declared, and the task made one of {}", block.dtype()))
         }
         Value::Block(_) => Ok(()),
-        other => Err(err!(Type, "a block of {dtype} was declared, and the task made {}", other.type_name())),
+        other => Err(err!(Type, "a block of {dtype} was declared, and the task made {}", other.a_type_name())),
     }
 }

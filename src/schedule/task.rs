@@ -287,7 +287,7 @@ impl Code {
 }
 
 fn unhashable(key: &Value, span: Span) -> Error {
-    err!(Type, "a map key must be hashable, and {} is not", key.type_name()).label(span, "in this map")
+    err!(Type, "a map key must be hashable, and {} is not", key.a_type_name()).label(span, "in this map")
 }
 
 impl Call {

@@ -146,7 +146,7 @@ pub fn prepare(map: &Map) -> Result<Vec<Attribute>> {
 
 fn attribute(name: &Value, value: &Value) -> Result<Attribute> {
     let Some(name) = name.as_text().filter(|n| !n.is_empty() && !n.contains('\0')) else {
-        return Err(err!(Type, "the name of an attribute is a keyword or string, not {}", name.type_name()));
+        return Err(err!(Type, "the name of an attribute is a keyword or string, not {}", name.a_type_name()));
     };
     let scalar = |block: Block| Ok(Content::Block(block));
     let texts = |items: &[Value]| items.iter().map(|v| v.as_text().map(str::to_string)).collect::<Option<Vec<_>>>();

@@ -65,7 +65,7 @@ impl Compiler<'_> {
         match expr {
             Expr::Input(i) => Ok(Item::Array(Source::Input(*i as u16), self.inputs[*i])),
             Expr::Number(v) if v.number_kind().is_some() => Ok(Item::Number(v.clone())),
-            Expr::Number(v) => Err(err!(Type, "a {} is not a number", v.type_name())),
+            Expr::Number(v) => Err(err!(Type, "{} is not a number", v.a_type_name())),
             Expr::Unary(op, x) => {
                 let x = deep(|| self.item(x))?;
                 self.unary(*op, x)

@@ -132,7 +132,7 @@ fn round(mut args: Args) -> Result<Value> {
 fn close(args: &mut Args) -> Result<(Value, Span)> {
     let (x, y, span) = (take(args, 0), take(args, 1), args.span);
     let tolerance =
-        |v: &Value| v.as_float().ok_or_else(|| err!(Type, "a tolerance is a number, found a {}", v.type_name()));
+        |v: &Value| v.as_float().ok_or_else(|| err!(Type, "a tolerance is a number, found {}", v.a_type_name()));
     let (rtol, atol) = (tolerance(&args.values[2])?, tolerance(&args.values[3])?);
     let equal_nan = args.values[4].truthy();
     let numbers = is_number(&x) && is_number(&y);

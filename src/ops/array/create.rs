@@ -161,7 +161,7 @@ fn fill_value(value: &Value) -> Result<(Value, DType)> {
     let natural = match value {
         Value::Block(b) if b.ndim() == 0 => b.dtype(),
         v if v.number_kind().is_some() => kernel::from_value(v, None)?.dtype(),
-        other => return Err(err!(Type, "an array is filled with a number, found a {}", other.type_name())),
+        other => return Err(err!(Type, "an array is filled with a number, found {}", other.a_type_name())),
     };
     Ok((value.clone().plain(), natural))
 }
@@ -219,7 +219,7 @@ fn number(value: &Value, what: &str) -> Result<Value> {
     match value.clone().plain() {
         number @ (Value::Bool(_) | Value::Int(_) | Value::Float(_)) => Ok(number),
         Value::Complex(_) => Err(err!(Type, "{what} is real, found a complex number")),
-        other => Err(err!(Type, "{what} is a number, found a {}", other.type_name())),
+        other => Err(err!(Type, "{what} is a number, found {}", other.a_type_name())),
     }
 }
 
@@ -294,7 +294,7 @@ fn linspace(args: Args) -> Result<Value> {
     let end = |at: usize, what: &str| {
         args.values[at]
             .as_float()
-            .ok_or_else(|| err!(Type, "{what} is a number, found a {}", args.values[at].type_name()))
+            .ok_or_else(|| err!(Type, "{what} is a number, found {}", args.values[at].a_type_name()))
     };
     let (start, stop) = (end(0, "start")?, end(1, "stop")?);
     let num = args.values[2].as_int().ok_or_else(|| err!(Type, "`:num` is an integer"))?;
@@ -324,7 +324,7 @@ fn linspace(args: Args) -> Result<Value> {
 
 fn eye(args: Args) -> Result<Value> {
     let size = |v: &Value| -> Result<usize> {
-        let n = v.as_int().ok_or_else(|| err!(Type, "a size is an integer, found a {}", v.type_name()))?;
+        let n = v.as_int().ok_or_else(|| err!(Type, "a size is an integer, found {}", v.a_type_name()))?;
         usize::try_from(n).map_err(|_| err!(Value, "a size is 0 or more, found {n}"))
     };
     let rows = size(&args.values[0])?;

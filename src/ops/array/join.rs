@@ -43,7 +43,7 @@ fn arrays(value: Value) -> Result<Vec<Given>> {
     let items = match value {
         Value::List(items) => Arc::unwrap_or_clone(items).into_vec(),
         Value::Block(b) if b.ndim() > 0 => (0..b.shape()[0]).map(|i| Value::from(b.take_axis(0, i))).collect(),
-        other => return Err(err!(Type, "expected a list of arrays, found a {}", other.type_name())),
+        other => return Err(err!(Type, "expected a list of arrays, found {}", other.a_type_name())),
     };
     if items.is_empty() {
         return Err(err!(Value, "the list of arrays is empty"));

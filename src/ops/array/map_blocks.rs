@@ -116,7 +116,7 @@ fn tried(args: &Args, function: &Value, operands: &[Operand]) -> Result<DType> {
     match args.host.apply(function, &blocks, args.span).map_err(failed)? {
         Value::Block(b) => Ok(b.dtype()),
         number if number.number_kind().is_some() => Ok(create::from_value(&number, None)?.dtype()),
-        other => Err(unknown(format!("it returned a {}", other.type_name()))),
+        other => Err(unknown(format!("it returned {}", other.a_type_name()))),
     }
 }
 

@@ -89,7 +89,7 @@ fn check_block(mut args: Args) -> Result<Value> {
         Value::Block(b) => b,
         Value::Array(_) => return Err(err!(Type, "the function returned a lazy array, expected a concrete one")),
         number if number.number_kind().is_some() => create::from_value(&number, None)?.into(),
-        other => return Err(err!(Type, "the function returned a {}, expected an array", other.type_name())),
+        other => return Err(err!(Type, "the function returned {}, expected an array", other.a_type_name())),
     };
     let (dtype, shape) = (infer::dtype(&args.values[1])?, infer::shape(&args.values[2])?);
     if let Some(dtype) = dtype

@@ -48,13 +48,13 @@ fn float(args: &Args, at: usize) -> Result<f64> {
     let value = &args.values[at];
     value
         .as_float()
-        .ok_or_else(|| err!(Type, "a parameter of a distribution is a number, found a {}", value.type_name()))
+        .ok_or_else(|| err!(Type, "a parameter of a distribution is a number, found {}", value.a_type_name()))
 }
 
 fn integers(args: Args) -> Result<Value> {
     let int = |at: usize| {
         let value = &args.values[at];
-        value.as_int().ok_or_else(|| err!(Type, "a bound of integers is an integer, found a {}", value.type_name()))
+        value.as_int().ok_or_else(|| err!(Type, "a bound of integers is an integer, found {}", value.a_type_name()))
     };
     let (low, end) = if matches!(args.values[1], Value::Nil) { (0, int(0)?) } else { (int(0)?, int(1)?) };
     let high = if args.values[4].truthy() { Some(end) } else { end.checked_sub(1) };
@@ -79,7 +79,7 @@ fn make(args: Args, name: &'static str, size: usize, distribution: Distribution)
     let dtype = infer::dtype(&args.values[size + 1])?.unwrap_or(natural);
     let seed = match &args.values[size + 2] {
         Value::Nil => (RandomState::new().build_hasher().finish() >> 1) as i64,
-        seed => seed.as_int().ok_or_else(|| err!(Type, "`:seed` is an integer, found a {}", seed.type_name()))?,
+        seed => seed.as_int().ok_or_else(|| err!(Type, "`:seed` is an integer, found {}", seed.a_type_name()))?,
     };
     infer::byte_size(&shape, dtype)?;
     let origin = Dims::from_elem(0, shape.len());

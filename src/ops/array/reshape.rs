@@ -56,7 +56,7 @@ fn target(spec: &Value, own: &[usize]) -> Result<Dims> {
     let sizes: Vec<i64> = match spec {
         Value::List(items) => items
             .iter()
-            .map(|v| v.as_int().ok_or_else(|| err!(Type, "a shape is made of integers, found a {}", v.type_name())))
+            .map(|v| v.as_int().ok_or_else(|| err!(Type, "a shape is made of integers, found {}", v.a_type_name())))
             .collect::<Result<_>>()?,
         one if one.as_int() == Some(-1) => vec![-1],
         other => infer::shape(other)?.iter().map(|&n| n as i64).collect(),

@@ -25,7 +25,7 @@ pub static OPS: &[Op] = &[Op {
 fn slice(mut args: Args) -> Result<Value> {
     let x = std::mem::take(&mut args.values[0]);
     if !matches!(x, Value::Block(_) | Value::Array(_) | Value::List(_)) {
-        return Err(err!(Type, "expected an array, found a {}", x.type_name()));
+        return Err(err!(Type, "expected an array, found {}", x.a_type_name()));
     }
     let x = Given::of(x)?;
     let index = Index::parse(&args.rest, &x.shape())?;
