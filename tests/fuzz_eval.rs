@@ -3,6 +3,7 @@
 //!
 //! `DSK_FUZZ_SECONDS=600 cargo test --release --test fuzz_eval` runs for longer; `DSK_FUZZ_SEED` starts elsewhere.
 
+use dsk::Config;
 use dsk::eval::Interpreter;
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -124,6 +125,7 @@ fn mutated_programs_end_with_a_value_or_an_error() {
 
     let interpreter = Interpreter::new(dsk::ops::registry().unwrap()).unwrap();
     interpreter.set_stack_limit(200_000);
+    interpreter.set_config(Config { memory_limit: 256 << 20, ..Config::default() });
     // Interrupts what takes too long, and gives up on what does not stop even then.
     let started = Arc::new(AtomicU64::new(0));
     let over = Arc::new(AtomicBool::new(false));
