@@ -146,6 +146,18 @@ for version in ["earliest", "latest"]:
         values = np.array([0, 1, -1, 2047, -2048, 77], "i4")
         made.write(h5py.h5s.ALL, h5py.h5s.ALL, values)
         expect(file, "/odd/twelve-bits", values)
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk((4,))
+        if hasattr(plist, "set_nbit"):
+            plist.set_nbit()
+            made = h5py.h5d.create(f["odd"].id, b"nbit", kind, space, plist)
+            made.write(h5py.h5s.ALL, h5py.h5s.ALL, values)
+            expect(file, "/odd/nbit", values)
+        for code in "i1 u2 >i4 i8".split():
+            whole = (numbers(code, (5, 6)) % 100).astype(code)
+            name = "filters/scale-offset-%s" % code.replace(">", "big-")
+            f.create_dataset(name, data=whole, chunks=(2, 4), scaleoffset=0, fillvalue=3)
+            expect(file, "/" + name, whole)
         values = numbers("f8", (6,)).astype(np.longdouble)
         f.create_dataset("odd/long-double", data=values)
         expect(file, "/odd/long-double", values.astype("f8"))

@@ -12,6 +12,8 @@ pub fn decode(planes: &[u8], size: usize, out: &mut [u8]) {
     assert_eq!(planes.len(), out.len(), "unshuffling keeps the length");
     match size {
         0 | 1 => out.copy_from_slice(planes),
+        // Not one whole element, whatever the file says its size is.
+        size if size > planes.len() => out.copy_from_slice(planes),
         2 => gather::<2>(planes, out),
         4 => gather::<4>(planes, out),
         8 => gather::<8>(planes, out),
@@ -96,6 +98,13 @@ mod tests {
         let mut out = [0; 7];
         encode(&[1, 2, 11, 12, 21, 22, 99], 2, &mut out);
         assert_eq!(out, [1, 11, 21, 2, 12, 22, 99]);
+    }
+
+    #[test]
+    fn less_than_an_element_stays_as_it_is() {
+        let mut out = [0; 3];
+        decode(&[1, 2, 3], usize::MAX, &mut out);
+        assert_eq!(out, [1, 2, 3]);
     }
 
     #[test]

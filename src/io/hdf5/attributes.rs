@@ -1,13 +1,23 @@
 //! Attributes: small named values of a dataset, a group or a file.
 
-use super::element::{self, Element, Encoding};
+use super::btree2;
+use super::convert;
+use super::datatype::{Class, Datatype};
+use super::element::{self, Element};
+use super::format::{Cursor, Damage, Medium, Sound};
+use super::fractal::FractalHeap;
+use super::header::{Header, kind};
+use super::heap::GlobalHeap;
 use super::library::{Failure, Id, Library, Outcome, locked};
-use super::{file, listing};
+use super::message::Dataspace;
+use super::source::Source;
+use super::walk::byte_strides;
+use super::{file, group, listing};
 use crate::data::{Block, DType, Map, Value};
 use crate::err;
 use crate::text::Result;
 use hdf5_sys::{h5a, h5p, h5t};
-use std::ffi::{CStr, c_char, c_void};
+use std::cmp::Ordering;
 use std::path::Path;
 
 /// Larger attributes are not read: the format itself keeps them small.
@@ -17,111 +27,167 @@ const MOST: usize = 64 << 20;
 /// a string that names the type in angle brackets.
 pub fn read(path: &Path, name: &str) -> Result<Map> {
     let name = file::normal_name(name)?;
-    file::open(path)?;
     locked(|lib| {
-        let root = file::open_in_library(lib, path, false)?;
-        let c_name = file::c_name(&name)?;
-        let object = match lib.open_object(&root, &c_name) {
-            Ok((id, _)) => id,
-            Err(_) => listing::find_dataset(lib, &root, path, &name)?,
-        };
-        Ok(all(lib, &object))
+        let source = Source::open(lib, path)?;
+        let place = listing::find_object(lib, &source, &name)?;
+        all(&place.source, &place.header().map_err(|d| place.told(&d))?).map_err(|d| place.told(&d))
     })
 }
 
-/// Every attribute of an open object.
-pub fn all(lib: &Library, object: &Id) -> Map {
+/// Every attribute of the object with that header, by name.
+pub fn all(source: &Source, header: &Header) -> Sound<Map> {
+    let medium = source.medium();
+    let mut found = Vec::new();
+    for message in header.all(kind::ATTRIBUTE) {
+        found.push(Raw::parse(source, &source.body(message)?)?);
+    }
+    if let Some(info) = header.first(kind::ATTRIBUTE_INFO) {
+        dense(source, &medium, &info.body, &mut found)?;
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut heap = GlobalHeap::default();
     let mut map = Map::new();
-    for n in 0..lib.attribute_count(object) {
-        if let Ok((name, id)) = lib.attribute(object, n) {
-            let value = value(lib, &id).unwrap_or_else(|Failure(what)| Value::str(format!("<{what}>")));
-            map.set(&name, value);
-        }
+    for raw in &found {
+        let value = match raw.value(&medium, &mut heap)? {
+            Ok(value) => value,
+            Err(what) => Value::str(format!("<{what}>")),
+        };
+        map.set(&String::from_utf8_lossy(&raw.name), value);
     }
-    map
+    Ok(map)
 }
 
-fn value(lib: &Library, id: &Id) -> Outcome<Value> {
-    // SAFETY: the lock is held, the id is open.
-    let (file_type, space) = unsafe { (lib.id(h5a::H5Aget_type(id.raw()))?, lib.id(h5a::H5Aget_space(id.raw()))?) };
-    let Some(shape) = lib.shape(&space)? else { return Ok(Value::Nil) };
-    let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).unwrap_or(usize::MAX);
-    // SAFETY: as above.
-    if unsafe { h5t::H5Tget_class(file_type.raw()) } == h5t::H5T_class_t::H5T_STRING {
-        let mut texts = strings(lib, id, &file_type, &space, count)?;
-        return Ok(match (shape.as_slice(), texts.pop()) {
-            ([], Some(text)) => text,
-            (_, last) => {
-                texts.extend(last);
-                Value::list(texts)
+/// Attributes that are kept in a heap: more of them, or larger ones, than an object header has room for.
+fn dense(source: &Source, medium: &Medium, info: &[u8], found: &mut Vec<Raw>) -> Sound<()> {
+    let mut cursor = Cursor::new(info);
+    let (version, flags) = (cursor.number(1)?, cursor.number(1)?);
+    if version != 0 {
+        return Err("attributes of unknown version".into());
+    }
+    cursor.take(if flags & 1 != 0 { 2 } else { 0 })?;
+    let addresses = group::index_addresses(medium, &mut cursor, flags & 2 != 0)?;
+    let Some((heap, tree, order)) = addresses else { return Ok(()) };
+    let mut heap = FractalHeap::read(medium, heap)?;
+    if let Some(order) = order {
+        btree2::walk(medium, order, 9, 13, &|_| Ordering::Equal, &mut |_| Ok(()))?;
+    }
+    let mut total = 0;
+    btree2::walk(medium, tree, 8, 17, &|_| Ordering::Equal, &mut |record| {
+        // An id of a heap, flags, order, hash.
+        let (id, flags) = (&record[..8], record[8]);
+        let body = match flags & 2 {
+            0 => heap.object(id)?,
+            _ => source.shared_heap(medium, kind::ATTRIBUTE)?.object(id)?,
+        };
+        // They don't overlap: together they are no longer than the file.
+        total += body.len() as u64;
+        if total > medium.len {
+            return Err("attributes larger than the file".into());
+        }
+        found.push(Raw::parse(source, &body)?);
+        Ok(())
+    })
+}
+
+/// An attribute as the file has it.
+struct Raw {
+    name: Vec<u8>,
+    datatype: Datatype,
+    /// `None` is without a value.
+    space: Option<Dataspace>,
+    data: Vec<u8>,
+}
+
+impl Raw {
+    /// Source: HDF5 File Format Specification Version 3.0, IV.A.2.m.
+    fn parse(source: &Source, body: &[u8]) -> Sound<Raw> {
+        let mut cursor = Cursor::new(body);
+        let (version, flags) = (cursor.number(1)?, cursor.number(1)?);
+        let lens = [cursor.size(2)?, cursor.size(2)?, cursor.size(2)?];
+        match version {
+            1 | 2 => {}
+            3 => {
+                cursor.take(1)?;
             }
-        });
-    }
-    let element = Element::of(lib, &file_type)?;
-    if count.saturating_mul(element.dtype.size()) > MOST {
-        return Err("a large attribute".into());
-    }
-    let memory = element.memory_type(lib, &file_type)?;
-    let raw = if element.encoding == Encoding::Bool { DType::U8 } else { element.dtype };
-    let mut block = Block::alloc(raw, &shape);
-    let bytes = block.as_mut_bytes();
-    // SAFETY: the lock is held; the block has as many elements as the attribute, of the size of the memory type.
-    unsafe {
-        let size = h5t::H5Tget_size(memory.raw());
-        if size.checked_mul(count) != Some(bytes.len()) {
-            return Err("an attribute of another size than its elements".into());
+            _ => return Err("an attribute of unknown version".into()),
         }
-        if count > 0 {
-            lib.check(h5a::H5Aread(id.raw(), memory.raw(), bytes.as_mut_ptr().cast()))?;
+        let mut part = |n: usize| {
+            let padded = if version == 1 { lens[n].next_multiple_of(8) } else { lens[n] };
+            Ok::<_, Damage>(&cursor.take(padded)?[..lens[n]])
+        };
+        let (name, datatype, space) = (part(0)?, part(1)?, part(2)?);
+        let shared = |n: u64| version > 1 && flags >> n & 1 == 1;
+        let whole = |shared, part: &[u8], kind| match shared {
+            true => source.shared(part, kind),
+            false => Ok(part.to_vec()),
+        };
+        let datatype = Datatype::parse(&whole(shared(0), datatype, kind::DATATYPE)?)?;
+        let space = Dataspace::parse(&source.medium(), &whole(shared(1), space, kind::DATASPACE)?)?;
+        let name = Cursor::new(name).text()?.to_vec();
+        Ok(Raw { name, datatype, space, data: cursor.rest().to_vec() })
+    }
+
+    /// Its value, or what it is where there is none for it.
+    fn value(&self, medium: &Medium, heap: &mut GlobalHeap) -> Sound<std::result::Result<Value, String>> {
+        let Some(space) = &self.space else { return Ok(Ok(Value::Nil)) };
+        let size = self.datatype.size;
+        let bytes = space.count().and_then(|n| n.checked_mul(size)).filter(|&n| n <= self.data.len());
+        let bytes = &self.data[..bytes.ok_or("an attribute is shorter than its shape")?];
+        let texts: Vec<Value> = match &self.datatype.class {
+            Class::Text { spaces } => bytes.chunks_exact(size).map(|bytes| text(bytes, *spaces)).collect(),
+            Class::Sequence { text: true, .. } => {
+                if size != 8 + medium.address {
+                    return Err("strings of an impossible size".into());
+                }
+                let mut total = 0;
+                let each = |bytes: &[u8]| {
+                    let bytes = sequence(medium, heap, bytes)?;
+                    total += bytes.len();
+                    if total > MOST {
+                        return Ok(None);
+                    }
+                    Ok(Some(text(bytes, false)))
+                };
+                match bytes.chunks_exact(size).map(each).collect::<Sound<Option<Vec<_>>>>()? {
+                    Some(texts) => texts,
+                    None => return Ok(Err("a large attribute".into())),
+                }
+            }
+            _ => return Ok(self.numbers(&space.shape, bytes)),
+        };
+        Ok(Ok(match (space.shape.as_slice(), texts.as_slice()) {
+            ([], [text]) => text.clone(),
+            _ => Value::list(texts),
+        }))
+    }
+
+    fn numbers(&self, shape: &[usize], bytes: &[u8]) -> std::result::Result<Value, String> {
+        let element = Element::of(&self.datatype)?;
+        let whole = byte_strides(element.size.max(element.dtype.size()), shape);
+        if bytes.len() > MOST || whole.is_none() {
+            return Err("a large attribute".into());
         }
+        let mut block = convert::alloc(&element, shape);
+        block.as_mut_bytes().copy_from_slice(bytes);
+        Ok(Value::from(convert::finish(&self.datatype, &element, block)).plain())
     }
-    if element.dtype == DType::Bool {
-        let bools: Vec<bool> = block.as_slice::<u8>().unwrap_or(&[]).iter().map(|&b| b != 0).collect();
-        block = Block::from_slice(&shape, &bools);
-    }
-    Ok(Value::from(block).plain())
 }
 
-fn strings(lib: &Library, id: &Id, file_type: &Id, space: &Id, count: usize) -> Outcome<Vec<Value>> {
-    // SAFETY: the lock is held, the id is open.
-    let (variable, size) = unsafe { (h5t::H5Tis_variable_str(file_type.raw()) > 0, h5t::H5Tget_size(file_type.raw())) };
-    if count.saturating_mul(size) > MOST {
-        return Err("a large attribute".into());
-    }
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    if !variable {
-        let mut bytes = vec![0u8; count * size];
-        // SAFETY: the lock is held; the buffer has room for `count` strings of `size` bytes, read as they are.
-        lib.check(unsafe { h5a::H5Aread(id.raw(), file_type.raw(), bytes.as_mut_ptr().cast()) })?;
-        // SAFETY: the lock is held, the id is open.
-        let spaces = unsafe { h5t::H5Tget_strpad(file_type.raw()) } == h5t::H5T_str_t::H5T_STR_SPACEPAD;
-        let text = |bytes: &[u8]| {
-            let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
-            let text = String::from_utf8_lossy(&bytes[..end]);
-            Value::str(if spaces { text.trim_end_matches(' ') } else { &text })
-        };
-        return Ok(bytes.chunks_exact(size.max(1)).map(text).collect());
-    }
-    let mut pointers = vec![std::ptr::null_mut::<c_char>(); count];
-    // SAFETY: the lock is held; the library fills in pointers to strings of its own, or null, which are copied and then
-    // given back.
-    unsafe {
-        lib.check(h5a::H5Aread(id.raw(), file_type.raw(), pointers.as_mut_ptr().cast()))?;
-        let text = |&p: &*mut c_char| match p.is_null() {
-            true => Value::str(""),
-            false => Value::str(CStr::from_ptr(p).to_string_lossy().into_owned()),
-        };
-        let texts = pointers.iter().map(text).collect();
-        #[allow(deprecated)]
-        hdf5_sys::h5d::H5Dvlen_reclaim(
-            file_type.raw(),
-            space.raw(),
-            h5p::H5P_DEFAULT,
-            pointers.as_mut_ptr().cast::<c_void>(),
-        );
-        Ok(texts)
+/// Text up to a NUL, or to the spaces it is padded with.
+fn text(bytes: &[u8], spaces: bool) -> Value {
+    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+    let text = String::from_utf8_lossy(&bytes[..end]);
+    Value::str(if spaces { text.trim_end_matches(' ') } else { &text })
+}
+
+/// The bytes of a string of any length: its length, and its place in the global heap.
+fn sequence<'h>(medium: &Medium, heap: &'h mut GlobalHeap, bytes: &[u8]) -> Sound<&'h [u8]> {
+    let mut cursor = Cursor::new(bytes);
+    let (len, at, number) = (cursor.size(4)?, cursor.address(medium)?, cursor.number(4)?);
+    match at {
+        None | Some(0) => Ok(&[]),
+        Some(_) if len == 0 => Ok(&[]),
+        Some(at) => heap.object(medium, at, number)?.get(..len).ok_or_else(|| "a string longer than its place".into()),
     }
 }
 

@@ -1,17 +1,20 @@
-//! A dataset, opened for reading: what it holds, and where it lies. Opening learns the layout under the library's lock;
-//! reading (see `read`) then needs neither the library nor its lock, unless the layout is one that only the library knows.
+//! A dataset, opened for reading: what it holds, and where it lies. Opening learns the layout; reading
+//! (see `read`) needs neither the library nor its lock, unless the layout or a filter is one that only the library knows.
 
-use super::element::{self, Element, Encoding};
-use super::format::{self, Layout, Medium};
+use super::datatype::Datatype;
+use super::element::{self, Element};
+use super::format::{Cursor, Damage, Medium, Sound};
+use super::header::{Header, kind};
+use super::heap::LocalHeap;
 use super::index::{self, Stored};
-use super::library::{Failure, Id, Kind, Library, Outcome, locked};
+use super::library::locked;
+use super::message::{self, Dataspace, FilterMessage, Layout};
 use super::pipeline::Pipeline;
-use super::{file, listing};
+use super::source::{Kind, Place, Source};
+use super::{file, listing, virtuals};
 use crate::data::{DType, Dims, Map};
 use crate::err;
 use crate::text::Result;
-use hdf5_sys::h5d;
-use hdf5_sys::h5p;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -20,9 +23,12 @@ use std::sync::atomic::AtomicU64;
 
 pub struct Dataset {
     path: PathBuf,
+    /// The file it lies in: an external link leads to another one.
+    home: PathBuf,
     /// From the root: `/group/A`.
     name: String,
     shape: Dims,
+    pub(super) datatype: Datatype,
     pub(super) element: Element,
     pub(super) storage: Storage,
     filters: Vec<String>,
@@ -35,6 +41,8 @@ pub struct Dataset {
     /// The count of replaced datasets when this one was last known to be in its place.
     pub(super) known_at: AtomicU64,
     identity: String,
+    /// Set once all that the library would walk was looked over.
+    checked: OnceLock<()>,
 }
 
 /// How the elements are got at.
@@ -42,8 +50,20 @@ pub(super) enum Storage {
     /// One after the other from this position on; nowhere where none was ever written.
     Contiguous(Option<u64>),
     Chunked(Box<Chunked>),
-    /// Through the library, under its lock; chunk shape where there is one.
-    Library(Option<Dims>),
+    /// In the object header, all of it.
+    Compact(Vec<u8>),
+    /// Through the library, under its lock.
+    Library(Foreign),
+}
+
+/// What only the library reads.
+pub(super) enum Foreign {
+    /// Chunks with filters that are not worked here.
+    Filters(Box<Chunked>),
+    /// Data in files without a format.
+    External,
+    /// Parts of other datasets, listed in an object of the global heap.
+    Virtual { heap: u64, object: u64 },
 }
 
 pub(super) struct Chunked {
@@ -51,7 +71,9 @@ pub(super) struct Chunked {
     /// Bytes in a chunk before filters.
     pub bytes: usize,
     pub pipeline: Pipeline,
-    index: format::Index,
+    /// Chunks that reach beyond the shape are left unfiltered.
+    pub plain_edges: bool,
+    index: message::Index,
     address: Option<u64>,
     limit: Vec<Option<usize>>,
     /// Base, size of addresses, size of lengths.
@@ -66,53 +88,76 @@ impl Dataset {
     /// `dsk::io` for a file or dataset that is not there or damaged, `dsk::type` for elements that no dtype fits.
     pub fn open(path: &Path, name: &str) -> Result<Dataset> {
         let name = file::normal_name(name)?;
-        let own = file::open(path)?;
         locked(|lib| {
-            let file = file::open_in_library(lib, path, false)?;
-            let object = listing::find_dataset(lib, &file, path, &name)?;
-            let (home, home_path) = lib.home(&object).map_err(|f| err!(Io, "`{}`: {}", path.display(), f.0))?;
-            // An external link leads to another file, where the bytes are, too.
-            let own = if home_path == path { own } else { file::open(&home_path)? };
-            Dataset::learn(lib, path, &name, own, &home, &object)
+            let source = Source::open(lib, path)?;
+            let place = listing::find_dataset(lib, &source, &name)?;
+            Dataset::learn(path, &name, &place)
         })
     }
 
-    fn learn(lib: &Library, path: &Path, name: &str, own: File, file: &Id, object: &Id) -> Result<Dataset> {
-        let broken = |what: Failure| err!(Io, "`{}::{name}` cannot be read: {}", path.display(), what.0);
-        let file_type = lib.dataset_type(object).map_err(broken)?;
-        let element = Element::of(lib, &file_type).map_err(|kind| {
-            err!(Type, "`{}::{name}` holds {}, which no dtype stands for", path.display(), kind.0)
+    fn learn(path: &Path, name: &str, place: &Place) -> Result<Dataset> {
+        let source = &place.source;
+        let target = || format!("`{}::{name}`", path.display());
+        let told = |damage: Damage| place.told(&damage);
+        let medium = source.medium();
+        let header = place.header().map_err(told)?;
+        let datatype = datatype_of(source, &header).map_err(told)?;
+        let element = Element::of(&datatype).map_err(|kind| {
+            err!(Type, "{} holds {kind}, which no dtype stands for", target())
                 .help("datasets of numbers, bools and complex numbers can be read")
         })?;
-        let space = lib.dataset_space(object).map_err(broken)?;
-        let shape = lib.shape(&space).map_err(broken)?;
-        let shape: Dims = shape
-            .ok_or_else(|| err!(Type, "`{}::{name}` is an empty dataspace: it has no array in it", path.display()))?
-            .into();
-        let whole = super::walk::byte_strides(element.size.max(element.dtype.size()), &shape);
-        if whole.is_none() {
-            return Err(err!(
-                Io,
-                "`{}::{name}` is said to be of shape {:?}, larger than any memory",
-                path.display(),
-                shape.as_slice()
-            ));
+        let space = dataspace_of(source, &header)
+            .map_err(told)?
+            .ok_or_else(|| err!(Type, "{} is an empty dataspace: it has no array in it", target()))?;
+        let shape: Dims = space.shape.as_slice().into();
+        if super::walk::byte_strides(element.size.max(element.dtype.size()), &shape).is_none() {
+            return Err(err!(Io, "{} is said to be of shape {:?}, larger than any memory", target(), shape.as_slice()));
         }
-        let learnt = (|| {
-            let creation = lib.creation(object)?;
-            let filters = Pipeline::of(lib, &creation, element.size)?;
-            let chunk = chunk_shape(lib, &creation, shape.len())?;
-            let fill = fill_value(lib, &creation, &file_type, element.size)?;
-            // What the library still has in memory from writing must be in the file before we look there.
-            lib.flush(file)?;
-            let address = lib.address(object)?;
-            Ok((creation, filters, chunk, fill, address))
-        })()
-        .map_err(broken)?;
-        let storage =
-            Dataset::storage(lib, file, object, &own, &element, &learnt).map_err(|what| broken(Failure(what)))?;
-        let (_, filters, _, fill, address) = learnt;
-        let about = own.metadata().map_err(|e| file::system_error(path, &e))?;
+        let pipeline = Pipeline::of(&filters_of(source, &header).map_err(told)?, element.size);
+        let fill = fill_of(source, &header, element.size).map_err(told)?;
+        let layout = Layout::of(&medium, &header, element.size, shape.len()).map_err(told)?;
+        let external = header.first(kind::EXTERNAL);
+        let storage = match layout {
+            _ if let Some(files) = external => {
+                check_external(&medium, &files.body).map_err(told)?;
+                Storage::Library(Foreign::External)
+            }
+            Layout::Compact(bytes) => {
+                let whole = space.count().and_then(|n| n.checked_mul(element.size));
+                match whole.is_some_and(|n| n <= bytes.len()) {
+                    true => Storage::Compact(bytes),
+                    false => return Err(told("a dataset is shorter than its shape".into())),
+                }
+            }
+            Layout::Contiguous(at) => {
+                let at = at.map(|at| {
+                    medium.base.checked_add(at).ok_or_else(|| told("data lies beyond the end of the file".into()))
+                });
+                Storage::Contiguous(at.transpose()?)
+            }
+            Layout::Chunked(chunking) => {
+                let bytes = chunking.dims.iter().try_fold(element.size, |n, &d| n.checked_mul(d));
+                let bytes = bytes.filter(|&n| isize::try_from(n).is_ok());
+                let chunked = Box::new(Chunked {
+                    bytes: bytes.ok_or_else(|| told("chunks are larger than any memory".into()))?,
+                    dims: chunking.dims.as_slice().into(),
+                    index: chunking.index,
+                    address: chunking.address,
+                    plain_edges: chunking.plain_edges,
+                    limit: space.limit,
+                    format: (medium.base, medium.address, medium.length),
+                    list: OnceLock::new(),
+                    pipeline: pipeline.clone(),
+                });
+                match pipeline.ours {
+                    true => Storage::Chunked(chunked),
+                    false => Storage::Library(Foreign::Filters(chunked)),
+                }
+            }
+            Layout::Virtual { heap, object } => Storage::Library(Foreign::Virtual { heap, object }),
+        };
+        let about = source.file.metadata().map_err(|e| file::system_error(path, &e))?;
+        let address = place.address;
         let identity = format!(
             "{}::{name} {}:{} {} {}.{:09} {address}",
             path.display(),
@@ -122,65 +167,57 @@ impl Dataset {
             about.mtime(),
             about.mtime_nsec()
         );
+        let own = source.file.try_clone().map_err(|e| file::system_error(path, &e))?;
         Ok(Dataset {
             path: path.to_path_buf(),
+            home: source.path.clone(),
             name: name.to_string(),
             shape,
+            datatype,
             element,
             storage,
-            filters: filters.names,
+            filters: pipeline.names,
             fill,
             file: own,
             address,
             known_at: AtomicU64::new(file::replaced()),
             identity,
+            checked: OnceLock::new(),
         })
     }
 
-    fn storage(
-        lib: &Library,
-        file: &Id,
-        object: &Id,
-        own: &File,
-        element: &Element,
-        learnt: &(Id, Pipeline, Option<Dims>, Vec<u8>, u64),
-    ) -> std::result::Result<Storage, String> {
-        let (creation, filters, chunk, _, address) = learnt;
-        let library = || Ok(Storage::Library(chunk.clone()));
-        // SAFETY: the lock is held, the id is open.
-        let external = unsafe { h5p::H5Pget_external_count(creation.raw()) };
-        if element.encoding == Encoding::Foreign || !filters.ours || external != 0 {
-            return library();
+    /// Looks over all that the library would walk to read this dataset: it must not be given what is damaged.
+    pub(super) fn check_for_library(&self) -> Result<()> {
+        if self.checked.get().is_some() {
+            return Ok(());
         }
-        let (sizeof_address, sizeof_length, base) = lib.file_format(file).map_err(|f| f.0)?;
-        let medium = Medium {
-            file: own,
-            len: own.metadata().map_err(|e| e.to_string())?.len(),
-            base,
-            address: sizeof_address,
-            length: sizeof_length,
-        };
-        match (format::layout(&medium, *address).map_err(|d| d.0)?, &chunk) {
-            (Layout::Contiguous(at), None) => {
-                let at = at.map(|at| base.checked_add(at).ok_or("the data lies beyond the end of the file"));
-                Ok(Storage::Contiguous(at.transpose()?))
+        let told = |what: &dyn std::fmt::Display| err!(Io, "`{}` is damaged: {what}", self.home.display());
+        match &self.storage {
+            Storage::Chunked(chunked) | Storage::Library(Foreign::Filters(chunked)) => {
+                let list = chunked.list(&self.shape, &self.file).map_err(|what| told(&what))?;
+                let len = self.file.metadata().map_err(|e| file::system_error(&self.home, &e))?.len();
+                // The library does not look where these two write.
+                if let Some(name) = self.filters.iter().find(|n| matches!(n.as_str(), "nbit" | "scale-offset")) {
+                    return Err(err!(
+                        Io,
+                        "`{}` cannot be read: its {name} filter is of an unknown kind",
+                        self.target()
+                    ));
+                }
+                if !list.iter().all(|c| c.position.checked_add(c.size).is_some_and(|end| end <= len)) {
+                    return Err(told(&"a chunk lies beyond the end of the file"));
+                }
             }
-            (Layout::Chunked { index, address }, Some(dims)) => {
-                let bytes = dims.iter().try_fold(element.size, |n, &d| n.checked_mul(d));
-                let bytes = bytes.filter(|&n| isize::try_from(n).is_ok()).ok_or("chunks larger than any memory")?;
-                Ok(Storage::Chunked(Box::new(Chunked {
-                    dims: dims.clone(),
-                    bytes,
-                    pipeline: filters.clone(),
-                    index,
-                    address,
-                    limit: limits(lib, object).map_err(|f| f.0)?,
-                    format: (base, sizeof_address, sizeof_length),
-                    list: OnceLock::new(),
-                })))
-            }
-            _ => library(),
+            Storage::Library(Foreign::Virtual { heap, object }) => virtuals::check(&self.home, *heap, *object, self)?,
+            _ => {}
         }
+        let _ = self.checked.set(());
+        Ok(())
+    }
+
+    /// The file it lies in, which an external link may have led to.
+    pub(super) fn home(&self) -> &Path {
+        &self.home
     }
 
     pub fn path(&self) -> &Path {
@@ -207,9 +244,8 @@ impl Dataset {
     /// Shape of the chunks it is stored in; `None` where it is stored in one piece.
     pub fn chunks(&self) -> Option<&[usize]> {
         match &self.storage {
-            Storage::Chunked(c) => Some(&c.dims),
-            Storage::Library(chunk) => chunk.as_deref(),
-            Storage::Contiguous(_) => None,
+            Storage::Chunked(c) | Storage::Library(Foreign::Filters(c)) => Some(&c.dims),
+            _ => None,
         }
     }
 
@@ -242,72 +278,84 @@ impl Chunked {
             let len = file.metadata().map_err(|e| e.to_string())?.len();
             let medium = Medium { file, len, base, address, length };
             let grid = index::Grid { shape, limit: &self.limit, chunk: &self.dims, bytes: self.bytes as u64 };
-            index::list(&medium, &self.index, self.address, &grid, !self.pipeline.is_empty()).map_err(|d| d.0)
+            index::list(&medium, &self.index, self.address, &grid, !self.pipeline.is_empty()).map_err(|d| d.to_string())
         });
         list.as_deref().map_err(Clone::clone)
     }
 }
 
-fn chunk_shape(lib: &Library, creation: &Id, ndim: usize) -> Outcome<Option<Dims>> {
-    // SAFETY: the lock is held, the id is open; `dims` has room for as many sizes as the call is told.
-    unsafe {
-        if h5p::H5Pget_layout(creation.raw()) != h5d::H5D_layout_t::H5D_CHUNKED {
-            return Ok(None);
-        }
-        let mut dims = vec![0; ndim];
-        let got = h5p::H5Pget_chunk(creation.raw(), ndim as i32, dims.as_mut_ptr());
-        lib.check(got)?;
-        let dims: Option<Dims> = dims.iter().map(|&d| usize::try_from(d).ok().filter(|&d| d > 0)).collect();
-        match dims {
-            Some(dims) if got as usize == ndim => Ok(Some(dims)),
-            _ => Err("its chunks have another rank than the dataset".into()),
-        }
+pub(super) fn datatype_of(source: &Source, header: &Header) -> Sound<Datatype> {
+    let message = header.first(kind::DATATYPE).ok_or("a dataset has no datatype")?;
+    Datatype::parse(&source.body(message)?)
+}
+
+pub(super) fn dataspace_of(source: &Source, header: &Header) -> Sound<Option<Dataspace>> {
+    let message = header.first(kind::DATASPACE).ok_or("a dataset has no dataspace")?;
+    Dataspace::parse(&source.medium(), &source.body(message)?)
+}
+
+pub(super) fn filters_of(source: &Source, header: &Header) -> Sound<Vec<FilterMessage>> {
+    match header.first(kind::FILTERS) {
+        Some(message) => message::filters(&source.body(message)?),
+        None => Ok(Vec::new()),
     }
 }
 
-/// The longest each axis may become.
-fn limits(lib: &Library, object: &Id) -> Outcome<Vec<Option<usize>>> {
-    use hdf5_sys::h5s;
-    let space = lib.dataset_space(object)?;
-    // SAFETY: the lock is held; `most` has room for as many axes as the library reports.
-    unsafe {
-        let ndim = h5s::H5Sget_simple_extent_ndims(space.raw());
-        lib.check(ndim)?;
-        let mut most = vec![0; ndim as usize];
-        lib.check(h5s::H5Sget_simple_extent_dims(space.raw(), std::ptr::null_mut(), most.as_mut_ptr()))?;
-        Ok(most.into_iter().map(|n| if n == h5s::H5S_UNLIMITED { None } else { usize::try_from(n).ok() }).collect())
-    }
+fn fill_of(source: &Source, header: &Header, size: usize) -> Sound<Vec<u8>> {
+    let body = |kind| header.first(kind).map(|m| source.body(m)).transpose();
+    message::fill(body(kind::FILL)?.as_deref(), body(kind::OLD_FILL)?.as_deref(), size)
 }
 
-/// The fill value in the file's own bytes; zeros where none is defined.
-fn fill_value(lib: &Library, creation: &Id, file_type: &Id, size: usize) -> Outcome<Vec<u8>> {
-    let mut fill = vec![0; size];
-    let mut defined = h5d::H5D_fill_value_t::H5D_FILL_VALUE_UNDEFINED;
-    // SAFETY: the lock is held, the ids are open; `fill` has the size of the datatype.
-    unsafe {
-        lib.check(h5p::H5Pfill_value_defined(creation.raw(), &mut defined))?;
-        if defined == h5d::H5D_fill_value_t::H5D_FILL_VALUE_USER_DEFINED {
-            lib.check(h5p::H5Pget_fill_value(creation.raw(), file_type.raw(), fill.as_mut_ptr().cast()))?;
-        }
+/// Looks over all messages of a dataset, and what they point to.
+pub(super) fn check_whole(place: &Place, header: &Header) -> Sound<()> {
+    let medium = place.source.medium();
+    listing::dataset_content(place, header)?;
+    let size = datatype_of(&place.source, header)?.size;
+    let ndim = dataspace_of(&place.source, header)?.map_or(0, |s| s.shape.len());
+    fill_of(&place.source, header, size)?;
+    if let Some(files) = header.first(kind::EXTERNAL) {
+        check_external(&medium, &files.body)?;
     }
-    Ok(fill)
+    if let Layout::Virtual { heap, object } = Layout::of(&medium, header, size, ndim)? {
+        virtuals::parts(&medium, heap, object)?;
+    }
+    Ok(())
+}
+
+/// The names of the files that hold the data, which are in a heap.
+fn check_external(medium: &Medium, body: &[u8]) -> Sound<()> {
+    let mut cursor = Cursor::new(body);
+    if cursor.number(1)? != 1 {
+        return Err("a list of files of unknown version".into());
+    }
+    cursor.take(3)?;
+    let (slots, used) = (cursor.size(2)?, cursor.size(2)?);
+    let heap = LocalHeap::read(medium, cursor.place(medium)?)?;
+    if used > slots {
+        return Err("a list of files longer than itself".into());
+    }
+    for _ in 0..used {
+        if heap.text(cursor.number(medium.length)?)?.is_empty() {
+            return Err("a file without a name".into());
+        }
+        cursor.take(2 * medium.length)?;
+    }
+    Ok(())
 }
 
 /// Whether a name still leads to the object at this address.
 pub(super) fn is_still_there(path: &Path, name: &str, address: u64) -> bool {
     locked(|lib| {
-        let file = lib.open_file(path, false).ok()?;
-        let name = file::c_name(name).ok()?;
-        let (object, kind) = lib.open_object(&file, &name).ok()?;
-        (kind == Kind::Dataset && lib.address(&object).ok()? == address).then_some(())
+        let place = Source::open(lib, path).ok()?.find(lib, name).ok()?;
+        (place.address == address && Kind::of(&place.header().ok()?) == Some(Kind::Dataset)).then_some(())
     })
     .is_some()
 }
 
 /// What a listing calls the elements: their dtype, or what the file says they are.
-pub(super) fn type_name(lib: &Library, file_type: &Id) -> String {
-    match Element::of(lib, file_type) {
+pub(super) fn type_name(datatype: &Datatype) -> String {
+    match Element::of(datatype) {
         Ok(element) => element.dtype.name().to_string(),
-        Err(_) => element::describe(lib, file_type),
+        Err(_) => element::describe(datatype),
     }
 }

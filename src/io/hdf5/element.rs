@@ -8,12 +8,14 @@
 //! | IEEE half precision, and other floats of up to 4 bytes | `float32` |
 //! | wider floats (`long double`) | `float64` |
 //! | compounds of two equal floats named `r i`, `re im` or `real imag` | `complex64`, `complex128` |
+//! | complex numbers of HDF5 2.0 | `complex64`, `complex128` |
 //! | bit fields of 8 to 64 bits | the unsigned integer of that size |
 
+use super::datatype::{Bits, Class, Datatype, Float, Member, Order};
 use super::library::{Failure, Id, Library, Outcome};
 use crate::data::DType;
-use hdf5_sys::h5t::{self, H5T_class_t, H5T_order_t, H5T_sign_t};
-use std::ffi::{CStr, CString, c_void};
+use hdf5_sys::h5t::{self, H5T_class_t};
+use std::ffi::CString;
 
 /// How the bytes of an element become those of its dtype.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,8 +28,8 @@ pub enum Encoding {
     Bool,
     /// IEEE half precision, to be widened.
     Half { swapped: bool },
-    /// Only the library converts these.
-    Foreign,
+    /// Put together bit by bit (see `convert`).
+    Odd,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,50 +40,45 @@ pub struct Element {
     pub size: usize,
 }
 
-const NATIVE_ORDER: H5T_order_t =
-    if cfg!(target_endian = "little") { H5T_order_t::H5T_ORDER_LE } else { H5T_order_t::H5T_ORDER_BE };
+/// The widest number there is.
+const MOST_BYTES: usize = 16;
 
 impl Element {
-    /// What the elements of a file datatype are here. The failure names a datatype that no dtype fits.
-    pub fn of(lib: &Library, file_type: &Id) -> Outcome<Element> {
-        let id = file_type.raw();
-        // SAFETY: the lock is held, the id is open.
-        let (class, size) = unsafe { (h5t::H5Tget_class(id), h5t::H5Tget_size(id)) };
-        match class {
-            H5T_class_t::H5T_INTEGER => integer(file_type, true),
-            H5T_class_t::H5T_BITFIELD => integer(file_type, false),
-            H5T_class_t::H5T_FLOAT => Ok(float(file_type)),
-            H5T_class_t::H5T_ENUM => {
-                // SAFETY: the lock is held, the id is open.
-                let base = lib.id(unsafe { h5t::H5Tget_super(id) })?;
-                match is_bool(lib, file_type, size) {
-                    true => Ok(Element { dtype: DType::Bool, encoding: Encoding::Bool, size }),
-                    false => integer(&base, true),
-                }
+    /// What the elements of a datatype are here. The error names a datatype that no dtype fits.
+    pub fn of(datatype: &Datatype) -> Result<Element, String> {
+        let size = datatype.size;
+        match &datatype.class {
+            Class::Integer { signed, bits } => integer(*bits, size, *signed),
+            Class::Bitfield(bits) => integer(*bits, size, false),
+            Class::Float(format) if size <= MOST_BYTES => Ok(float(format, size)),
+            Class::Enumeration { base, members } => match is_bool(members, size) {
+                true => Ok(Element { dtype: DType::Bool, encoding: Encoding::Bool, size }),
+                false => Element::of(base),
+            },
+            Class::Compound(members) => complex(members, size).ok_or_else(|| describe(datatype)),
+            Class::Complex(base) => {
+                let [re, im] =
+                    ["r", "i"].map(|name| Member { name: name.into(), offset: 0, datatype: (**base).clone() });
+                complex(&[re, Member { offset: base.size, ..im }], size).ok_or_else(|| describe(datatype))
             }
-            H5T_class_t::H5T_COMPOUND => complex(lib, file_type),
-            _ => Err(describe(lib, file_type).as_str().into()),
+            _ => Err(describe(datatype)),
         }
     }
 
     /// The datatype to give the library so that it hands over elements of the dtype. For `bool` these are the file's own
     /// bytes, of which any but 0 is true.
-    pub fn memory_type(&self, lib: &Library, file_type: &Id) -> Outcome<Id> {
-        let id = file_type.raw();
-        // SAFETY: the lock is held, the ids are open.
-        unsafe {
-            let class = h5t::H5Tget_class(id);
-            match self.dtype {
-                DType::Bool => lib.id(h5t::H5Tcopy(id)),
-                DType::C64 | DType::C128 => {
-                    let names = [member_name(id, 0), member_name(id, 1)];
-                    complex_type(lib, self.dtype, &names)
-                }
-                _ if class == H5T_class_t::H5T_BITFIELD => {
-                    lib.id(h5t::H5Tget_native_type(id, h5t::H5T_direction_t::H5T_DIR_ASCEND))
-                }
-                dtype => native(lib, dtype),
+    pub fn memory_type(&self, lib: &Library, datatype: &Datatype, file_type: &Id) -> Outcome<Id> {
+        match (&datatype.class, self.dtype) {
+            // SAFETY: the lock is held, the id is open.
+            (_, DType::Bool) => lib.id(unsafe { h5t::H5Tcopy(file_type.raw()) }),
+            (Class::Compound(members), dtype) if members.len() == 2 => {
+                complex_type(lib, dtype, &[members[0].name.clone(), members[1].name.clone()])
             }
+            // SAFETY: the lock is held, the id is open.
+            (Class::Bitfield(_), _) => {
+                lib.id(unsafe { h5t::H5Tget_native_type(file_type.raw(), h5t::H5T_direction_t::H5T_DIR_ASCEND) })
+            }
+            (_, dtype) => native(lib, dtype),
         }
     }
 }
@@ -131,19 +128,7 @@ fn complex_type(lib: &Library, dtype: DType, names: &[String; 2]) -> Outcome<Id>
     }
 }
 
-fn integer(file_type: &Id, may_be_signed: bool) -> Outcome<Element> {
-    let id = file_type.raw();
-    // SAFETY: the lock is held (`Element::of` has the proof), the id is open.
-    let (size, precision, offset, order, sign) = unsafe {
-        (
-            h5t::H5Tget_size(id),
-            h5t::H5Tget_precision(id),
-            h5t::H5Tget_offset(id),
-            h5t::H5Tget_order(id),
-            h5t::H5Tget_sign(id),
-        )
-    };
-    let signed = may_be_signed && sign == H5T_sign_t::H5T_SGN_2;
+fn integer(bits: Bits, size: usize, signed: bool) -> Result<Element, String> {
     let dtype = match (size, signed) {
         (1, true) => DType::I8,
         (2, true) => DType::I16,
@@ -153,158 +138,97 @@ fn integer(file_type: &Id, may_be_signed: bool) -> Outcome<Element> {
         (2, false) => DType::U16,
         (3..=4, false) => DType::U32,
         (5..=8, false) => DType::U64,
-        _ => return Err(format!("integers of {} bits", 8 * size).as_str().into()),
+        _ => return Err(format!("integers of {} bits", 8 * size)),
     };
-    let whole = size == dtype.size() && precision == 8 * size && offset == 0;
-    let encoding = match order {
-        _ if !whole => Encoding::Foreign,
-        _ if size == 1 => Encoding::Native,
-        order => by_order(order, size),
+    let whole = size == dtype.size() && bits.precision == 8 * size && bits.offset == 0;
+    let encoding = match size {
+        _ if !whole => Encoding::Odd,
+        1 => Encoding::Native,
+        _ => by_order(bits.order, size),
     };
     Ok(Element { dtype, encoding, size })
 }
 
-fn by_order(order: H5T_order_t, size: usize) -> Encoding {
+fn is_swapped(order: Order) -> bool {
+    (order == Order::Little) != cfg!(target_endian = "little")
+}
+
+fn by_order(order: Order, size: usize) -> Encoding {
     match order {
-        order if order == NATIVE_ORDER => Encoding::Native,
-        H5T_order_t::H5T_ORDER_LE | H5T_order_t::H5T_ORDER_BE => Encoding::Swapped(size),
-        _ => Encoding::Foreign,
+        Order::Mixed => Encoding::Odd,
+        order if is_swapped(order) => Encoding::Swapped(size),
+        _ => Encoding::Native,
     }
 }
 
-fn float(file_type: &Id) -> Element {
-    let id = file_type.raw();
-    // SAFETY: the lock is held (`Element::of` has the proof), the ids are open.
-    let (size, order, single, double) = unsafe {
-        (
-            h5t::H5Tget_size(id),
-            h5t::H5Tget_order(id),
-            h5t::H5Tequal(id, *h5t::H5T_IEEE_F32LE) > 0 || h5t::H5Tequal(id, *h5t::H5T_IEEE_F32BE) > 0,
-            h5t::H5Tequal(id, *h5t::H5T_IEEE_F64LE) > 0 || h5t::H5Tequal(id, *h5t::H5T_IEEE_F64BE) > 0,
-        )
-    };
+fn float(format: &Float, size: usize) -> Element {
     let dtype = if size <= 4 { DType::F32 } else { DType::F64 };
-    let encoding = match order {
-        order if single || double => by_order(order, size),
-        H5T_order_t::H5T_ORDER_LE | H5T_order_t::H5T_ORDER_BE if is_half(file_type) => {
-            Encoding::Half { swapped: order != NATIVE_ORDER }
+    // IEEE 754 binary16, binary32 and binary64: sign, exponent, mantissa from the highest bit on.
+    let ieee = |size: usize, exponent: usize| {
+        let mantissa = 8 * size - 1 - exponent;
+        *format
+            == Float {
+                bits: Bits { order: format.bits.order, offset: 0, precision: 8 * size },
+                sign: 8 * size - 1,
+                exponent: (mantissa, exponent),
+                mantissa: (0, mantissa),
+                bias: (1 << (exponent - 1)) - 1,
+                implied: true,
+            }
+    };
+    let encoding = match size {
+        4 if ieee(4, 8) => by_order(format.bits.order, size),
+        8 if ieee(8, 11) => by_order(format.bits.order, size),
+        2 if ieee(2, 5) && format.bits.order != Order::Mixed => {
+            Encoding::Half { swapped: is_swapped(format.bits.order) }
         }
-        _ => Encoding::Foreign,
+        _ => Encoding::Odd,
     };
     Element { dtype, encoding, size }
 }
 
-/// IEEE 754 binary16: sign at bit 15, five bits of exponent, ten of mantissa.
-fn is_half(file_type: &Id) -> bool {
-    let id = file_type.raw();
-    let (mut sign, mut exponent, mut exponent_bits, mut mantissa, mut mantissa_bits) = (0, 0, 0, 0, 0);
-    // SAFETY: the lock is held (`Element::of` has the proof), the id is open, the pointers are to live variables.
-    unsafe {
-        let got =
-            h5t::H5Tget_fields(id, &mut sign, &mut exponent, &mut exponent_bits, &mut mantissa, &mut mantissa_bits);
-        got >= 0
-            && (sign, exponent, exponent_bits, mantissa, mantissa_bits) == (15, 10, 5, 0, 10)
-            && h5t::H5Tget_ebias(id) == 15
-            && h5t::H5Tget_size(id) == 2
-            && h5t::H5Tget_norm(id) == h5t::H5T_norm_t::H5T_NORM_IMPLIED
-    }
+fn is_bool(members: &[(String, Vec<u8>)], size: usize) -> bool {
+    let is = |value: u8, name: &str| members.iter().any(|m| m.1 == [value] && m.0.eq_ignore_ascii_case(name));
+    size == 1 && members.len() == 2 && is(0, "FALSE") && is(1, "TRUE")
 }
 
-fn is_bool(lib: &Library, file_type: &Id, size: usize) -> bool {
-    let id = file_type.raw();
-    // SAFETY: the lock is held, the id is open; the value has room for the one byte of a member.
-    let value = |n: u32| unsafe {
-        let mut value = 0i8;
-        let got = h5t::H5Tget_member_value(id, n, (&raw mut value).cast::<c_void>());
-        (got >= 0).then(|| (member_name(id, n).to_ascii_uppercase(), value))
-    };
-    // SAFETY: the lock is held, the id is open.
-    let count = unsafe { h5t::H5Tget_nmembers(id) };
-    if size != 1 || count != 2 {
-        return false;
-    }
-    let mut members: Vec<_> = (0..2).filter_map(value).collect();
-    members.sort_by_key(|m| m.1);
-    let _ = lib;
-    members == [("FALSE".into(), 0), ("TRUE".into(), 1)]
-}
-
-fn complex(lib: &Library, file_type: &Id) -> Outcome<Element> {
-    let id = file_type.raw();
-    // SAFETY: the lock is held, the id is open, members are counted.
-    let (size, count) = unsafe { (h5t::H5Tget_size(id), h5t::H5Tget_nmembers(id)) };
-    let refuse = || Err(describe(lib, file_type).as_str().into());
-    if count != 2 {
-        return refuse();
-    }
-    // SAFETY: as above.
-    let (names, offsets, parts) = unsafe {
-        let part = |n| lib.id(h5t::H5Tget_member_type(id, n));
-        (
-            [member_name(id, 0).to_ascii_lowercase(), member_name(id, 1).to_ascii_lowercase()],
-            [h5t::H5Tget_member_offset(id, 0), h5t::H5Tget_member_offset(id, 1)],
-            [part(0)?, part(1)?],
-        )
-    };
+fn complex(members: &[Member], size: usize) -> Option<Element> {
+    let [re, im] = members else { return None };
     let known = [["r", "i"], ["re", "im"], ["real", "imag"]];
-    // SAFETY: the lock is held, the ids are open.
-    let floats = unsafe {
-        parts.iter().all(|p| h5t::H5Tget_class(p.raw()) == H5T_class_t::H5T_FLOAT)
-            && h5t::H5Tequal(parts[0].raw(), parts[1].raw()) > 0
-    };
-    if !floats || !known.iter().any(|k| k[0] == names[0] && k[1] == names[1]) {
-        return refuse();
+    let named = known.iter().any(|k| re.name.eq_ignore_ascii_case(k[0]) && im.name.eq_ignore_ascii_case(k[1]));
+    let Class::Float(format) = &re.datatype.class else { return None };
+    if !named || re.datatype != im.datatype || re.datatype.size > MOST_BYTES {
+        return None;
     }
-    let part = float(&parts[0]);
+    let part = float(format, re.datatype.size);
     let dtype = if part.dtype == DType::F32 { DType::C64 } else { DType::C128 };
-    let packed = offsets == [0, part.size] && size == dtype.size();
+    let packed = re.offset == 0 && im.offset == part.size && size == dtype.size();
     let encoding = match part.encoding {
         Encoding::Native | Encoding::Swapped(_) if packed => part.encoding,
-        _ => Encoding::Foreign,
+        _ => Encoding::Odd,
     };
-    Ok(Element { dtype, encoding, size })
-}
-
-/// # Safety
-/// The lock is held, `id` is an open compound or enumeration, and has more than `n` members.
-unsafe fn member_name(id: hdf5_sys::h5i::hid_t, n: u32) -> String {
-    // SAFETY: promised by the caller; the library returns null or a C string that is ours to free.
-    unsafe {
-        let raw = h5t::H5Tget_member_name(id, n);
-        if raw.is_null() {
-            return String::new();
-        }
-        let name = CStr::from_ptr(raw).to_string_lossy().into_owned();
-        hdf5_sys::h5::H5free_memory(raw.cast());
-        name
-    }
+    Some(Element { dtype, encoding, size })
 }
 
 /// What a message or a listing calls a datatype that has no dtype.
-pub fn describe(lib: &Library, file_type: &Id) -> String {
-    let id = file_type.raw();
-    // SAFETY: the lock is held, the id is open.
-    unsafe {
-        let size = h5t::H5Tget_size(id);
-        let of = || lib.id(h5t::H5Tget_super(id)).map_or("unknown".into(), |base| describe(lib, &base));
-        match h5t::H5Tget_class(id) {
-            H5T_class_t::H5T_STRING if h5t::H5Tis_variable_str(id) > 0 => "strings".into(),
-            H5T_class_t::H5T_STRING => format!("strings of {size} bytes"),
-            H5T_class_t::H5T_COMPOUND => {
-                let count = u32::try_from(h5t::H5Tget_nmembers(id)).unwrap_or(0);
-                let names: Vec<String> = (0..count.min(8)).map(|n| member_name(id, n)).collect();
-                format!("compounds of {}{}", names.join(", "), if count > 8 { ", …" } else { "" })
-            }
-            H5T_class_t::H5T_REFERENCE => "references".into(),
-            H5T_class_t::H5T_VLEN => format!("sequences of {}", of()),
-            H5T_class_t::H5T_ARRAY => format!("arrays of {}", of()),
-            H5T_class_t::H5T_OPAQUE => format!("opaque items of {size} bytes"),
-            H5T_class_t::H5T_TIME => "times".into(),
-            H5T_class_t::H5T_INTEGER => format!("integers of {} bits", 8 * size),
-            H5T_class_t::H5T_FLOAT => format!("floats of {} bits", 8 * size),
-            H5T_class_t::H5T_ENUM => "enumerations".into(),
-            H5T_class_t::H5T_BITFIELD => format!("bit fields of {} bits", 8 * size),
-            _ => "items of an unknown kind".into(),
+pub fn describe(datatype: &Datatype) -> String {
+    let size = datatype.size;
+    match &datatype.class {
+        Class::Sequence { text: true, .. } => "strings".into(),
+        Class::Text { .. } => format!("strings of {size} bytes"),
+        Class::Compound(members) => {
+            let names: Vec<&str> = members.iter().take(8).map(|m| m.name.as_str()).collect();
+            format!("compounds of {}{}", names.join(", "), if members.len() > 8 { ", …" } else { "" })
         }
+        Class::Complex(_) => format!("complex numbers of {} bits", 8 * size),
+        Class::Reference => "references".into(),
+        Class::Sequence { base, .. } => format!("sequences of {}", describe(base)),
+        Class::Array { base, .. } => format!("arrays of {}", describe(base)),
+        Class::Opaque => format!("opaque items of {size} bytes"),
+        Class::Time => "times".into(),
+        Class::Integer { .. } => format!("integers of {} bits", 8 * size),
+        Class::Float(_) => format!("floats of {} bits", 8 * size),
+        Class::Enumeration { .. } => "enumerations".into(),
+        Class::Bitfield(_) => format!("bit fields of {} bits", 8 * size),
     }
 }

@@ -1,8 +1,11 @@
 //! Files and names: opening, and saying what is wrong with what cannot be opened.
 
 use super::library::{Id, Library};
+use super::superblock;
 use crate::err;
 use crate::text::{Error, Result, suggest};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use std::ffi::CString;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -21,8 +24,6 @@ pub fn count_replaced() {
     REPLACED.fetch_add(1, Ordering::AcqRel);
 }
 
-const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
-
 /// Opens a file for reading and checks that it is HDF5.
 pub fn open(path: &Path) -> Result<File> {
     let file = File::open(path).map_err(|e| system_error(path, &e))?;
@@ -30,7 +31,7 @@ pub fn open(path: &Path) -> Result<File> {
     if !about.is_file() {
         return Err(err!(Io, "`{}` is not a file", path.display()));
     }
-    if !has_signature(&file, about.len()) {
+    if superblock::find(&file, about.len()).is_none() {
         let error = err!(Io, "`{}` is not an HDF5 file", path.display());
         let mut start = [0; 4];
         let what = match file.read_at(&mut start, 0) {
@@ -43,22 +44,25 @@ pub fn open(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// The signature is at the start, or after a user block of 512, 1024, 2048, … bytes.
-fn has_signature(file: &File, len: u64) -> bool {
-    let mut at = 0;
-    loop {
-        let mut start = [0; 8];
-        if at + 8 > len || file.read_exact_at(&mut start, at).is_err() {
-            return false;
+/// Whether no other program has the file open for writing: the library locks files then, as we do for a moment. Systems
+/// without such locks have nothing to say, and `HDF5_USE_FILE_LOCKING` turns them off as it does in the library.
+pub fn check_lock(file: &File, path: &Path) -> Result<()> {
+    let off = std::env::var("HDF5_USE_FILE_LOCKING").is_ok_and(|v| v == "0" || v.eq_ignore_ascii_case("false"));
+    if off {
+        return Ok(());
+    }
+    match flock(file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => {
+            let _ = flock(file, FlockOperation::Unlock);
+            Ok(())
         }
-        if start == SIGNATURE {
-            return true;
-        }
-        at = if at == 0 { 512 } else { at * 2 };
+        Err(Errno::WOULDBLOCK) => Err(err!(Io, "`{}` cannot be opened: another program has locked it", path.display())
+            .help("another program has it open for writing")),
+        Err(_) => Ok(()),
     }
 }
 
-/// Opens it in the library; [`open`] has looked at it already.
+/// Opens it in the library; [`super::source::Source`] has looked at it already.
 pub fn open_in_library(lib: &Library, path: &Path, write: bool) -> Result<Id> {
     lib.open_file(path, write).map_err(|failure| {
         let does = if write { "opened for writing" } else { "opened" };

@@ -3,8 +3,11 @@
 //! Source: HDF5 File Format Specification Version 3.0, III.A.1 (version 1 B-trees), III.A.2 (version 2 B-trees), VII (indexes
 //! of chunks: single, implicit, fixed array, extensible array).
 
-use super::format::{Cursor, Damage, Index, Medium};
+use super::btree2;
+use super::format::{Cursor, Damage, Medium};
+use super::message::Index;
 use smallvec::SmallVec;
+use std::cmp::Ordering;
 
 /// A chunk that was written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -372,72 +375,30 @@ impl List<'_> {
 
     fn btree2(&mut self, address: u64) -> Result<(), Damage> {
         let medium = self.medium;
-        let bytes = medium.bytes(address, 16 + medium.address + 2 + medium.length)?;
-        let mut cursor = Cursor::new(&bytes);
-        cursor.signature(b"BTHD")?;
-        let (_version, kind) = (cursor.number(1)?, cursor.number(1)?);
-        let node = cursor.number(4)? as usize;
-        let record = cursor.number(2)? as usize;
-        let depth = cursor.number(2)?;
-        cursor.take(2)?;
-        let root = cursor.address(medium)?;
-        let records = cursor.number(2)?;
-        let known = if self.filtered { 11 } else { 10 };
-        if kind != known || depth > 32 || record == 0 || node <= 10 {
-            return Err("an index of an unknown shape".into());
-        }
-        let Some(root) = root else { return Ok(()) };
-        // How many records nodes may hold decides how many bytes the counts in their parents take.
-        let leaf = ((node - 10) / record) as u64;
-        let width = width_of(leaf);
-        let mut below = vec![0];
-        let mut total = leaf;
-        for level in 1..=depth as usize {
-            let pointer = medium.address + width + below[level - 1];
-            let here = ((node - 10).saturating_sub(pointer) / (record + pointer)) as u64;
-            total = (here + 1).saturating_mul(total).saturating_add(here);
-            below.push(width_of(total));
-        }
-        let tree = Tree { node, record, width, below };
-        self.btree2_node(root, records, depth as usize, &tree)
-    }
-
-    fn btree2_node(&mut self, address: u64, records: u64, depth: usize, tree: &Tree) -> Result<(), Damage> {
-        self.count()?;
-        let medium = self.medium;
-        let bytes = medium.bytes(address, tree.node)?;
-        let mut cursor = Cursor::new(&bytes);
-        cursor.signature(if depth > 0 { b"BTIN" } else { b"BTLF" })?;
-        cursor.take(2)?;
         let ndim = self.grid.chunk.len();
-        for _ in 0..records {
-            let mut record = Cursor::new(cursor.take(tree.record)?);
+        let (kind, least) = match self.filtered {
+            false => (10, medium.address + 8 * ndim),
+            true => (11, medium.address + 5 + 8 * ndim),
+        };
+        btree2::walk(medium, address, kind, least, &|_| Ordering::Equal, &mut |bytes| {
+            let mut record = Cursor::new(bytes);
             let at = record.address(medium)?;
             let (size, mask) = match self.filtered {
                 false => (self.grid.bytes, 0),
                 true => {
-                    let width = tree.record.checked_sub(medium.address + 4 + 8 * ndim).filter(|n| *n <= 8);
-                    (record.number(width.ok_or("an index of an unknown shape")?)?, record.number(4)? as u32)
+                    let width = bytes.len() - (medium.address + 4 + 8 * ndim);
+                    (record.number(width)?, record.number(4)? as u32)
                 }
             };
             let mut place: SmallVec<[u64; 6]> = SmallVec::new();
             for _ in 0..ndim {
                 place.push(record.number(8)?);
             }
-            if let Some(at) = at {
-                self.add(self.grid.number(place.into_iter()), at, size, mask)?;
+            match at {
+                Some(at) => self.add(self.grid.number(place.into_iter()), at, size, mask),
+                None => Ok(()),
             }
-        }
-        if depth == 0 {
-            return Ok(());
-        }
-        for _ in 0..=records {
-            let child = cursor.address(medium)?.ok_or("a tree with a branch that leads nowhere")?;
-            let records = cursor.number(tree.width)?;
-            cursor.take(tree.below[depth - 1])?;
-            self.btree2_node(child, records, depth - 1, tree)?;
-        }
-        Ok(())
+        })
     }
 }
 
@@ -466,21 +427,6 @@ impl Extensible {
     }
 }
 
-/// The constants of a version 2 B-tree, by level.
-struct Tree {
-    node: usize,
-    record: usize,
-    /// Bytes that the number of records of a node takes.
-    width: usize,
-    /// Bytes that the number of all records below a node takes; 0 for leaves, which don't have it.
-    below: Vec<usize>,
-}
-
-/// Bytes that numbers up to `most` take.
-fn width_of(most: u64) -> usize {
-    (64 - most.leading_zeros() as usize).div_ceil(8).max(1)
-}
-
 /// Bits are counted from the highest of each byte.
 fn is_set(map: &[u8], bit: u64) -> bool {
     map.get((bit / 8) as usize).is_some_and(|byte| byte & (0x80 >> (bit % 8)) != 0)
@@ -499,7 +445,7 @@ fn unravel(mut n: u64, counts: &[u64]) -> SmallVec<[u64; 6]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::hdf5::format;
+    use crate::io::hdf5::header::Header;
     use std::io::Write;
 
     /// Random bytes with signatures and small numbers strewn in, so that the readers get some way.
@@ -543,7 +489,7 @@ mod tests {
             file.write_all(&bytes).unwrap();
             let medium = Medium { file: &file, len: bytes.len() as u64, base: 0, address: 8, length: 8 };
             for at in (0..bytes.len()).step_by(16) {
-                let _ = format::layout(&medium, at as u64);
+                let _ = Header::read(&medium, at as u64);
                 for limit in [[Some(40), Some(30)], [None, Some(30)], [None, None]] {
                     let grid = Grid { shape: &shape, limit: &limit, chunk: &[7, 11], bytes: 616 };
                     let single = Index::Single { filtered: Some((9, 0)) };

@@ -4,12 +4,13 @@
 
 use hdf5_sys::h5::{herr_t, hsize_t};
 use hdf5_sys::h5i::{H5Idec_ref, hid_t};
-use hdf5_sys::{h5a, h5d, h5f, h5l, h5p, h5r, h5s, h5t};
-use std::ffi::{CStr, CString, c_char, c_void};
+use hdf5_sys::{h5d, h5f, h5l, h5p, h5s, h5t};
+use parking_lot::Mutex;
+use std::ffi::{CStr, CString, c_void};
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::ptr::{null, null_mut};
 
 /// What libhdf5 said when a call failed.
@@ -24,6 +25,9 @@ impl From<&str> for Failure {
     }
 }
 
+/// Files that are open for writing: what the library has of them in memory is not in the file yet.
+static WRITTEN: Mutex<Vec<hid_t>> = Mutex::new(Vec::new());
+
 /// An open object of the library, closed when dropped.
 pub struct Id(hid_t);
 
@@ -36,18 +40,10 @@ impl Id {
 impl Drop for Id {
     fn drop(&mut self) {
         let _lock = hdf5_sys::LOCK.lock();
+        WRITTEN.lock().retain(|&id| id != self.0);
         // SAFETY: the lock is held, and the id is this handle's to give back.
         unsafe { H5Idec_ref(self.0) };
     }
-}
-
-/// What a name in a group leads to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    Group,
-    Dataset,
-    /// A committed datatype.
-    Datatype,
 }
 
 /// The right to call the library, on the thread that has the lock.
@@ -89,16 +85,15 @@ impl Library {
         if status >= 0 { Ok(()) } else { Err(self.failure("the library gave no reason")) }
     }
 
-    fn truth(&self, answer: i32) -> Outcome<bool> {
-        self.check(answer).map(|()| answer > 0)
-    }
-
     pub fn open_file(&self, path: &Path, write: bool) -> Outcome<Id> {
         let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Failure::from("a NUL in the path"))?;
         let flags = if write { h5f::H5F_ACC_RDWR } else { h5f::H5F_ACC_RDONLY };
         // SAFETY: the lock is held; the path is a C string.
         let file = self.id(unsafe { h5f::H5Fopen(path.as_ptr(), flags, h5p::H5P_DEFAULT) })?;
         self.keep_to_ourselves(&file);
+        if write {
+            WRITTEN.lock().push(file.0);
+        }
         Ok(file)
     }
 
@@ -109,60 +104,60 @@ impl Library {
         let file =
             self.id(unsafe { h5f::H5Fcreate(path.as_ptr(), h5f::H5F_ACC_EXCL, h5p::H5P_DEFAULT, h5p::H5P_DEFAULT) })?;
         self.keep_to_ourselves(&file);
+        WRITTEN.lock().push(file.0);
         Ok(file)
     }
 
     /// The library locks the files it opens. A program started meanwhile would inherit the descriptor, and keep the lock after
     /// the file is closed here.
     fn keep_to_ourselves(&self, file: &Id) {
-        let mut handle: *mut c_void = null_mut();
-        // SAFETY: the lock is held, the id is open; the default driver's handle is a descriptor, which stays open meanwhile.
-        unsafe {
-            if h5f::H5Fget_vfd_handle(file.0, h5p::H5P_DEFAULT, &mut handle) >= 0 && !handle.is_null() {
-                let descriptor = BorrowedFd::borrow_raw(*handle.cast::<i32>());
-                // Where that fails the file can still be used.
-                let _ = rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC);
-            }
+        // SAFETY: the lock is held, and the file is open meanwhile.
+        if let Some(descriptor) = unsafe { self.descriptor(file.0) } {
+            // Where that fails the file can still be used.
+            let _ = rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC);
         }
     }
 
-    /// Writes what the library holds in memory; does nothing for a file opened for reading only.
+    /// # Safety
+    /// The lock is held, and `file` stays open as long as the descriptor is used.
+    unsafe fn descriptor(&self, file: hid_t) -> Option<BorrowedFd<'_>> {
+        let mut handle: *mut c_void = null_mut();
+        // SAFETY: promised by the caller; the default driver's handle points to its descriptor.
+        unsafe {
+            let got = h5f::H5Fget_vfd_handle(file, h5p::H5P_DEFAULT, &mut handle);
+            (got >= 0 && !handle.is_null()).then(|| BorrowedFd::borrow_raw(*handle.cast::<i32>()))
+        }
+    }
+
     pub fn flush(&self, file: &Id) -> Outcome<()> {
         // SAFETY: the lock is held, the id is open.
         self.check(unsafe { h5f::H5Fflush(file.0, h5f::H5F_SCOPE_LOCAL) })
     }
 
-    /// Size of addresses, size of lengths, and where address 0 is in the file.
-    pub fn file_format(&self, file: &Id) -> Outcome<(usize, usize, u64)> {
-        let (mut address, mut length, mut user) = (0, 0, 0);
-        // SAFETY: the lock is held, the ids are open, the pointers are to live variables.
-        unsafe {
-            let plist = self.id(h5f::H5Fget_create_plist(file.0))?;
-            self.check(h5p::H5Pget_sizes(plist.0, &mut address, &mut length))?;
-            self.check(h5p::H5Pget_userblock(plist.0, &mut user))?;
-        }
-        Ok((address, length, user))
-    }
-
-    /// Opens a group, dataset or committed datatype.
-    pub fn open_object(&self, place: &Id, name: &CStr) -> Outcome<(Id, Kind)> {
-        use hdf5_sys::h5i::{H5I_type_t, H5Iget_type};
-        // SAFETY: the lock is held, the id is open, the name is a C string.
-        unsafe {
-            let id = self.id(hdf5_sys::h5o::H5Oopen(place.0, name.as_ptr(), h5p::H5P_DEFAULT))?;
-            match H5Iget_type(id.0) {
-                H5I_type_t::H5I_GROUP => Ok((id, Kind::Group)),
-                H5I_type_t::H5I_DATASET => Ok((id, Kind::Dataset)),
-                H5I_type_t::H5I_DATATYPE => Ok((id, Kind::Datatype)),
-                _ => Err("an object of a kind this library does not know".into()),
+    /// Writes what the library holds in memory of the files it has open for writing, and tells them by device and inode.
+    pub fn flush_all(&self) -> Outcome<Vec<(u64, u64)>> {
+        let mut identities = Vec::new();
+        for &id in WRITTEN.lock().iter() {
+            // SAFETY: the lock is held, under which ids are added, and removed before they are closed.
+            unsafe {
+                self.check(h5f::H5Fflush(id, h5f::H5F_SCOPE_LOCAL))?;
+                let identity = self.descriptor(id).and_then(|fd| rustix::fs::fstat(fd).ok());
+                identities.extend(identity.map(|s| (s.st_dev, s.st_ino)));
             }
         }
+        Ok(identities)
     }
 
-    /// Whether the last part of `name` is a link; the parts before must lead to a group.
-    pub fn link_exists(&self, place: &Id, name: &CStr) -> Outcome<bool> {
-        // SAFETY: as `open_object`.
-        self.truth(unsafe { h5l::H5Lexists(place.0, name.as_ptr(), h5p::H5P_DEFAULT) })
+    /// Opens the object of a name.
+    pub fn open_object(&self, place: &Id, name: &CStr) -> Outcome<Id> {
+        // SAFETY: the lock is held, the id is open, the name is a C string.
+        self.id(unsafe { hdf5_sys::h5o::H5Oopen(place.0, name.as_ptr(), h5p::H5P_DEFAULT) })
+    }
+
+    /// Opens the object whose header is at an address of the file.
+    pub fn open_address(&self, file: &Id, address: u64) -> Outcome<Id> {
+        // SAFETY: the lock is held, the id is open; an object header was read at the address.
+        self.id(unsafe { hdf5_sys::h5o::H5Oopen_by_addr(file.0, address) })
     }
 
     pub fn delete_link(&self, place: &Id, name: &CStr) -> Outcome<()> {
@@ -176,60 +171,6 @@ impl Library {
         self.check(unsafe {
             h5l::H5Lmove(place.0, from.as_ptr(), same, to.as_ptr(), h5p::H5P_DEFAULT, h5p::H5P_DEFAULT)
         })
-    }
-
-    /// The file that an object lies in, which an external link may have led to.
-    pub fn home(&self, object: &Id) -> Outcome<(Id, PathBuf)> {
-        // SAFETY: the lock is held, the ids are open; the buffer has the length that was asked for plus a NUL.
-        unsafe {
-            let file = self.id(hdf5_sys::h5i::H5Iget_file_id(object.0))?;
-            let len = h5f::H5Fget_name(file.0, null_mut(), 0);
-            let len = usize::try_from(len).map_err(|_| self.failure("a file without a name"))?;
-            let mut name = vec![0u8; len + 1];
-            h5f::H5Fget_name(file.0, name.as_mut_ptr().cast(), name.len());
-            name.truncate(len);
-            Ok((file, PathBuf::from(std::ffi::OsString::from_vec(name))))
-        }
-    }
-
-    /// The address of the object's header, from the base of the file.
-    pub fn address(&self, object: &Id) -> Outcome<u64> {
-        let kind = <hdf5::ObjectReference1 as hdf5::ObjectReference>::REF_TYPE;
-        let mut address: h5r::hobj_ref_t = 0;
-        // SAFETY: an object reference is the address of the object, eight bytes, written to a live variable.
-        self.check(unsafe { h5r::H5Rcreate((&raw mut address).cast(), object.0, c".".as_ptr(), kind, -1) })?;
-        Ok(address)
-    }
-
-    /// Names of the links of a group, in the library's order by name.
-    pub fn names(&self, group: &Id) -> Outcome<Vec<String>> {
-        unsafe extern "C" fn keep(
-            _: hid_t,
-            name: *const c_char,
-            _: *const h5l::H5L_info_t,
-            all: *mut c_void,
-        ) -> herr_t {
-            // SAFETY: the library passes a C string and the pointer that `H5Literate` was given.
-            unsafe {
-                let all = &mut *all.cast::<Vec<String>>();
-                all.push(CStr::from_ptr(name).to_string_lossy().into_owned());
-            }
-            0
-        }
-        let mut names: Vec<String> = Vec::new();
-        let mut position = 0;
-        // SAFETY: the lock is held; the vector outlives the call, which hands it to `keep` only.
-        self.check(unsafe {
-            h5l::H5Literate(
-                group.0,
-                hdf5_sys::h5::H5_INDEX_NAME,
-                hdf5_sys::h5::H5_ITER_INC,
-                &mut position,
-                Some(keep),
-                (&raw mut names).cast(),
-            )
-        })?;
-        Ok(names)
     }
 
     /// The shape of a dataspace; `None` for one without elements (`H5S_NULL`).
@@ -282,11 +223,6 @@ impl Library {
         self.id(unsafe { h5d::H5Dget_type(dataset.0) })
     }
 
-    pub fn creation(&self, dataset: &Id) -> Outcome<Id> {
-        // SAFETY: the lock is held, the id is open.
-        self.id(unsafe { h5d::H5Dget_create_plist(dataset.0) })
-    }
-
     /// Reads the selected elements into `out`.
     pub fn read(&self, dataset: &Id, memory: &Id, spaces: (&Id, &Id), out: &mut [u8]) -> Outcome<()> {
         self.fits(memory, spaces.0, out.len())?;
@@ -312,37 +248,6 @@ impl Library {
         match usize::try_from(points).ok().and_then(|n| n.checked_mul(size)) {
             Some(bytes) if bytes == len => Ok(()),
             _ => Err("the elements do not fit the buffer".into()),
-        }
-    }
-
-    /// Number of attributes of an object.
-    pub fn attribute_count(&self, object: &Id) -> usize {
-        // SAFETY: the lock is held, the id is open.
-        #[allow(deprecated)]
-        let count = unsafe { h5a::H5Aget_num_attrs(object.0) };
-        usize::try_from(count).unwrap_or(0)
-    }
-
-    /// The n-th attribute by name, and its name.
-    pub fn attribute(&self, object: &Id, n: usize) -> Outcome<(String, Id)> {
-        use hdf5_sys::h5::{H5_INDEX_NAME, H5_ITER_INC};
-        // SAFETY: the lock is held, the id is open; the name buffer has the length that was asked for plus a NUL.
-        unsafe {
-            let id = self.id(h5a::H5Aopen_by_idx(
-                object.0,
-                c".".as_ptr(),
-                H5_INDEX_NAME,
-                H5_ITER_INC,
-                n as hsize_t,
-                h5p::H5P_DEFAULT,
-                h5p::H5P_DEFAULT,
-            ))?;
-            let len = h5a::H5Aget_name(id.0, 0, null_mut());
-            let len = usize::try_from(len).map_err(|_| self.failure("an attribute without a name"))?;
-            let mut name = vec![0u8; len + 1];
-            h5a::H5Aget_name(id.0, name.len(), name.as_mut_ptr().cast());
-            name.truncate(len);
-            Ok((String::from_utf8_lossy(&name).into_owned(), id))
         }
     }
 }

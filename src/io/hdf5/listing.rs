@@ -1,15 +1,20 @@
 //! What is in a file: every group and dataset, for `dsk info` and for messages about names that lead nowhere.
 
-use super::library::{Id, Kind, Library, locked};
+use super::format::Sound;
+use super::group::Target;
+use super::header::{Header, kind};
+use super::library::{Library, locked};
+use super::message::Layout;
 use super::pipeline::Pipeline;
-use super::{attributes, dataset, file};
+use super::source::{Kind, Miss, Place, Source};
+use super::{attributes, dataset, file, group, index};
 use crate::data::{Map, Value};
 use crate::err;
 use crate::text::{Error, Result, suggest};
-use hdf5_sys::{h5d, h5p};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A file with more objects than this is listed up to here.
 const MOST: usize = 100_000;
@@ -41,144 +46,189 @@ pub enum Content {
     Datatype,
     /// Another name of an object that was listed before.
     Again(String),
-    /// A link that leads nowhere, or to what cannot be opened.
+    /// What is wrong with it.
+    Damaged(String),
+    /// A link that leads nowhere.
     Broken,
 }
 
-/// Lists every object of a file once, groups before what is in them.
+/// Lists every object of a file once, groups before what is in them. An object that is damaged is listed as such.
+///
+/// # Errors
+/// `dsk::io` for a file that is not there, or whose root group is damaged.
 pub fn list(path: &Path) -> Result<Vec<Entry>> {
-    file::open(path)?;
     locked(|lib| {
-        let root = file::open_in_library(lib, path, false)?;
+        let source = Source::open(lib, path)?;
         let mut entries = Vec::new();
-        visit(lib, &root, &mut |name, object| {
-            let entry = match object {
-                Found::Object(id, kind) => describe(lib, name, id, kind),
-                Found::Again(first) => {
-                    Entry { name: name.to_string(), content: Content::Again(first.to_string()), attributes: Map::new() }
-                }
-                Found::Broken => Entry { name: name.to_string(), content: Content::Broken, attributes: Map::new() },
-            };
-            entries.push(entry);
+        visit(lib, &source, &mut |name, found| {
+            entries.push(describe(name, found));
             entries.len() < MOST
-        })
-        .map_err(|why| err!(Io, "`{}` cannot be listed: {why}", path.display()))?;
+        })?;
         Ok(entries)
     })
 }
 
-fn describe(lib: &Library, name: &str, id: &Id, kind: Kind) -> Entry {
-    let content = match kind {
-        Kind::Group => Content::Group,
-        Kind::Datatype => Content::Datatype,
-        Kind::Dataset => dataset_content(lib, id).unwrap_or(Content::Broken),
-    };
-    Entry { name: name.to_string(), content, attributes: attributes::all(lib, id) }
+fn describe(name: &str, found: Found) -> Entry {
+    let mut entry = Entry { name: name.to_string(), content: Content::Broken, attributes: Map::new() };
+    match found {
+        Found::Object(place, header, kind) => {
+            let mut learn = || {
+                entry.content = match kind {
+                    Kind::Group => Content::Group,
+                    Kind::Datatype => Content::Datatype,
+                    Kind::Dataset => dataset_content(place, header)?,
+                };
+                entry.attributes = attributes::all(&place.source, header)?;
+                Sound::Ok(())
+            };
+            if let Err(damage) = learn() {
+                entry.content = Content::Damaged(damage.to_string());
+            }
+        }
+        Found::Again(first) => entry.content = Content::Again(first.to_string()),
+        Found::Damaged(what) => entry.content = Content::Damaged(what),
+        Found::Broken => {}
+    }
+    entry
 }
 
-fn dataset_content(lib: &Library, id: &Id) -> Option<Content> {
-    let file_type = lib.dataset_type(id).ok()?;
-    let shape = lib.shape(&lib.dataset_space(id).ok()?).ok()?;
-    let creation = lib.creation(id).ok()?;
-    let ndim = shape.as_ref().map_or(0, Vec::len);
-    // SAFETY: the lock is held, the ids are open; `dims` has room for as many sizes as the call is told.
-    let (size, stored, chunks) = unsafe {
-        let size = hdf5_sys::h5t::H5Tget_size(file_type.raw());
-        let chunked = h5p::H5Pget_layout(creation.raw()) == h5d::H5D_layout_t::H5D_CHUNKED;
-        let mut dims = vec![0; ndim];
-        let got = if chunked { h5p::H5Pget_chunk(creation.raw(), ndim as i32, dims.as_mut_ptr()) } else { -1 };
-        let chunks = (got == ndim as i32).then(|| dims.iter().map(|&d| d as usize).collect());
-        (size, h5d::H5Dget_storage_size(id.raw()), chunks)
+pub(super) fn dataset_content(place: &Place, header: &Header) -> Sound<Content> {
+    let source = &place.source;
+    let medium = source.medium();
+    let datatype = dataset::datatype_of(source, header)?;
+    let size = datatype.size;
+    let space = dataset::dataspace_of(source, header)?;
+    let ndim = space.as_ref().map_or(0, |s| s.shape.len());
+    let pipeline = Pipeline::of(&dataset::filters_of(source, header)?, size);
+    let elements = space.as_ref().map_or(0, |s| s.shape.iter().fold(1u64, |n, &d| n.saturating_mul(d as u64)));
+    let bytes = elements.saturating_mul(size as u64);
+    let mut chunks = None;
+    let stored = match Layout::of(&medium, header, size, ndim)? {
+        _ if header.has(kind::EXTERNAL) => bytes,
+        Layout::Compact(stored) => stored.len() as u64,
+        Layout::Contiguous(at) => at.map_or(0, |_| bytes),
+        Layout::Virtual { .. } => 0,
+        Layout::Chunked(chunking) => {
+            let whole = chunking.dims.iter().fold(size as u64, |n, &d| n.saturating_mul(d as u64));
+            let space = space.as_ref().ok_or("an empty dataspace in chunks")?;
+            let grid = index::Grid { shape: &space.shape, limit: &space.limit, chunk: &chunking.dims, bytes: whole };
+            let list = index::list(&medium, &chunking.index, chunking.address, &grid, !pipeline.is_empty())?;
+            chunks = Some(chunking.dims);
+            list.iter().fold(0u64, |n, c| n.saturating_add(c.size))
+        }
     };
-    let elements = shape.as_ref().map_or(0, |s| s.iter().fold(1u64, |n, &d| n.saturating_mul(d as u64)));
-    Some(Content::Dataset {
-        dtype: dataset::type_name(lib, &file_type),
-        filters: Pipeline::of(lib, &creation, size).map(|p| p.names).unwrap_or_default(),
-        bytes: elements.saturating_mul(size as u64),
-        shape,
+    let filters = pipeline.names;
+    Ok(Content::Dataset {
+        shape: space.map(|s| s.shape),
+        dtype: dataset::type_name(&datatype),
         chunks,
+        filters,
+        bytes,
         stored,
     })
 }
 
 /// What a name leads to.
 enum Found<'a> {
-    Object(&'a Id, Kind),
+    Object(&'a Place, &'a Header, Kind),
     /// An object that was met before, by this name.
     Again(&'a str),
+    Damaged(String),
     Broken,
 }
 
 type Visit<'a> = &'a mut dyn FnMut(&str, Found) -> bool;
 
 /// Calls `f` for every name, until it returns false. An object that has several names is entered once.
-fn visit(lib: &Library, file: &Id, f: Visit) -> std::result::Result<(), String> {
-    let mut seen: HashMap<(std::path::PathBuf, u64), String> = HashMap::new();
+fn visit(lib: &Library, source: &Arc<Source>, f: Visit) -> Result<()> {
+    let mut seen: HashMap<_, String> = HashMap::new();
     // Names still to look at: no recursion, files may nest as deep as they like.
-    let mut stack = vec!["/".to_string()];
-    while let Some(name) = stack.pop() {
-        let object = file::c_name(&name).ok().and_then(|c| lib.open_object(file, &c).ok());
-        let Some((id, kind)) = object else {
-            if !f(&name, Found::Broken) {
-                break;
+    let mut stack: Vec<(String, Place, Option<Target>)> = vec![("/".to_string(), source.root(), None)];
+    while let Some((name, from, target)) = stack.pop() {
+        let place = match target.map_or(Ok(from.clone()), |target| from.target(lib, &target, &mut 0)) {
+            Ok(place) => place,
+            Err(miss) => {
+                let found = match miss {
+                    Miss::Wrong(error) => Found::Damaged(error.message().to_string()),
+                    Miss::Absent | Miss::Dangling(_) => Found::Broken,
+                };
+                if !f(&name, found) {
+                    break;
+                }
+                continue;
             }
-            continue;
         };
-        let (_, home) = lib.home(&id).map_err(|e| e.0)?;
-        let place = (home, lib.address(&id).map_err(|e| e.0)?);
-        if let Some(first) = seen.get(&place) {
+        if let Some(first) = seen.get(&place.identity()) {
             if !f(&name, Found::Again(first)) {
                 break;
             }
             continue;
         }
-        if kind == Kind::Group {
-            let prefix = if name == "/" { "" } else { &name };
-            let names = lib.names(&id).map_err(|e| e.0)?;
-            stack.extend(names.iter().rev().map(|n| format!("{prefix}/{n}")));
-        }
-        if !f(&name, Found::Object(&id, kind)) {
+        let opened = place.header().and_then(|header| {
+            let kind = Kind::of(&header).ok_or("an object of no known kind")?;
+            let links = if kind == Kind::Group { group::links(&place.source, &header)? } else { Vec::new() };
+            Ok((header, kind, links))
+        });
+        let (header, kind, links) = match opened {
+            Ok(opened) => opened,
+            // Nothing else is to be found in a file whose root is damaged.
+            Err(damage) if name == "/" => return Err(place.told(&damage)),
+            Err(damage) => {
+                if !f(&name, Found::Damaged(damage.to_string())) {
+                    break;
+                }
+                continue;
+            }
+        };
+        if !f(&name, Found::Object(&place, &header, kind)) {
             break;
         }
-        seen.insert(place, name);
+        let prefix = if name == "/" { "" } else { &name };
+        // As many as will be listed: each has its name in memory.
+        for link in links.into_iter().take(MOST).rev() {
+            let below = format!("{prefix}/{}", String::from_utf8_lossy(&link.name));
+            stack.push((below, place.clone(), Some(link.target)));
+        }
+        seen.insert(place.identity(), name);
     }
     Ok(())
 }
 
 /// The dataset of that name, or an error that says what is there instead.
-pub fn find_dataset(lib: &Library, file: &Id, path: &Path, name: &str) -> Result<Id> {
-    let c_name = file::c_name(name)?;
-    match lib.open_object(file, &c_name) {
-        Ok((id, Kind::Dataset)) => Ok(id),
-        Ok((_, Kind::Group)) => {
-            let error = err!(Io, "`{}::{name}` is a group, not a dataset", path.display());
-            Err(with_names(error, lib, file, name, true))
+pub fn find_dataset(lib: &Library, source: &Arc<Source>, name: &str) -> Result<Place> {
+    let place = find_object(lib, source, name)?;
+    let shown = source.path.display();
+    let header = place.header().map_err(|d| place.told(&d))?;
+    match Kind::of(&header) {
+        Some(Kind::Dataset) => Ok(place),
+        Some(Kind::Group) => {
+            let error = err!(Io, "`{shown}::{name}` is a group, not a dataset");
+            Err(with_names(error, lib, source, name, true))
         }
-        Ok((_, Kind::Datatype)) => Err(err!(Io, "`{}::{name}` is a datatype, not a dataset", path.display())),
-        Err(failure) => match is_linked(lib, file, name) {
-            true => Err(err!(Io, "`{}::{name}` cannot be opened: {}", path.display(), failure.0)),
-            false => {
-                let error = err!(Io, "`{}` has no dataset `{name}`", path.display());
-                Err(with_names(error, lib, file, name, false))
-            }
-        },
+        Some(Kind::Datatype) => Err(err!(Io, "`{shown}::{name}` is a datatype, not a dataset")),
+        None => Err(place.told(&"an object is of no known kind".into())),
     }
 }
 
-/// Whether every part of the name is a link, so that failing to open it is not for want of one.
-pub fn is_linked(lib: &Library, file: &Id, name: &str) -> bool {
-    let ends = name.match_indices('/').map(|(at, _)| at).skip(1).chain([name.len()]);
-    let linked = |end| file::c_name(&name[..end]).is_ok_and(|c| lib.link_exists(file, &c).unwrap_or(false));
-    ends.into_iter().all(linked)
+/// The object of that name, or an error that says what there is.
+pub fn find_object(lib: &Library, source: &Arc<Source>, name: &str) -> Result<Place> {
+    source.find(lib, name).map_err(|miss| match miss {
+        Miss::Wrong(error) => error,
+        Miss::Dangling(why) => err!(Io, "`{}::{name}` cannot be opened: {why}", source.path.display()),
+        Miss::Absent => {
+            let error = err!(Io, "`{}` has no dataset `{name}`", source.path.display());
+            with_names(error, lib, source, name, false)
+        }
+    })
 }
 
 /// Adds the nearest name and what datasets there are; only those within the group `name` if `within`.
-fn with_names(mut error: Error, lib: &Library, file: &Id, name: &str, within: bool) -> Error {
+fn with_names(mut error: Error, lib: &Library, source: &Arc<Source>, name: &str, within: bool) -> Error {
     let mut names = Vec::new();
     let prefix = if name == "/" { "/".to_string() } else { format!("{name}/") };
-    let _ = visit(lib, file, &mut |at, object| {
+    let _ = visit(lib, source, &mut |at, object| {
         let wanted = !within || at.starts_with(&prefix);
-        if wanted && matches!(object, Found::Object(_, Kind::Dataset)) {
+        if wanted && matches!(object, Found::Object(_, _, Kind::Dataset)) {
             names.push(at.to_string());
         }
         names.len() < 10_000
@@ -218,6 +268,7 @@ impl std::fmt::Display for Content {
             Content::Group => f.write_str("group"),
             Content::Datatype => f.write_str("datatype"),
             Content::Again(first) => write!(f, "is {first}"),
+            Content::Damaged(what) => write!(f, "is damaged: {what}"),
             Content::Broken => f.write_str("cannot be opened"),
             Content::Dataset { shape: None, dtype, .. } => write!(f, "{dtype}, empty"),
             Content::Dataset { shape: Some(shape), dtype, chunks, filters, bytes, stored } => {

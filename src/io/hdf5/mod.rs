@@ -3,29 +3,50 @@
 //! ```text
 //! dataset     opening: what is there, where it lies            sink        writing: create, blocks, finish
 //! read        a part of it into a block                        attributes  small named values
-//! format      object headers, as far as the layout             listing     what is in a file
-//! index       chunk indexes to one list                        element     datatypes and dtypes
+//! convert     bits of the file to elements                     listing     what is in a file
+//! index       chunk indexes to one list                        virtuals    datasets made of parts of others
 //! pipeline    filters undone and done                          library     the one door to libhdf5
 //! gather      many pieces of a file in few calls               file        opening, names, messages
 //! walk        a part of one array in another, as runs
+//!
+//! the format, from the ground up:
+//! format      bytes, numbers, checksums                        checksum    of newer metadata
+//! superblock  where the root is                                header      the messages of an object
+//! message     shape, layout, filters, fill value               datatype    as files describe them
+//! heap        names and strings                                element     datatypes and dtypes
+//! btree2      records in order                                 fractal     links and attributes, where they are many
+//! group       names, and what they lead to                     source      a file: objects by name
 //! ```
 //!
-//! The library runs one call at a time. So it is asked only for what it alone knows: what a file holds, where a dataset's
-//! bytes lie, and space for new ones. The bytes themselves are moved by the workers, with the system's own calls on a
-//! descriptor of ours, and decoded by our own codecs. Layouts and filters that are not known here go through the library.
+//! The library is asked to write: it finds space for new datasets. Reading is ours, from the first byte, so that a damaged
+//! file ends in an error, and workers read side by side with the system's own calls. Only filters that are not known
+//! here, and datasets made of other files, go through the library, one call at a time, once all that it would walk was looked
+//! over here.
 
 mod attributes;
+mod btree2;
+mod checksum;
+mod convert;
 mod dataset;
+mod datatype;
 mod element;
 mod file;
 mod format;
+mod fractal;
 mod gather;
+mod group;
+mod header;
+mod heap;
 mod index;
 mod library;
 mod listing;
+mod message;
 mod pipeline;
 mod read;
 mod sink;
+mod source;
+mod superblock;
+mod virtuals;
 mod walk;
 
 pub use attributes::read as attributes;

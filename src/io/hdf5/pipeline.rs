@@ -1,8 +1,8 @@
 //! A dataset's filters: what happened to a chunk's bytes on the way to the file, and how it is undone (or done) here.
 
-use super::library::{Id, Library, Outcome};
+use super::message::FilterMessage;
+use crate::io::codec::bits::{NBit, ScaleOffset};
 use crate::io::codec::{deflate, fletcher32, lzf, shuffle};
-use hdf5_sys::h5p;
 
 /// A filter that is worked here, without the library.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,6 +14,10 @@ pub enum Filter {
     Fletcher32,
     /// Reading only.
     Lzf,
+    /// Reading only.
+    NBit(NBit),
+    /// Reading only.
+    ScaleOffset(ScaleOffset),
 }
 
 /// Filters in the order they are applied on writing.
@@ -34,10 +38,12 @@ pub struct Scratch {
     back: Vec<u8>,
 }
 
-const DEFLATE: i32 = 1;
-const SHUFFLE: i32 = 2;
-const FLETCHER32: i32 = 3;
-const LZF: i32 = 32000;
+const DEFLATE: u16 = 1;
+const SHUFFLE: u16 = 2;
+const FLETCHER32: u16 = 3;
+const NBIT: u16 = 5;
+const SCALE_OFFSET: u16 = 6;
+const LZF: u16 = 32000;
 
 impl Pipeline {
     pub fn new(filters: Vec<Filter>) -> Pipeline {
@@ -45,38 +51,20 @@ impl Pipeline {
         Pipeline { filters, names, ours: true }
     }
 
-    /// The filters of a dataset's creation properties, for elements of `size` bytes.
-    pub fn of(lib: &Library, creation: &Id, size: usize) -> Outcome<Pipeline> {
-        // SAFETY: the lock is held, the id is open.
-        let count = unsafe { h5p::H5Pget_nfilters(creation.raw()) };
-        lib.check(count)?;
+    /// The filters of a dataset whose elements have `size` bytes.
+    pub fn of(messages: &[FilterMessage], size: usize) -> Pipeline {
         let mut pipeline = Pipeline { ours: true, ..Pipeline::default() };
-        for n in 0..count as u32 {
-            let (mut flags, mut config) = (0, 0);
-            let mut values = [0u32; 16];
-            let mut len = values.len();
-            let mut name = [0u8; 64];
-            // SAFETY: the lock is held; lengths tell how much room there is.
-            let id = unsafe {
-                h5p::H5Pget_filter2(
-                    creation.raw(),
-                    n,
-                    &mut flags,
-                    &mut len,
-                    values.as_mut_ptr(),
-                    name.len(),
-                    name.as_mut_ptr().cast(),
-                    &mut config,
-                )
-            };
-            lib.check(id)?;
-            let filter = match id {
-                DEFLATE => Some(Filter::Deflate(values[0].min(9) as u8)),
+        for message in messages {
+            let first = message.values.first().copied().unwrap_or(0);
+            let filter = match message.id {
+                DEFLATE => Some(Filter::Deflate(first.min(9) as u8)),
                 // Files of old versions do not say how long elements are.
-                SHUFFLE if len == 0 || values[0] == 0 => Some(Filter::Shuffle(size)),
-                SHUFFLE => Some(Filter::Shuffle(values[0] as usize)),
+                SHUFFLE if first == 0 => Some(Filter::Shuffle(size)),
+                SHUFFLE => Some(Filter::Shuffle(first as usize)),
                 FLETCHER32 => Some(Filter::Fletcher32),
                 LZF => Some(Filter::Lzf),
+                NBIT => NBit::of(&message.values).map(Filter::NBit),
+                SCALE_OFFSET => ScaleOffset::of(&message.values).map(Filter::ScaleOffset),
                 _ => None,
             };
             match filter {
@@ -85,15 +73,15 @@ impl Pipeline {
                     pipeline.filters.push(filter);
                 }
                 None => {
-                    pipeline.names.push(foreign_name(id, &name));
+                    pipeline.names.push(foreign_name(message.id, &message.name));
                     pipeline.ours = false;
                 }
             }
         }
         // Only one filter may change lengths freely: then every length on the way is known.
-        let free = pipeline.filters.iter().filter(|f| matches!(f, Filter::Deflate(_) | Filter::Lzf)).count();
+        let free = pipeline.filters.iter().filter(|f| f.is_free()).count();
         pipeline.ours &= free <= 1;
-        Ok(pipeline)
+        pipeline
     }
 
     pub fn is_empty(&self) -> bool {
@@ -117,7 +105,7 @@ impl Pipeline {
             before = match filter {
                 Filter::Shuffle(_) => before,
                 Filter::Fletcher32 => before.map(|n| n + 4),
-                Filter::Deflate(_) | Filter::Lzf => None,
+                _ => None,
             };
         }
         let Scratch { stored, front, back } = scratch;
@@ -136,17 +124,19 @@ impl Pipeline {
                     current.truncate(at);
                     continue;
                 }
-                Filter::Deflate(_) | Filter::Lzf => {
+                Filter::Shuffle(size) => {
+                    set_len(other, current.len());
+                    shuffle::decode(current, size, other);
+                }
+                filter => {
                     let len = before.ok_or("compressed twice")?;
                     set_len(other, len);
                     match filter {
                         Filter::Lzf => lzf::decode(current, other)?,
+                        Filter::NBit(filter) => filter.decode(current, other)?,
+                        Filter::ScaleOffset(filter) => filter.decode(current, other)?,
                         _ => deflate::decode(current, other)?,
                     }
-                }
-                Filter::Shuffle(size) => {
-                    set_len(other, current.len());
-                    shuffle::decode(current, size, other);
                 }
             }
             std::mem::swap(&mut current, &mut other);
@@ -170,17 +160,24 @@ fn set_len(buffer: &mut Vec<u8>, len: usize) {
 }
 
 impl Filter {
+    /// Whether the length of what it makes is not known before.
+    fn is_free(&self) -> bool {
+        !matches!(self, Filter::Shuffle(_) | Filter::Fletcher32)
+    }
+
     fn name(&self) -> String {
         match self {
             Filter::Deflate(level) => format!("deflate {level}"),
             Filter::Shuffle(_) => "shuffle".into(),
             Filter::Fletcher32 => "fletcher32".into(),
             Filter::Lzf => "lzf".into(),
+            Filter::NBit(_) => "nbit".into(),
+            Filter::ScaleOffset(_) => "scale-offset".into(),
         }
     }
 }
 
-fn foreign_name(id: i32, name: &[u8]) -> String {
+fn foreign_name(id: u16, name: &str) -> String {
     match id {
         4 => "szip".into(),
         5 => "nbit".into(),
@@ -189,10 +186,7 @@ fn foreign_name(id: i32, name: &[u8]) -> String {
         32004 => "lz4".into(),
         32008 => "bitshuffle".into(),
         32015 => "zstd".into(),
-        _ => {
-            let name: Vec<u8> = name.iter().copied().take_while(|&b| b != 0).collect();
-            format!("filter {id} {}", String::from_utf8_lossy(&name)).trim_end().to_string()
-        }
+        _ => format!("filter {id} {name}").trim_end().to_string(),
     }
 }
 
@@ -216,7 +210,7 @@ mod tests {
                     next.clone_from(&current);
                     next.extend(fletcher32::checksum(&current).to_le_bytes());
                 }
-                Filter::Lzf => unreachable!("not written here"),
+                _ => unreachable!("not written here"),
             }
             current = next;
         }

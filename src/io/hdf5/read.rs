@@ -3,12 +3,12 @@
 //! Contiguous data and chunks without filters are read by the system straight into the block's rows; filtered chunks are
 //! read whole, decoded, and copied. Neither takes the library or its lock, so workers read side by side.
 
+use super::convert;
 use super::dataset::{Chunked, Dataset, Storage, is_still_there};
 use super::element::Encoding;
 use super::file;
 use super::gather::{self, Trouble};
 use super::library::{Failure, locked};
-use super::listing;
 use super::pipeline::Scratch;
 use super::walk::{Walk, byte_strides};
 use crate::data::slice::Range;
@@ -60,22 +60,27 @@ impl Dataset {
         if byte_strides(self.element.size.max(self.dtype().size()), &shape).is_none() {
             return Err(err!(Memory, "a block of shape {:?} is larger than any memory", shape.as_slice()));
         }
-        // Bytes as the file has them; bools and halves become what they are afterwards.
-        let raw = match self.element.encoding {
-            Encoding::Bool => DType::U8,
-            Encoding::Half { .. } if self.is_direct() => DType::U16,
-            _ => self.dtype(),
+        let direct = self.is_direct();
+        let mut block = match (direct, self.element.encoding) {
+            (true, _) => convert::alloc(&self.element, &shape),
+            // The library has converted the elements itself, but for bools.
+            (false, Encoding::Bool) => Block::alloc(DType::U8, &shape),
+            (false, _) => Block::alloc(self.dtype(), &shape),
         };
-        let mut block = Block::alloc(raw, &shape);
         if !block.is_empty() {
             match &self.storage {
                 Storage::Contiguous(Some(at)) => self.read_contiguous(*at, &parts, &shape, block.as_mut_bytes())?,
+                Storage::Compact(bytes) => self.read_compact(bytes, &parts, &shape, block.as_mut_bytes())?,
                 Storage::Contiguous(None) => self.fill_all(block.as_mut_bytes()),
                 Storage::Chunked(chunked) => self.read_chunks(chunked, &parts, &shape, block.as_mut_bytes())?,
                 Storage::Library(_) => self.read_by_library(&parts, &shape, block.as_mut_bytes())?,
             }
         }
-        let mut block = self.finish(block);
+        let mut block = match (direct, self.element.encoding) {
+            (true, _) => convert::finish(&self.datatype, &self.element, block),
+            (false, Encoding::Bool) => convert::bools(&block),
+            (false, _) => block,
+        };
         for (axis, range) in region.iter().enumerate() {
             if range.step < 0 && range.count > 1 {
                 let last = range.count - 1;
@@ -144,6 +149,17 @@ impl Dataset {
         gather::read(&self.file, at, walk, out).map_err(|t| self.trouble(t))
     }
 
+    fn read_compact(&self, bytes: &[u8], parts: &[Part], shape: &[usize], out: &mut [u8]) -> Result<()> {
+        let size = self.element.size;
+        let (Some(from), Some(to)) = (byte_strides(size, self.shape()), byte_strides(size, shape)) else {
+            return Err(self.damaged("it is larger than any memory"));
+        };
+        let start: usize = parts.iter().zip(&from).map(|(p, s)| p.start * s).sum();
+        let steps: Sizes = parts.iter().zip(&from).map(|(p, s)| p.step * s).collect();
+        copy(Walk::new(size, shape, &steps, &to, (start, 0)), bytes, out);
+        Ok(())
+    }
+
     fn read_chunks(&self, chunked: &Chunked, parts: &[Part], shape: &[usize], out: &mut [u8]) -> Result<()> {
         let size = self.element.size;
         let list = chunked.list(self.shape(), &self.file).map_err(|what| self.damaged(what))?;
@@ -179,7 +195,10 @@ impl Dataset {
                         gather::read(&self.file, stored.position, walk, out).map_err(|t| self.trouble(t))?;
                     }
                     Some(stored) => SCRATCH.with_borrow_mut(|scratch| {
-                        let bytes = self.decoded(chunked, stored.position, stored.size, stored.mask, scratch)?;
+                        let at_edge = |a: usize| (index[a] + 1) * chunked.dims[a] > self.shape()[a];
+                        let plain = chunked.plain_edges && (0..ndim).any(at_edge);
+                        let mask = if plain { u32::MAX } else { stored.mask };
+                        let bytes = self.decoded(chunked, stored.position, stored.size, mask, scratch)?;
                         let walk = Walk::new(size, &count, &steps, &outer, (from, to));
                         copy(walk, bytes, out);
                         Ok(())
@@ -223,13 +242,17 @@ impl Dataset {
 
     /// Through the library, which converts the elements itself.
     fn read_by_library(&self, parts: &[Part], shape: &[usize], out: &mut [u8]) -> Result<()> {
+        self.check_for_library()?;
         locked(|lib| {
-            let file = file::open_in_library(lib, self.path(), false)?;
-            let object = listing::find_dataset(lib, &file, self.path(), self.name())?;
+            let file = file::open_in_library(lib, self.home(), false)?;
             let mut read = || {
+                let object = lib.open_address(&file, self.address)?;
                 let file_type = lib.dataset_type(&object)?;
-                let memory = self.element.memory_type(lib, &file_type)?;
+                let memory = self.element.memory_type(lib, &self.datatype, &file_type)?;
                 let part = lib.dataset_space(&object)?;
+                if lib.shape(&part)?.as_deref() != Some(self.shape()) {
+                    return Err("it has another shape by now".into());
+                }
                 let list = |f: fn(&Part) -> usize| parts.iter().map(f).collect::<Vec<_>>();
                 lib.select(&part, &list(|p| p.start), &list(|p| p.step), &list(|p| p.count))?;
                 lib.read(&object, &memory, (&lib.space(shape)?, &part), out)
@@ -237,28 +260,6 @@ impl Dataset {
             read().map_err(|Failure(what)| self.damaged(what))
         })
     }
-
-    /// The elements as their dtype has them.
-    fn finish(&self, mut block: Block) -> Block {
-        match self.element.encoding {
-            Encoding::Swapped(unit) if self.is_direct() => {
-                swap(block.as_mut_bytes(), unit);
-                block
-            }
-            Encoding::Bool => convert(&block, |byte: u8| byte != 0),
-            Encoding::Half { swapped } if self.is_direct() => {
-                convert(&block, move |bits: u16| half(if swapped { bits.swap_bytes() } else { bits }))
-            }
-            _ => block,
-        }
-    }
-}
-
-fn convert<A: crate::data::Element, B: crate::data::Element>(block: &Block, f: impl Fn(A) -> B) -> Block {
-    let mut out = Block::alloc(B::DTYPE, block.shape());
-    let elements = block.as_slice::<A>().unwrap_or(&[]);
-    out.as_mut_slice::<B>().iter_mut().zip(elements).for_each(|(to, &from)| *to = f(from));
-    out
 }
 
 /// Copies the runs of a walk.
@@ -268,53 +269,9 @@ fn copy(walk: Walk, from: &[u8], to: &mut [u8]) {
     }
 }
 
-/// Turns the bytes of every number of `unit` bytes around.
-fn swap(bytes: &mut [u8], unit: usize) {
-    fn each<const N: usize>(bytes: &mut [u8]) {
-        bytes.as_chunks_mut::<N>().0.iter_mut().for_each(|number| number.reverse());
-    }
-    match unit {
-        2 => each::<2>(bytes),
-        4 => each::<4>(bytes),
-        _ => each::<8>(bytes),
-    }
-}
-
-/// IEEE 754 binary16 to binary32, exactly.
-fn half(bits: u16) -> f32 {
-    let sign = u32::from(bits & 0x8000) << 16;
-    let exponent = u32::from(bits >> 10 & 0x1f);
-    let mantissa = u32::from(bits & 0x3ff);
-    match exponent {
-        // Zero and subnormals: multiples of 2^-24.
-        0 => f32::from_bits(sign | (mantissa as f32 * 2f32.powi(-24)).to_bits()),
-        31 => f32::from_bits(sign | 0x7f80_0000 | mantissa << 13),
-        _ => f32::from_bits(sign | (exponent + 112) << 23 | mantissa << 13),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn halves_are_widened_exactly() {
-        for (bits, value) in [
-            (0x0000, 0.0),
-            (0x8000, -0.0),
-            (0x3c00, 1.0),
-            (0xc000, -2.0),
-            (0x7bff, 65504.0),
-            (0x0001, 5.960_464_5e-8),
-            (0x03ff, 6.097_555e-5),
-            (0x0400, 6.103_515_6e-5),
-            (0x7c00, f32::INFINITY),
-            (0x3555, 0.333_251_95),
-        ] {
-            assert_eq!(half(bits).to_bits(), f32::to_bits(value), "{bits:#06x}");
-        }
-        assert!(half(0x7e00).is_nan());
-    }
 
     #[test]
     fn a_part_knows_which_of_its_elements_lie_in_a_chunk() {
@@ -325,12 +282,5 @@ mod tests {
         assert_eq!(part.within(8, 8), (2, 2));
         assert_eq!(part.within(12, 3), (3, 0));
         assert_eq!(part.within(16, 80), (4, 1));
-    }
-
-    #[test]
-    fn numbers_are_turned_around() {
-        let mut bytes = [1, 2, 3, 4, 5, 6, 7, 8];
-        swap(&mut bytes, 4);
-        assert_eq!(bytes, [4, 3, 2, 1, 8, 7, 6, 5]);
     }
 }

@@ -6,15 +6,17 @@
 //! Until then nothing else in the file has changed, and whatever the new dataset replaces is still there.
 
 use super::attributes::{self, Attribute};
-use super::dataset::Dataset;
+use super::dataset::{self, Dataset};
 use super::element;
-use super::format::{self, Layout, Medium};
+use super::format::Sound;
 use super::gather::{Output, Trouble};
 use super::index::{self, Stored};
-use super::library::{Failure, Id, Kind, Library, Outcome, locked, sizes};
+use super::library::{Failure, Id, Library, Outcome, locked, sizes};
+use super::message::{Chunking, Layout};
 use super::pipeline::{Filter, Pipeline};
+use super::source::{Kind, Miss, Place, Source};
 use super::walk::{Walk, byte_strides};
-use super::{file, listing};
+use super::{file, group, listing};
 use crate::data::{Block, Chunks, DType, Dims, Map, Value};
 use crate::err;
 use crate::io::codec::deflate::Encoder;
@@ -25,7 +27,7 @@ use parking_lot::RwLock;
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::ffi::CString;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -52,7 +54,7 @@ pub struct Sink {
     dtype: DType,
     /// Our own descriptor, for writing beside the library.
     output: Output,
-    place: RwLock<Place>,
+    place: RwLock<Target>,
     attributes: Vec<Attribute>,
     /// A block was written: there is something worth keeping.
     touched: AtomicBool,
@@ -62,7 +64,7 @@ pub struct Sink {
 }
 
 /// Where blocks go.
-enum Place {
+enum Target {
     /// Nowhere any more: the dataset is finished.
     Closed,
     /// There are no elements to write.
@@ -78,7 +80,8 @@ enum Place {
 /// The dataset, open in the library while compressed chunks are handed over.
 struct Open {
     dataset: Id,
-    file: Id,
+    /// Kept so that the library lists the file among those to flush before others look into it.
+    _file: Id,
 }
 
 /// Storage chunks are about this large: enough for one call, small enough to read parts.
@@ -132,16 +135,21 @@ impl Sink {
         });
         check_room(path, &name, bytes.saturating_add(tables))?;
         locked(|lib| {
+            let failed_before = check_names(lib, path, &name, &temporary, options.overwrite)?;
             let (file, made_file) = open_for_writing(lib, path)?;
-            check_names(lib, &file, path, &name, &temporary, options.overwrite)?;
+            if failed_before {
+                lib.delete_link(&file, &file::c_name(&temporary)?).map_err(|f| write_error(path, &name, &f.0))?;
+                file::count_replaced();
+            }
             let failed = |f: Failure| write_error(path, &name, &f.0);
             let dataset = make(lib, &file, &temporary, dtype, &shape, cut.as_deref(), options).map_err(failed)?;
             let being_written = mark(std::process::id().into());
             attributes::write(lib, &dataset, &attributes::prepare(&being_written)?).map_err(failed)?;
             lib.flush(&file).map_err(failed)?;
             let own = OpenOptions::new().read(true).write(true).open(path).map_err(|e| file::system_error(path, &e))?;
-            let place = place(lib, Open { dataset, file }, &own, &shape, dtype, cut.as_ref(), options)
-                .map_err(|what| write_error(path, &name, &what))?;
+            let place =
+                place(lib, Open { dataset, _file: file }, (path, &temporary), &shape, dtype, cut.as_ref(), options)
+                    .map_err(|what| write_error(path, &name, &what))?;
             Ok(Sink {
                 path: path.to_path_buf(),
                 name: name.clone(),
@@ -192,20 +200,20 @@ impl Sink {
         };
         self.touched.store(true, Relaxed);
         match &*self.place.read() {
-            Place::Closed => Err(self.failed("it is complete already")),
-            Place::Nowhere => Ok(()),
-            Place::Contiguous(at) => {
+            Target::Closed => Err(self.failed("it is complete already")),
+            Target::Nowhere => Ok(()),
+            Target::Contiguous(at) => {
                 let first = start.iter().zip(&to).map(|(s, t)| s * t).sum();
                 let walk = Walk::new(size, block.shape(), &from, &to, (0, first));
                 self.output.write(*at, walk, bytes).map_err(|t| self.trouble(t))
             }
-            Place::Chunked { dims, list } => self.each_chunk(dims, start, &block, |part| {
+            Target::Chunked { dims, list } => self.each_chunk(dims, start, &block, |part| {
                 // The list is complete, in order: its place is its number.
                 let stored = list.get(part.number).ok_or_else(|| self.failed("a chunk has no space"))?;
                 let walk = Walk::new(size, &part.count, &from, &part.inner, (part.from, part.to));
                 self.output.write(stored.position, walk, bytes).map_err(|t| self.trouble(t))
             }),
-            Place::Filtered { dims, pipeline, level, open } => {
+            Target::Filtered { dims, pipeline, level, open } => {
                 let mut encoder = Encoder::new(*level);
                 let whole = dims.iter().product::<usize>() * size;
                 check_room(&self.path, &self.name, 2 * bytes.len() as u64)?;
@@ -284,14 +292,20 @@ impl Sink {
         self.close();
         check_room(&self.path, &self.name, 0)?;
         locked(|lib| {
+            let replaces = match Source::open(lib, &self.path)?.find(lib, &self.name) {
+                Ok(place) => check_whole(&place)?.is_some(),
+                Err(Miss::Absent) => false,
+                Err(Miss::Dangling(_)) => true,
+                Err(Miss::Wrong(error)) => return Err(error),
+            };
             let file = file::open_in_library(lib, &self.path, true)?;
             let failed = |f: Failure| self.failed(&f.0);
             let (temporary, name) = (file::c_name(&self.temporary)?, file::c_name(&self.name)?);
-            let (dataset, _) = lib.open_object(&file, &temporary).map_err(failed)?;
+            let dataset = lib.open_object(&file, &temporary).map_err(failed)?;
             attributes::write(lib, &dataset, &self.attributes).map_err(failed)?;
             attributes::delete(lib, &dataset, MARK).map_err(failed)?;
             drop(dataset);
-            if lib.link_exists(&file, &name).map_err(failed)? {
+            if replaces {
                 lib.delete_link(&file, &name).map_err(failed)?;
                 file::count_replaced();
             }
@@ -304,7 +318,7 @@ impl Sink {
 
     /// Lets go of what the library holds open.
     fn close(&self) {
-        let place = std::mem::replace(&mut *self.place.write(), Place::Closed);
+        let place = std::mem::replace(&mut *self.place.write(), Target::Closed);
         drop(place);
     }
 
@@ -346,7 +360,7 @@ impl Drop for Sink {
                     lib.delete_link(&file, &name).ok()?;
                     return lib.flush(&file).ok();
                 }
-                let (dataset, _) = lib.open_object(&file, &name).ok()?;
+                let dataset = lib.open_object(&file, &name).ok()?;
                 attributes::overwrite(lib, &dataset, MARK, FAILED).ok()?;
                 lib.flush(&file).ok()
             };
@@ -377,9 +391,11 @@ pub fn write_part(path: &Path, name: &str, start: &[usize], block: &Block) -> Re
     if block.is_empty() {
         return Ok(());
     }
+    dataset.check_for_library()?;
     locked(|lib| {
-        let (file, _) = open_for_writing(lib, path)?;
-        let object = listing::find_dataset(lib, &file, path, &name)?;
+        let place = listing::find_dataset(lib, &Source::open(lib, path)?, &name)?;
+        let (file, _) = open_for_writing(lib, dataset.home())?;
+        let object = lib.open_address(&file, place.address).map_err(|f| write_error(path, &name, &f.0))?;
         write_to(lib, &object, start, block).map_err(|f| write_error(path, &name, &f.0))
     })
 }
@@ -499,23 +515,35 @@ fn open_for_writing(lib: &Library, path: &Path) -> Result<(Id, bool)> {
     }
 }
 
-/// Checks that the name is free, or may be replaced, and that what it lies in are groups; removes what a failed store left.
-fn check_names(lib: &Library, file: &Id, path: &Path, name: &str, temporary: &str, overwrite: bool) -> Result<()> {
+/// Checks that the name is free, or may be replaced, that what it lies in are groups, and that all the library will walk is
+/// sound. Tells whether a failed store left something under the temporary name, which is to be removed.
+fn check_names(lib: &Library, path: &Path, name: &str, temporary: &str, overwrite: bool) -> Result<bool> {
     let shown = path.display();
+    if !path.exists() {
+        return Ok(false);
+    }
+    let source = Source::open(lib, path)?;
+    check_whole(&source.root())?;
+    let find = |name: &str| match source.find(lib, name) {
+        Ok(place) => Ok(Some(Ok(place))),
+        Err(Miss::Absent) => Ok(None),
+        Err(Miss::Dangling(why)) => Ok(Some(Err(why))),
+        Err(Miss::Wrong(error)) => Err(error),
+    };
     for (end, _) in name.match_indices('/').skip(1) {
         let parent = &name[..end];
-        if !listing::is_linked(lib, file, parent) {
-            break;
-        }
-        match lib.open_object(file, &file::c_name(parent)?) {
-            Ok((_, Kind::Group)) => {}
-            Ok(_) => return Err(err!(Io, "`{shown}::{name}` cannot be made: `{parent}` is not a group")),
-            Err(f) => return Err(err!(Io, "`{shown}::{name}` cannot be made: `{parent}` cannot be opened: {}", f.0)),
+        match find(parent)? {
+            None => break,
+            Some(Ok(place)) if check_whole(&place)? == Some(Kind::Group) => {}
+            Some(Ok(_)) => return Err(err!(Io, "`{shown}::{name}` cannot be made: `{parent}` is not a group")),
+            Some(Err(why)) => {
+                return Err(err!(Io, "`{shown}::{name}` cannot be made: `{parent}` cannot be opened: {why}"));
+            }
         }
     }
-    if listing::is_linked(lib, file, name) {
-        match lib.open_object(file, &file::c_name(name)?) {
-            Ok((_, Kind::Group)) => {
+    if let Some(there) = find(name)? {
+        match there {
+            Ok(place) if check_whole(&place)? == Some(Kind::Group) => {
                 return Err(err!(Io, "`{shown}::{name}` is a group: a dataset cannot take its place"));
             }
             _ if !overwrite => {
@@ -525,27 +553,37 @@ fn check_names(lib: &Library, file: &Id, path: &Path, name: &str, temporary: &st
             _ => {}
         }
     }
-    if listing::is_linked(lib, file, temporary) {
-        let c_name = file::c_name(temporary)?;
-        let mark = lib
-            .open_object(file, &c_name)
-            .ok()
-            .and_then(|(id, _)| attributes::all(lib, &id).get_text(MARK).and_then(Value::as_int));
-        match mark {
-            None => {
-                return Err(err!(Io, "`{shown}` has `{temporary}`, which no store left there")
-                    .help("stores write under that name until they are done: rename it"));
-            }
-            Some(mark) if is_being_written(mark) => {
-                return Err(err!(Io, "`{shown}::{name}` is being written by another store"));
-            }
-            Some(_) => {
-                lib.delete_link(file, &c_name).map_err(|f| write_error(path, name, &f.0))?;
-                file::count_replaced();
-            }
-        }
+    let Some(there) = find(temporary)? else { return Ok(false) };
+    let mark = there.ok().map(|place| {
+        check_whole(&place)?;
+        let header = place.header().map_err(|d| place.told(&d))?;
+        let attributes = attributes::all(&place.source, &header).map_err(|d| place.told(&d))?;
+        Ok(attributes.get_text(MARK).and_then(Value::as_int))
+    });
+    match mark.transpose()?.flatten() {
+        None => Err(err!(Io, "`{shown}` has `{temporary}`, which no store left there")
+            .help("stores write under that name until they are done: rename it")),
+        Some(mark) if is_being_written(mark) => Err(err!(Io, "`{shown}::{name}` is being written by another store")),
+        Some(_) => Ok(true),
     }
-    Ok(())
+}
+
+/// Looks over an object and all that belongs to it: a group's names, a dataset's chunks, attributes. What the library changes
+/// or removes, it walks.
+fn check_whole(place: &Place) -> Result<Option<Kind>> {
+    let source = &place.source;
+    let check = || {
+        let header = place.header()?;
+        let kind = Kind::of(&header);
+        match kind {
+            Some(Kind::Group) => drop(group::links(source, &header)?),
+            Some(Kind::Dataset) => dataset::check_whole(place, &header)?,
+            _ => {}
+        }
+        attributes::all(source, &header)?;
+        Sound::Ok(kind)
+    };
+    check().map_err(|damage| place.told(&damage))
 }
 
 /// Whether the process that wrote a mark is at it still.
@@ -626,14 +664,14 @@ fn is_filtered(options: &Options) -> bool {
 fn place(
     lib: &Library,
     open: Open,
-    own: &File,
+    (path, name): (&Path, &str),
     shape: &[usize],
     dtype: DType,
     cut: Option<&Dims>,
     options: &Options,
-) -> std::result::Result<Place, String> {
+) -> std::result::Result<Target, String> {
     if shape.contains(&0) {
-        return Ok(Place::Nowhere);
+        return Ok(Target::Nowhere);
     }
     if let Some(dims) = cut
         && is_filtered(options)
@@ -644,22 +682,22 @@ fn place(
         }
         filters.extend(options.deflate.map(Filter::Deflate));
         let (pipeline, level) = (Pipeline::new(filters), options.deflate.unwrap_or(0));
-        return Ok(Place::Filtered { dims: dims.clone(), pipeline, level, open });
+        return Ok(Target::Filtered { dims: dims.clone(), pipeline, level, open });
     }
-    let (address, length, base) = lib.file_format(&open.file).map_err(|f| f.0)?;
-    let len = own.metadata().map_err(|e| e.to_string())?.len();
-    let medium = Medium { file: own, len, base, address, length };
-    let header = lib.address(&open.dataset).map_err(|f| f.0)?;
-    match (format::layout(&medium, header).map_err(|d| d.0)?, cut) {
-        (Layout::Contiguous(Some(at)), None) => Ok(Place::Contiguous(base + at)),
-        (Layout::Chunked { index, address }, Some(dims)) => {
+    let source = Source::open(lib, path).map_err(|e| e.message().to_string())?;
+    let medium = source.medium();
+    let Ok(place) = source.find(lib, name) else { return Err("the library did not make it".into()) };
+    let layout = place.header().and_then(|header| Layout::of(&medium, &header, dtype.size(), shape.len()));
+    match (layout.map_err(|d| d.to_string())?, cut) {
+        (Layout::Contiguous(Some(at)), None) => Ok(Target::Contiguous(medium.base + at)),
+        (Layout::Chunked(Chunking { index, address, .. }), Some(dims)) => {
             let limit: Vec<Option<usize>> = shape.iter().map(|&n| Some(n)).collect();
             let bytes = (dims.iter().product::<usize>() * dtype.size()) as u64;
             let grid = index::Grid { shape, limit: &limit, chunk: dims, bytes };
-            let list = index::list(&medium, &index, address, &grid, false).map_err(|d| d.0)?;
+            let list = index::list(&medium, &index, address, &grid, false).map_err(|d| d.to_string())?;
             let wanted: usize = shape.iter().zip(dims).map(|(n, c)| n.div_ceil(*c)).product();
             match list.len() == wanted {
-                true => Ok(Place::Chunked { dims: dims.clone(), list }),
+                true => Ok(Target::Chunked { dims: dims.clone(), list }),
                 false => Err("the library did not find space for every chunk".into()),
             }
         }

@@ -16,7 +16,7 @@ pub static OP: Op = Op {
           Files go by their endings: `.h5 .hdf5 .nc` (netCDF-4) and their like are HDF5. Paths are relative to the working directory.\n\
           `:chunks` is a block size for every axis, a list of sizes or of lists of sizes, -1 for a whole axis, or `:auto`: blocks of some \
           16 MB made of whole storage chunks.\n\
-          Workers read contiguous data and chunks with deflate, shuffle, fletcher32 and lzf side by side; other filters and layouts go \
+          Workers read contiguous data and chunks with deflate, shuffle, fletcher32, lzf, n-bit and scale-offset side by side; other filters go \
           through the HDF5 library, one at a time. Half-precision floats are read as float32; elements that were never written are the \
           fill value.\n\
           Errors: `dsk::io` for a file or dataset that is not there or is damaged, `dsk::type` for one of text or records.",
