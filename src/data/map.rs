@@ -1,28 +1,88 @@
 //! Maps keep insertion order. A keyword and the string of its name are the same key.
+//!
+//! Entries lie in a vector, in order. A map of few entries is searched from the front; beside a larger one lies a table of
+//! their positions by the hash of the key.
 
 use super::{Value, task::deep};
-use indexmap::IndexMap;
-use rustc_hash::FxBuildHasher;
-use std::hash::{Hash, Hasher};
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
+use std::hash::Hasher;
 
-/// A value that is known to be hashable.
-#[derive(Clone)]
-pub struct MapKey(Value);
+/// Entries that are searched faster than hashed.
+const FEW: usize = 8;
 
-impl MapKey {
-    pub fn value(&self) -> &Value {
-        &self.0
+#[derive(Clone, Default)]
+pub struct Map {
+    entries: Vec<(Value, Value)>,
+    /// All entries, if they are more than [`FEW`] or once were; else none.
+    table: HashTable<Place>,
+}
+
+/// Where the entry of a key lies, and the key's hash: most others are told apart by it, and the table grows without a look
+/// at the keys.
+#[derive(Clone, Copy)]
+struct Place {
+    hash: u32,
+    at: u32,
+}
+
+impl Place {
+    fn new(hash: u32, at: usize) -> Place {
+        Place { hash, at: u32::try_from(at).expect("that many entries are larger than any memory") }
+    }
+
+    /// The hash as the table wants it, which goes by the lowest bits and the highest.
+    #[inline(always)]
+    fn wide(hash: u32) -> u64 {
+        u64::from(hash) << 32 | u64::from(hash)
     }
 }
 
-/// [`Value::hash_into`], with the keys that most maps have at hand.
+/// A hash that agrees with [`Value::same_key`].
 #[inline(always)]
-fn hash<H: Hasher>(key: &Value, state: &mut H) {
+fn hash_of(key: &Value) -> u32 {
     match key {
-        Value::Str(s) | Value::Keyword(s) => super::value::hash_text(s, state),
-        Value::Int(n) => n.hash(state),
-        other => other.hash_into(state),
+        Value::Str(s) | Value::Keyword(s) => hash_text(s),
+        Value::Int(n) => hash_int(*n),
+        other => hash_other(other),
     }
+}
+
+#[inline(always)]
+fn hash_text(text: &str) -> u32 {
+    let mut state = FxHasher::default();
+    super::value::hash_text(text, &mut state);
+    narrow(state.finish())
+}
+
+/// Neighbours come to lie beside each other in the table, sixteen at a time: many maps are filled and read in the order of
+/// their keys. The highest bits, by which the table tells places apart, differ among them.
+#[inline(always)]
+fn hash_int(n: i64) -> u32 {
+    // An odd number without a pattern; the upper bits of a product with it depend on all bits.
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let own = (n as u64).wrapping_mul(FACTOR) >> 57;
+    let block = ((n >> 4) as u64).wrapping_mul(FACTOR);
+    let block = (block ^ block >> 32).wrapping_mul(FACTOR) >> 43;
+    (own << 25 | block << 4 | (n & 15) as u64) as u32
+}
+
+#[inline(never)]
+fn hash_other(key: &Value) -> u32 {
+    match key {
+        Value::Float(x) if super::value::same_number(*x as i64, *x) => hash_int(*x as i64),
+        Value::Complex(c) if c.im == 0.0 => hash_of(&Value::Float(c.re)),
+        Value::Block(b) if b.ndim() == 0 && !matches!(b.item(), Value::Block(_)) => hash_of(&b.item()),
+        other => {
+            let mut state = FxHasher::default();
+            other.hash_into(&mut state);
+            narrow(state.finish())
+        }
+    }
+}
+
+fn narrow(hash: u64) -> u32 {
+    (hash ^ hash >> 32) as u32
 }
 
 /// [`Value::same_key`], with the keys that most maps have at hand.
@@ -35,68 +95,38 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-impl Hash for MapKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        hash(&self.0, state);
-    }
-}
-
-impl PartialEq for MapKey {
-    fn eq(&self, other: &Self) -> bool {
-        same(&self.0, &other.0)
-    }
-}
-
-impl Eq for MapKey {}
-
-/// Look-up by the text of a string or keyword, without making a value.
-struct Text<'a>(&'a str);
-
-impl Hash for Text<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        super::value::hash_text(self.0, state);
-    }
-}
-
-impl indexmap::Equivalent<MapKey> for Text<'_> {
-    fn equivalent(&self, key: &MapKey) -> bool {
-        key.0.as_text() == Some(self.0)
-    }
-}
-
-/// Look-up by a borrowed value.
-struct Borrowed<'a>(&'a Value);
-
-impl Hash for Borrowed<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        hash(self.0, state);
-    }
-}
-
-impl indexmap::Equivalent<MapKey> for Borrowed<'_> {
-    fn equivalent(&self, key: &MapKey) -> bool {
-        same(self.0, &key.0)
-    }
-}
-
-#[derive(Clone, Default)]
-pub struct Map(IndexMap<MapKey, Value, FxBuildHasher>);
-
 impl Map {
     pub fn new() -> Self {
         Map::default()
     }
 
     pub fn with_capacity(n: usize) -> Self {
-        Map(IndexMap::with_capacity_and_hasher(n, FxBuildHasher))
+        let table = if n > FEW { HashTable::with_capacity(n) } else { HashTable::new() };
+        Map { entries: Vec::with_capacity(n), table }
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.entries.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
+    }
+
+    /// The position of the entry whose key is found to be the one.
+    #[inline(always)]
+    fn find(&self, hash: impl FnOnce() -> u32, is: impl Fn(&Value) -> bool) -> Option<usize> {
+        if self.table.is_empty() {
+            return self.entries.iter().position(|(key, _)| is(key));
+        }
+        let hash = hash();
+        let found = |place: &Place| place.hash == hash && is(&self.entries[place.at as usize].0);
+        self.table.find(Place::wide(hash), found).map(|place| place.at as usize)
+    }
+
+    #[inline(always)]
+    fn position(&self, key: &Value) -> Option<usize> {
+        self.find(|| hash_of(key), |other| same(key, other))
     }
 
     /// Gives the key back when it is not hashable (an array, a function).
@@ -104,44 +134,147 @@ impl Map {
         if !key.is_hashable() {
             return Err(key);
         }
-        Ok(self.0.insert(MapKey(key), value))
+        Ok(self.put(key, value))
     }
 
     /// Inserts under the keyword `name`.
     pub fn set(&mut self, name: &str, value: Value) {
-        self.0.insert(MapKey(Value::Keyword(name.into())), value);
+        self.put(Value::Keyword(name.into()), value);
     }
 
+    /// Inserts a key that is hashable.
+    fn put(&mut self, key: Value, value: Value) -> Option<Value> {
+        if let Some(at) = self.position(&key) {
+            return Some(std::mem::replace(&mut self.entries[at].1, value));
+        }
+        let at = self.entries.len();
+        if !self.table.is_empty() {
+            let hash = hash_of(&key);
+            self.table.insert_unique(Place::wide(hash), Place::new(hash, at), |place| Place::wide(place.hash));
+        }
+        self.entries.push((key, value));
+        if at == FEW && self.table.is_empty() {
+            self.tabulate();
+        }
+        None
+    }
+
+    /// Makes the table.
+    fn tabulate(&mut self) {
+        for (at, (key, _)) in self.entries.iter().enumerate() {
+            let hash = hash_of(key);
+            self.table.insert_unique(Place::wide(hash), Place::new(hash, at), |place| Place::wide(place.hash));
+        }
+    }
+
+    #[inline]
     pub fn get(&self, key: &Value) -> Option<&Value> {
-        self.0.get(&Borrowed(key))
+        self.position(key).map(|at| &self.entries[at].1)
     }
 
     pub fn get_mut(&mut self, key: &Value) -> Option<&mut Value> {
-        self.0.get_mut(&Borrowed(key))
+        self.position(key).map(|at| &mut self.entries[at].1)
     }
 
     pub fn get_text(&self, name: &str) -> Option<&Value> {
-        self.0.get(&Text(name))
+        self.find(|| hash_text(name), |key| key.as_text() == Some(name)).map(|at| &self.entries[at].1)
     }
 
     /// Removes a key; the order of the others stays.
     pub fn remove(&mut self, key: &Value) -> Option<Value> {
-        self.0.shift_remove(&Borrowed(key))
+        let at = self.position(key)?;
+        let (key, value) = self.entries.remove(at);
+        let hash = hash_of(&key);
+        if let Ok(place) = self.table.find_entry(Place::wide(hash), |place| place.at as usize == at) {
+            place.remove();
+            if at < self.entries.len() {
+                self.table.iter_mut().filter(|place| place.at as usize > at).for_each(|place| place.at -= 1);
+            }
+        }
+        Some(value)
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Value, &Value)> + DoubleEndedIterator {
-        self.0.iter().map(|(k, v)| (&k.0, v))
+        self.entries.iter().map(|(k, v)| (k, v))
     }
 
     pub fn get_index(&self, n: usize) -> Option<(&Value, &Value)> {
-        self.0.get_index(n).map(|(k, v)| (&k.0, v))
+        self.entries.get(n).map(|(k, v)| (k, v))
     }
 }
 
 impl Drop for Map {
     fn drop(&mut self) {
-        if self.0.iter().any(|(k, v)| v.nests() || k.0.nests()) {
-            deep(|| self.0.clear());
+        if self.entries.iter().any(|(k, v)| v.nests() || k.nests()) {
+            deep(|| self.entries.clear());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            (-20i64..20).prop_map(Value::Int),
+            (-20i64..20).prop_map(|n| Value::Float(n as f64 / 2.0)),
+            (-3i64..3).prop_map(|n| Value::complex(n as f64, 0.0)),
+            "[ab]{0,3}".prop_map(Value::from),
+            "[ab]{1,3}".prop_map(Value::keyword),
+            Just(Value::Nil),
+            any::<bool>().prop_map(Value::Bool),
+            (0i64..3).prop_map(|n| Value::from(vec![n, 1])),
+        ]
+    }
+
+    proptest! {
+        /// Small or large, and whatever was removed in between, a map is a list of entries with each key there once.
+        #[test]
+        fn a_map_is_its_entries_in_order(steps in prop::collection::vec((key(), any::<bool>()), 0..120)) {
+            let mut map = Map::new();
+            let mut model: Vec<(Value, i64)> = Vec::new();
+            for (n, (key, remove)) in steps.into_iter().enumerate() {
+                let at = model.iter().position(|(k, _)| k.same_key(&key));
+                prop_assert_eq!(map.get(&key).is_some(), at.is_some());
+                match (at, remove) {
+                    (Some(at), true) => {
+                        let (_, was) = model.remove(at);
+                        prop_assert!(map.remove(&key).is_some_and(|v| v.same(&Value::Int(was))));
+                    }
+                    (None, true) => prop_assert!(map.remove(&key).is_none()),
+                    (Some(at), false) => {
+                        model[at].1 = n as i64;
+                        prop_assert!(map.insert(key, Value::from(n)).is_ok_and(|old| old.is_some()));
+                    }
+                    (None, false) => {
+                        model.push((key.clone(), n as i64));
+                        prop_assert!(map.insert(key, Value::from(n)).is_ok_and(|old| old.is_none()));
+                    }
+                }
+                prop_assert_eq!(map.len(), model.len());
+                for ((k, v), (key, n)) in map.iter().zip(&model) {
+                    prop_assert!(k.same(key) && v.same(&Value::Int(*n)));
+                    if let Some(text) = key.as_text() {
+                        prop_assert!(map.get_text(text).is_some_and(|v| v.same(&Value::Int(*n))));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keys a power of two apart, or far apart, must not all fall on one place: of a table that is half full, in groups
+    /// of sixteen as it is searched, few groups are asked to hold more than they can.
+    #[test]
+    fn hashes_of_ints_are_spread() {
+        for step in [1i64, 2, 16, 17, 4096, 1 << 20, 1 << 32, -1, 1_000_003] {
+            let mut groups = [0usize; 512];
+            for n in 0..4096i64 {
+                groups[(hash_int(n.wrapping_mul(step)) >> 4) as usize % 512] += 1;
+            }
+            let over: usize = groups.iter().map(|&n| n.saturating_sub(16)).sum();
+            assert!(over < 4096 / 3, "keys {step} apart: {over} of 4096 are too many for their group");
         }
     }
 }

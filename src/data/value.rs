@@ -292,7 +292,7 @@ pub(super) fn hash_text<H: Hasher>(text: &str, state: &mut H) {
 }
 
 /// Whether an integer and a float are the same number, exactly.
-fn same_number(a: i64, b: f64) -> bool {
+pub(super) fn same_number(a: i64, b: f64) -> bool {
     b == a as f64 && (-9.3e18..9.2e18).contains(&b) && b as i64 == a
 }
 
