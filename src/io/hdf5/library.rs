@@ -134,18 +134,21 @@ impl Library {
         self.check(unsafe { h5f::H5Fflush(file.0, h5f::H5F_SCOPE_LOCAL) })
     }
 
-    /// Writes what the library holds in memory of the files it has open for writing, and tells them by device and inode.
-    pub fn flush_all(&self) -> Outcome<Vec<(u64, u64)>> {
-        let mut identities = Vec::new();
+    /// Writes what the library holds in memory of a file, named by device and inode, and tells whether it has it open for
+    /// writing. Other files are left alone: what is wrong with them is not this one's trouble.
+    pub fn flush_written(&self, identity: (u64, u64)) -> Outcome<bool> {
+        let mut open = false;
         for &id in WRITTEN.lock().iter() {
             // SAFETY: the lock is held, under which ids are added, and removed before they are closed.
             unsafe {
-                self.check(h5f::H5Fflush(id, h5f::H5F_SCOPE_LOCAL))?;
-                let identity = self.descriptor(id).and_then(|fd| rustix::fs::fstat(fd).ok());
-                identities.extend(identity.map(|s| (s.st_dev, s.st_ino)));
+                let about = self.descriptor(id).and_then(|fd| rustix::fs::fstat(fd).ok());
+                if about.is_some_and(|s| (s.st_dev, s.st_ino) == identity) {
+                    self.check(h5f::H5Fflush(id, h5f::H5F_SCOPE_LOCAL))?;
+                    open = true;
+                }
             }
         }
-        Ok(identities)
+        Ok(open)
     }
 
     /// Opens the object of a name.

@@ -68,14 +68,15 @@ impl Source {
         let about = file.metadata().map_err(|e| file::system_error(path, &e))?;
         let identity = (about.dev(), about.ino());
         // What the library still has in memory from writing must be in the file before we look there.
-        let ours = lib.flush_all().map_err(|f| err!(Io, "`{}` cannot be opened: {}", path.display(), f.0))?;
-        if !ours.contains(&identity) {
+        let ours =
+            lib.flush_written(identity).map_err(|f| err!(Io, "`{}` cannot be opened: {}", path.display(), f.0))?;
+        if !ours {
             file::check_lock(&file, path)?;
         }
         let len = file.metadata().map_err(|e| file::system_error(path, &e))?.len();
         let base = superblock::find(&file, len).ok_or_else(|| err!(Io, "`{}` is not an HDF5 file", path.display()))?;
         let block = superblock::read(&file, len, base).map_err(|d| d.of(path))?;
-        if block.is_marked && !ours.contains(&identity) {
+        if block.is_marked && !ours {
             return Err(err!(Io, "`{}` is marked as open for writing", path.display())
                 .help("a program writes it, or did not close it; `h5clear -s` removes the mark"));
         }
