@@ -248,7 +248,12 @@ impl Value {
         }
     }
 
+    #[inline(always)]
     pub fn is_hashable(&self) -> bool {
+        matches!(self, Value::Str(_) | Value::Keyword(_) | Value::Int(_)) || self.parts_are_hashable()
+    }
+
+    fn parts_are_hashable(&self) -> bool {
         match self {
             Value::List(items) => deep(|| items.iter().all(Value::is_hashable)),
             Value::Map(m) => deep(|| m.iter().all(|(_, v)| v.is_hashable())),
