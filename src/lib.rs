@@ -166,6 +166,7 @@ pub mod engine;
 pub mod eval;
 pub mod io;
 pub mod kernel;
+pub mod memory;
 pub mod op;
 pub mod ops;
 pub mod optimize;

@@ -11,6 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["read"],
     &["op"],
     &["optimize"],
+    &["memory"],
     &["schedule"],
     &["eval"],
     &["ops"],

@@ -295,6 +295,11 @@ impl Block {
         self.buffer.len() <= 2 * self.nbytes()
     }
 
+    /// Bytes that the block keeps in memory, shared ones counted whole.
+    pub fn held_bytes(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// The block as an `ndarray` view.
     pub fn view<T: Element>(&self) -> ArrayViewD<'_, T> {
         self.check::<T>();

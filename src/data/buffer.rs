@@ -5,7 +5,7 @@
 
 use parking_lot::Mutex;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -51,6 +51,7 @@ impl Buffer {
 
     fn fresh(len: usize, capacity: usize, home: Option<Arc<Inner>>) -> Self {
         let pointer = obtain(capacity);
+        count(capacity as isize);
         if let Some(home) = &home {
             home.live.fetch_add(capacity, Relaxed);
             home.peak.fetch_max(home.live.load(Relaxed), Relaxed);
@@ -64,6 +65,11 @@ impl Buffer {
 
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Bytes that it takes in memory.
+    pub fn capacity(&self) -> usize {
+        self.capacity
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -84,6 +90,7 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
+        count(-(self.capacity as isize));
         if let Some(home) = self.home.take() {
             home.live.fetch_sub(self.capacity, Relaxed);
             if home.keep(self) {
@@ -133,6 +140,28 @@ unsafe fn give_back(pointer: NonNull<u8>, capacity: usize) {
     }
     // SAFETY: the caller's; allocated with this very layout.
     unsafe { dealloc(pointer.as_ptr(), layout(capacity)) }
+}
+
+thread_local! {
+    /// Bytes that this thread's blocks took less what they gave back since [`watch_growth`], and the most there was of that.
+    static GROWTH: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
+}
+
+fn count(bytes: isize) {
+    // A buffer may be dropped by a thread that is ending.
+    let _ = GROWTH.try_with(|growth| {
+        let (now, most) = growth.get();
+        growth.set((now + bytes, most.max(now + bytes)));
+    });
+}
+
+/// Runs `f` and tells by how many bytes the blocks that its thread holds grew meanwhile, at most.
+pub fn watch_growth<R>(f: impl FnOnce() -> R) -> (R, usize) {
+    let outer = GROWTH.replace((0, 0));
+    let result = f();
+    let (now, most) = GROWTH.get();
+    GROWTH.set((outer.0 + now, outer.1.max(outer.0 + most)));
+    (result, most as usize)
 }
 
 /// Memory that was freed by one block and waits for the next.
@@ -255,6 +284,7 @@ impl Pool {
                 Buffer::fresh(len, capacity, Some(self.0.clone()))
             }
             Some(Free(pointer)) => {
+                count(capacity as isize);
                 self.0.idle.fetch_sub(capacity, Relaxed);
                 let live = self.0.live.fetch_add(capacity, Relaxed) + capacity;
                 self.0.peak.fetch_max(live, Relaxed);
@@ -262,6 +292,11 @@ impl Pool {
             }
         }
     }
+}
+
+/// Bytes that a pooled buffer of `len` bytes takes in memory.
+pub fn capacity(len: usize) -> usize {
+    if len < POOLED { len } else { size_class(len) }
 }
 
 /// Capacities are multiples of an eighth of the power of two below: at most an eighth is lost.

@@ -72,6 +72,11 @@ impl Engine {
         self.interpreter().set_stack_limit(values);
     }
 
+    /// The most bytes that blocks of this engine have taken at once.
+    pub fn peak_bytes(&self) -> usize {
+        self.interpreter().runtime().pool.peak()
+    }
+
     /// Where `print` writes; standard output if never told.
     pub fn set_output(&self, output: impl Write + Send + 'static) {
         self.interpreter().set_output(output);

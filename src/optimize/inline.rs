@@ -56,7 +56,8 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
                 }
                 let mut fans = consumers.iter().zip(&uses).filter(|(_, u)| !u.once).peekable();
                 let dear = |c: usize| matches!(graph.layers[c].cost, Cost::Dear | Cost::Unknown);
-                fans.peek().is_some() && fans.all(|(&c, u)| dear(c) && u.held > u.per_task)
+                let stay = uses.iter().all(|u| !u.once && u.held <= u.per_task);
+                fans.peek().is_some() && fans.all(|(&c, _)| dear(c)) && !stay
                     || total * calls as f64 <= AGAIN && waits(graph, &edges, n)
             }
             Cost::Dear | Cost::Unknown => false,

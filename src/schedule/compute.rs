@@ -1,13 +1,15 @@
 //! From lazy values to concrete ones.
 
+use super::bounded::Bounded;
 use super::gather::Gather;
 use super::plan::{Plan, Want};
 use super::run::{Run, inside_task};
-use super::{Bytes, Config, Runtime, Synchronous};
+use super::{Bytes, Config, Runtime, Scheduler, Synchronous};
 use crate::data::graph::ravel;
 use crate::data::task::deep;
 use crate::data::{Array, Body, Cost, Delayed, Graph, Host, Key, Layer, Map, Task, Value};
 use crate::err;
+use crate::memory::Chest;
 use crate::optimize::{self, Goal};
 use crate::text::Result;
 use std::sync::Arc;
@@ -115,21 +117,8 @@ impl Computation<'_> {
         let tasks_before = Plan::new(self.host, &wants)?.len();
         let plan = Plan::new(self.host, &if self.config.optimize { self.optimized(&wants) } else { wants })?;
         let bytes: Vec<usize> = (0..plan.len() as u32).map(|id| plan.bytes(id).unwrap_or(0)).collect();
-        let mut left: Vec<usize> = plan.dependents.iter().map(<[u32]>::len).collect();
-        for &id in plan.wanted.iter().flatten() {
-            left[id as usize] += 1;
-        }
-        let (mut live, mut peak) = (0, 0);
-        for id in 0..plan.len() {
-            live += bytes[id];
-            peak = peak.max(live);
-            let unused = left[id] == 0;
-            live -= if unused { bytes[id] } else { 0 };
-            for &d in plan.dependencies.get(id as u32) {
-                left[d as usize] -= 1;
-                live -= if left[d as usize] == 0 { bytes[d as usize] } else { 0 };
-            }
-        }
+        let keep: Vec<u32> = plan.wanted.iter().flatten().copied().collect();
+        let peak = plan.peak_bytes(&bytes, &keep);
         let largest = bytes.iter().copied().max().unwrap_or(0);
         Ok(Forecast {
             tasks_before,
@@ -143,13 +132,25 @@ impl Computation<'_> {
     pub fn plan(&self, plan: &Plan) -> Result<()> {
         let mut gathers: Vec<Option<Gather>> = Vec::new();
         gathers.resize_with(plan.layers.len(), || None);
-        self.drive(&Run::new(plan, &[], &gathers, self))
+        self.drive(&Run::new(plan, &[], &gathers, self), &[])
     }
 
-    fn drive(&self, run: &Run) -> Result<()> {
+    fn drive(&self, run: &Run, keep: &[u32]) -> Result<()> {
         // A task that computes does so itself: its workers have work, and may wait for this task.
         let alone = inside_task() || run.tasks() == 1;
-        run.drive(if alone { &Synchronous } else { &*self.config.scheduler })
+        let scheduler: &dyn Scheduler = if alone { &Synchronous } else { &*self.config.scheduler };
+        let left = self.config.memory_limit.saturating_sub(self.runtime.pool.live());
+        let workers = match scheduler.name() {
+            "threads" => self.config.workers,
+            "sync" => 1,
+            // An embedding program's own scheduler has rules of its own.
+            _ => return run.drive(scheduler),
+        };
+        if Bounded::all_fit(run.plan, left) {
+            return run.drive(scheduler);
+        }
+        let chest = Chest::new(&self.config.spill_dir, self.config.max_spill);
+        run.drive(&Bounded::new(run.plan, keep, workers, left, chest)?)
     }
 
     /// Runs what is wanted. Blocks of `arrays` are put together as they come, the results of other wants are kept.
@@ -174,7 +175,7 @@ impl Computation<'_> {
             }
         }
         let run = Run::new(&plan, &keep, &gathers, self);
-        self.drive(&run)?;
+        self.drive(&run, &keep)?;
         let kept: Vec<Vec<Value>> = plan
             .wanted
             .iter()

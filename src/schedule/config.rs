@@ -5,7 +5,7 @@ use super::{Observer, Scheduler, Synchronous, Threads};
 use crate::data::{Map, Value};
 use crate::err;
 use crate::text::{Result, suggest};
-use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(Clone)]
@@ -16,6 +16,10 @@ pub struct Config {
     pub workers: usize,
     /// Bytes that blocks may take.
     pub memory_limit: usize,
+    /// Where results go that do not fit into that.
+    pub spill_dir: PathBuf,
+    /// Bytes that may lie there.
+    pub max_spill: u64,
     /// Whether passes rewrite the graph before it runs.
     pub optimize: bool,
     /// Whether progress is shown; `None` is "where standard error is a terminal".
@@ -29,6 +33,8 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("scheduler", "`:threads` or `:sync`"),
     ("workers", "a number of threads, at least 1"),
     ("memory-limit", "a size, as \"1GB\", or a number of bytes"),
+    ("spill-dir", "a folder"),
+    ("max-spill", "a size, as \"1GB\", or a number of bytes"),
     ("optimize", "`true` or `false`"),
     ("progress", "`true`, `false`, or `nil` for \"where standard error is a terminal\""),
 ];
@@ -39,6 +45,8 @@ impl Default for Config {
             scheduler: Arc::new(Threads),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             memory_limit: default_memory_limit(),
+            spill_dir: std::env::temp_dir(),
+            max_spill: u64::MAX,
             optimize: true,
             progress: None,
             observers: Vec::new(),
@@ -65,6 +73,10 @@ impl Config {
             let takes = OPTIONS.iter().find(|(n, _)| *n == name).map_or("", |(_, takes)| takes);
             err!(Value, "`:{name}` takes {takes}, not `{value:?}`")
         };
+        let bytes = |value: &Value| match value {
+            Value::Int(n) => usize::try_from(*n).ok(),
+            other => other.as_text().and_then(parse_bytes),
+        };
         let flag = |value: &Value| match (value, value.as_text()) {
             (Value::Bool(on), _) => Some(*on),
             (_, Some("true" | "1" | "yes" | "on")) => Some(true),
@@ -86,13 +98,15 @@ impl Config {
                     .filter(|n| (1..=MOST_WORKERS).contains(n))
                     .ok_or_else(wrong)?;
             }
-            "memory-limit" => {
-                let bytes = match value {
-                    Value::Int(n) => usize::try_from(*n).ok(),
-                    other => other.as_text().and_then(parse_bytes),
-                };
-                self.memory_limit = bytes.filter(|&n| n > 0).ok_or_else(wrong)?;
+            "memory-limit" => self.memory_limit = bytes(value).filter(|&n| n > 0).ok_or_else(wrong)?,
+            "spill-dir" => {
+                let folder = Path::new(value.as_text().ok_or_else(wrong)?);
+                if !folder.is_dir() {
+                    return Err(err!(Io, "`:spill-dir`: there is no folder `{}`", folder.display()));
+                }
+                self.spill_dir = folder.to_path_buf();
             }
+            "max-spill" => self.max_spill = bytes(value).ok_or_else(wrong)? as u64,
             "optimize" => self.optimize = flag(value).ok_or_else(wrong)?,
             "progress" => {
                 self.progress = match value {
@@ -139,29 +153,6 @@ pub fn parse_bytes(text: &str) -> Option<usize> {
     (bytes.is_finite() && bytes < isize::MAX as f64).then_some(bytes as usize)
 }
 
-/// A number of bytes as people read it: `8 B`, `1.5 kB`, `64 GB`.
-pub struct Bytes(pub usize);
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let mut amount = self.0 as f64;
-        if self.0 < 1000 {
-            return write!(f, "{} B", self.0);
-        }
-        for unit in ["kB", "MB", "GB", "TB", "PB"] {
-            amount /= 1000.0;
-            if amount < 999.5 {
-                return if amount < 9.95 && amount.fract() > 0.049 {
-                    write!(f, "{amount:.1} {unit}")
-                } else {
-                    write!(f, "{amount:.0} {unit}")
-                };
-            }
-        }
-        write!(f, "{amount:.0} EB")
-    }
-}
-
 /// 70 % of the machine's memory, or of what its control group may use.
 fn default_memory_limit() -> usize {
     let machine = machine_memory().unwrap_or(4 << 30);
@@ -194,7 +185,7 @@ mod tests {
         for text in ["", "GB", "1XB", "-1GB", "1e3", "99999999999TB"] {
             assert_eq!(parse_bytes(text), None, "{text}");
         }
-        let shown = |n| Bytes(n).to_string();
+        let shown = |n| crate::text::Bytes(n).to_string();
         assert_eq!(
             [shown(8), shown(1500), shown(8_000_000), shown(64_000_000_000)],
             ["8 B", "1.5 kB", "8 MB", "64 GB"]

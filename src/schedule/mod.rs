@@ -4,6 +4,7 @@
 //! ([`Plan`]), and hands the run to a [`Scheduler`]. Policy and state are in [`state`], which knows no threads; a scheduler only
 //! decides which worker runs which ready task, so that another one is another short file.
 
+mod bounded;
 pub mod compute;
 pub mod config;
 mod crew;
@@ -17,8 +18,9 @@ mod sync;
 pub mod task;
 mod threads;
 
+pub use crate::text::Bytes;
 pub use compute::{Computation, Forecast, compute, persist};
-pub use config::{Bytes, Config};
+pub use config::Config;
 pub use plan::{Plan, Want, no_such_key};
 pub use run::{Run, TaskEvent, inside_task};
 pub use sync::Synchronous;

@@ -59,12 +59,20 @@ impl Results {
         (value, false)
     }
 
+    /// Takes a result out of its slot, or puts another in, while uses of it are to come: a claim gets what lies there.
+    ///
+    /// # Safety
+    /// As for [`Results::claim`], and no claim is made at the same time.
+    pub unsafe fn exchange(&self, id: u32, value: Value) -> Value {
+        // SAFETY: no claim is made at the same time, says the caller.
+        std::mem::replace(unsafe { &mut *self.slots[id as usize].get() }, value)
+    }
+
     /// Whether the next claim is the last one.
     pub fn is_last_use(&self, id: u32) -> bool {
         self.uses[id as usize].load(Relaxed) == 1
     }
 
-    #[cfg(test)]
     pub fn uses(&self, id: u32) -> u32 {
         self.uses[id as usize].load(Relaxed)
     }

@@ -9,6 +9,7 @@ use crate::data::{Host, Key, Value};
 use crate::err;
 use crate::text::{Error, Result, TaskContext};
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -126,25 +127,33 @@ impl<'a> Run<'a> {
     /// # Safety
     /// The task is ready, and the caller is the only one to run it.
     pub(super) unsafe fn started(&self, id: u32, worker: usize, ready: impl FnMut(u32)) {
+        self.before(id, worker);
+        // SAFETY: as for this function.
+        let inputs = unsafe { self.state.inputs(id) };
+        if let Some(value) = self.perform(id, worker, inputs) {
+            // SAFETY: as for this function.
+            unsafe { self.state.finish(id, value, ready) }
+        }
+    }
+
+    pub(super) fn before(&self, id: u32, worker: usize) {
         if !self.observers.is_empty() {
             let event = TaskEvent { id, worker, live: self.state.live(), plan: self.plan };
             self.observers.iter().for_each(|o| o.before_task(&event));
         }
-        // SAFETY: as for this function.
-        let inputs = unsafe { self.state.inputs(id) };
+    }
+
+    /// What a task makes of its inputs; `None` where it failed, which is written down.
+    pub(super) fn perform(&self, id: u32, worker: usize, inputs: SmallVec<[Value; 8]>) -> Option<Value> {
         let result = self.evaluate(id, inputs);
         if !self.observers.is_empty() {
             let event = TaskEvent { id, worker, live: self.state.live(), plan: self.plan };
             self.observers.iter().for_each(|o| o.after_task(&event, &result));
         }
-        match result {
-            // SAFETY: as for this function.
-            Ok(value) => unsafe { self.state.finish(id, value, ready) },
-            Err(error) => self.fail(id, error),
-        }
+        result.map_err(|error| self.fail(id, error)).ok()
     }
 
-    fn evaluate(&self, id: u32, mut inputs: smallvec::SmallVec<[Value; 8]>) -> Result<Value> {
+    fn evaluate(&self, id: u32, mut inputs: SmallVec<[Value; 8]>) -> Result<Value> {
         let place = self.plan.tasks[id as usize];
         let layer = &*self.plan.layers[place.layer as usize];
         let code = &self.plan.codes[place.code as usize];
@@ -174,7 +183,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn fail(&self, id: u32, error: Error) {
+    pub(super) fn fail(&self, id: u32, error: Error) {
         let mut failure = self.failure.lock();
         if failure.as_ref().is_none_or(|(first, _)| id < *first) {
             *failure = Some((id, error));

@@ -40,7 +40,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
 pub struct State<'p> {
     plan: &'p Plan,
     pending: Box<[AtomicU32]>,
-    results: Results,
+    pub(super) results: Results,
     /// Results in slots; counted only where somebody watches.
     live: Option<AtomicUsize>,
 }
@@ -71,6 +71,11 @@ impl<'p> State<'p> {
     /// Makes a ready task a running one. False where it is not ready: it waits, or was started before.
     pub fn start(&self, id: u32) -> bool {
         self.pending.get(id as usize).is_some_and(|p| p.compare_exchange(0, STARTED, Acquire, Relaxed).is_ok())
+    }
+
+    /// Whether a task was started by [`State::start`].
+    pub fn is_started(&self, id: u32) -> bool {
+        self.pending[id as usize].load(Relaxed) == STARTED
     }
 
     /// Whether starting a task would release a result.

@@ -1,0 +1,238 @@
+//! Results on disk. Blocks go as raw bytes into one file, each to the first gap that is wide enough; what was
+//! taken out for good leaves a gap.
+//!
+//! The file has no name (`O_TMPFILE`, or unlinked as soon as it is open), so it is gone when its process is, whatever
+//! ended that: there is nothing to clean up after an error, Ctrl-C or SIGKILL, and nothing for the next process to find.
+
+use crate::data::{Block, DType, Dims};
+use crate::err;
+use crate::text::{Error, Result};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// A place for results that do not fit in memory.
+pub struct Chest {
+    folder: PathBuf,
+    /// Bytes that may lie in it.
+    most: u64,
+    file: OnceLock<File>,
+    space: Mutex<Space>,
+}
+
+/// What a block that was put away is got back for.
+#[derive(Debug)]
+pub struct Ticket {
+    at: u64,
+    dtype: DType,
+    shape: Dims,
+}
+
+impl Ticket {
+    /// Bytes of the block.
+    pub fn bytes(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.dtype.size()
+    }
+}
+
+/// Pieces of the file begin at multiples of this: a page.
+const UNIT: u64 = 4096;
+
+#[derive(Default)]
+struct Space {
+    /// Length of each gap, by where it begins. Gaps do not touch.
+    gaps: BTreeMap<u64, u64>,
+    end: u64,
+    used: u64,
+}
+
+impl Space {
+    fn take(&mut self, len: u64) -> u64 {
+        self.used += len;
+        let Some((&at, &gap)) = self.gaps.iter().find(|&(_, &gap)| gap >= len) else {
+            let at = self.end;
+            self.end += len;
+            return at;
+        };
+        self.gaps.remove(&at);
+        if gap > len {
+            self.gaps.insert(at + len, gap - len);
+        }
+        at
+    }
+
+    fn give(&mut self, mut at: u64, mut len: u64) {
+        self.used -= len;
+        if let Some((&before, &gap)) = self.gaps.range(..at).next_back()
+            && before + gap == at
+        {
+            self.gaps.remove(&before);
+            (at, len) = (before, gap + len);
+        }
+        if let Some(gap) = self.gaps.remove(&(at + len)) {
+            len += gap;
+        }
+        match at + len == self.end {
+            true => self.end = at,
+            false => {
+                self.gaps.insert(at, len);
+            }
+        }
+    }
+}
+
+fn rounded(bytes: usize) -> u64 {
+    (bytes as u64).next_multiple_of(UNIT)
+}
+
+impl Chest {
+    /// A chest in a folder, which is looked at when the first block is put away.
+    pub fn new(folder: &Path, most: u64) -> Chest {
+        Chest { folder: folder.to_path_buf(), most, file: OnceLock::new(), space: Mutex::default() }
+    }
+
+    /// Bytes that lie in it.
+    pub fn used(&self) -> u64 {
+        self.space.lock().used
+    }
+
+    /// Writes a block.
+    ///
+    /// # Errors
+    /// `dsk::io` where the folder cannot be written to, is full, or more would lie there than may.
+    pub fn put(&self, block: &Block) -> Result<Ticket> {
+        let block = block.contiguous();
+        let bytes = block.as_bytes().ok_or_else(|| err!(Internal, "a contiguous block has no bytes"))?;
+        let file = self.file()?;
+        let at = {
+            let mut space = self.space.lock();
+            let len = rounded(bytes.len());
+            if space.used + len > self.most {
+                let (most, used) = (listed(self.most), listed(space.used));
+                return Err(err!(
+                    Memory,
+                    "`:max-spill` is {most}: {used} lie in `{}`, and {} more do not fit",
+                    self.folder.display(),
+                    listed(len)
+                ));
+            }
+            space.take(len)
+        };
+        let ticket = Ticket { at, dtype: block.dtype(), shape: block.shape().into() };
+        match file.write_all_at(bytes, at) {
+            Ok(()) => Ok(ticket),
+            Err(error) => {
+                self.discard(ticket);
+                Err(self.trouble(&error, bytes.len(), "written"))
+            }
+        }
+    }
+
+    /// Reads a block, which stays where it is.
+    pub fn get(&self, ticket: &Ticket) -> Result<Block> {
+        // Bools are bytes of 0 and 1 in memory that was zeroed or read: `put` wrote such bytes.
+        let mut block = Block::alloc(ticket.dtype, &ticket.shape);
+        let bytes = block.as_mut_bytes();
+        self.file()?.read_exact_at(bytes, ticket.at).map_err(|e| self.trouble(&e, ticket.bytes(), "read back"))?;
+        Ok(block)
+    }
+
+    /// Gives up a block.
+    pub fn discard(&self, ticket: Ticket) {
+        self.space.lock().give(ticket.at, rounded(ticket.bytes()));
+    }
+
+    fn file(&self) -> Result<&File> {
+        if let Some(file) = self.file.get() {
+            return Ok(file);
+        }
+        let file = tempfile::tempfile_in(&self.folder).map_err(|e| {
+            err!(Io, "results that do not fit in memory cannot be kept in `{}`: {e}", self.folder.display())
+                .help("`:spill-dir` names a folder for them")
+        })?;
+        Ok(self.file.get_or_init(|| file))
+    }
+
+    fn trouble(&self, error: &std::io::Error, bytes: usize, what: &str) -> Error {
+        let (bytes, folder) = (listed(bytes as u64), self.folder.display());
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                err!(Io, "`{folder}` is full: {bytes} of results that do not fit in memory could not be {what}")
+                    .help("`:spill-dir` names another folder, `:memory-limit` lets more stay in memory")
+            }
+            _ => err!(Io, "{bytes} of results that do not fit in memory could not be {what} in `{folder}`: {error}"),
+        }
+    }
+}
+
+fn listed(bytes: u64) -> crate::text::Bytes {
+    crate::text::Bytes(bytes as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(n: usize, x: f64) -> Block {
+        Block::from_slice(&[n], &vec![x; n])
+    }
+
+    #[test]
+    fn what_is_put_comes_back_and_gaps_are_used_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let chest = Chest::new(folder.path(), u64::MAX);
+        let tickets: Vec<Ticket> = (0..4).map(|n| chest.put(&block(1000, n.into())).unwrap()).collect();
+        for (n, ticket) in tickets.iter().enumerate() {
+            assert!(chest.get(ticket).unwrap().same(&block(1000, n as f64)));
+        }
+        let end = chest.space.lock().end;
+        let mut tickets = tickets.into_iter();
+        let (a, b, c) = (tickets.next().unwrap(), tickets.next().unwrap(), tickets.next().unwrap());
+        chest.discard(a);
+        chest.discard(c);
+        chest.discard(b);
+        // Three neighbours are one gap, wide enough for what none of them could hold.
+        let wide = chest.put(&block(2500, 9.0)).unwrap();
+        assert_eq!((wide.at, chest.space.lock().end), (0, end));
+        assert!(chest.get(&wide).unwrap().same(&block(2500, 9.0)));
+        chest.discard(wide);
+        chest.discard(tickets.next().unwrap());
+        assert_eq!((chest.used(), chest.space.lock().end), (0, 0));
+    }
+
+    #[test]
+    fn views_and_every_dtype_come_back_equal() {
+        let folder = tempfile::tempdir().unwrap();
+        let chest = Chest::new(folder.path(), u64::MAX);
+        for dtype in DType::ALL {
+            let whole = Block::zeros(*dtype, &[3, 0, 5]);
+            assert!(chest.get(&chest.put(&whole).unwrap()).unwrap().same(&whole));
+        }
+        let rows = Block::from_slice(&[2, 3], &[1i32, 2, 3, 4, 5, 6]).transpose(&[1, 0]);
+        assert!(chest.get(&chest.put(&rows).unwrap()).unwrap().same(&rows));
+    }
+
+    #[test]
+    fn the_folder_has_no_file_that_could_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let chest = Chest::new(folder.path(), u64::MAX);
+        let _ticket = chest.put(&block(1000, 1.0)).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn no_more_than_may_lies_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let chest = Chest::new(folder.path(), 10_000);
+        let _first = chest.put(&block(1000, 1.0)).unwrap();
+        let error = chest.put(&block(1000, 1.0)).unwrap_err();
+        assert!(error.message().contains(":max-spill"), "{}", error.message());
+        let nowhere = Chest::new(&folder.path().join("missing"), 10_000);
+        let error = nowhere.put(&block(10, 1.0)).unwrap_err();
+        assert!(error.message().contains("missing"), "{}", error.message());
+    }
+}

@@ -1,0 +1,387 @@
+//! Running a plan whose results may not all fit in memory.
+//!
+//! Used where the results of a plan, all together, are larger than what is left of `:memory-limit`; then tasks are
+//! seldom small, and one lock around all decisions is no burden. The rules, in this order:
+//!
+//! - A task starts when what it will take fits beside what is held: its result and its temporary blocks, as large as they
+//!   were for the layer's earlier tasks, and inputs that have to be read back. The first task of a layer runs alone.
+//! - The lowest number goes first. If it does not fit, a ready task that fits and lets go of a result may.
+//! - If nothing fits, what is needed last goes to the [`Chest`], unless a running task is about to make room and the
+//!   static order needs no chest. What was put there once and has not changed is never written again.
+//! - A task that does not fit even when it is alone, with everything else away, is refused before the run starts.
+
+use super::run::Inside;
+use super::{Plan, Run, Scheduler};
+use crate::data::{Value, buffer};
+use crate::err;
+use crate::memory::{Chest, Ticket};
+use crate::text::{Bytes, Error, Result};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+pub struct Bounded {
+    pub workers: usize,
+    /// Bytes that results and temporary blocks may take.
+    pub limit: usize,
+    pub chest: Chest,
+    /// More than the limit is held at once even if one worker runs the tasks in their order.
+    pub spills: bool,
+}
+
+impl Bounded {
+    /// Whether all results of a plan could be held at once, and to spare.
+    pub fn all_fit(plan: &Plan, limit: usize) -> bool {
+        let total = plan.layers.iter().map(|layer| match &layer.blocks {
+            Some((dtype, chunks)) => chunks.shape().iter().product::<usize>().saturating_mul(dtype.size()),
+            None => 0,
+        });
+        total.fold(0, usize::saturating_add) <= limit / 2
+    }
+
+    /// # Errors
+    /// `dsk::memory` where a task does not fit even alone.
+    pub fn new(plan: &Plan, keep: &[u32], workers: usize, limit: usize, chest: Chest) -> Result<Bounded> {
+        let bytes: Vec<usize> = (0..plan.len() as u32).map(|id| result_bytes(plan, id)).collect();
+        let alone = |id: u32| {
+            let inputs = plan.dependencies.get(id).iter().map(|&d| bytes[d as usize]).sum::<usize>();
+            (inputs, bytes[id as usize])
+        };
+        let largest = (0..plan.len() as u32).map(|id| (alone(id), id)).max_by_key(|((i, o), _)| i + o);
+        if let Some(((inputs, out), id)) = largest
+            && inputs + out > limit
+        {
+            return Err(too_large(plan, id, inputs, out, limit));
+        }
+        Ok(Bounded { workers, limit, chest, spills: plan.peak_bytes(&bytes, keep) > limit })
+    }
+}
+
+fn too_large(plan: &Plan, id: u32, inputs: usize, out: usize, limit: usize) -> Error {
+    let key = plan.key(id).quoted();
+    let takes = match (inputs, out) {
+        (0, out) => format!("makes {}", Bytes(out)),
+        (inputs, 0) => format!("takes {}", Bytes(inputs)),
+        (inputs, out) => format!("makes {} of {}", Bytes(out), Bytes(inputs)),
+    };
+    let error = err!(Memory, "the task {key} {takes} at a time, and {} are left of the memory limit", Bytes(limit));
+    // All blocks of a task shrink alike with their sides.
+    let share = limit as f64 / (inputs + out) as f64;
+    let all = plan.dependencies.get(id).iter().copied().chain([id]);
+    let largest = all.filter_map(|id| plan.shape(id)).max_by_key(|shape| shape.iter().product::<usize>());
+    let error = match largest.filter(|shape| !shape.is_empty() && limit > 0) {
+        Some(shape) => {
+            let factor = share.powf(1.0 / shape.len() as f64);
+            let sides = shape.iter().map(|&n| ((n as f64 * factor) as usize).max(1).to_string());
+            let sides = sides.collect::<Vec<_>>().join(" ");
+            error.help(format!("blocks of [{sides}] would fit: say so by `:chunks` where the array is made, or by `(rechunk x [{sides}])`"))
+        }
+        None => error,
+    };
+    error.at(plan.span(id))
+}
+
+impl Scheduler for Bounded {
+    fn name(&self) -> &'static str {
+        "bounded"
+    }
+
+    fn run(&self, run: &Run) {
+        let workers = self.workers.clamp(1, run.tasks().max(1));
+        let floor = Floor { bounds: self, run, shelf: Mutex::new(Shelf::new(run.plan)), changed: Condvar::new() };
+        let work = |worker: usize| floor.work(worker);
+        run.runtime.crew.with(workers - 1, &work, |party| {
+            party.invite(workers - 1);
+            floor.work(0);
+        });
+    }
+}
+
+/// What all workers decide by.
+struct Shelf {
+    ready: BinaryHeap<Reverse<u32>>,
+    next_root: usize,
+    /// Bytes of each result that lies in its slot.
+    held: FxHashMap<u32, usize>,
+    /// Results that are on disk; some of them also in their slots.
+    away: FxHashMap<u32, Ticket>,
+    /// Results on their way to the disk.
+    leaving: FxHashSet<u32>,
+    /// Bytes of what is held, and what running tasks may take.
+    used: usize,
+    running: usize,
+    done: usize,
+    /// For each layer: the most bytes by which memory grew during one of its tasks.
+    growth: Vec<Option<usize>>,
+}
+
+impl Shelf {
+    fn new(plan: &Plan) -> Shelf {
+        Shelf {
+            ready: BinaryHeap::new(),
+            next_root: 0,
+            held: FxHashMap::default(),
+            away: FxHashMap::default(),
+            leaving: FxHashSet::default(),
+            used: 0,
+            running: 0,
+            done: 0,
+            growth: vec![None; plan.layers.len()],
+        }
+    }
+
+    /// Bytes that results in their slots do not take any more.
+    fn forget(&mut self, id: u32, chest: &Chest) -> usize {
+        if let Some(ticket) = self.away.remove(&id) {
+            chest.discard(ticket);
+        }
+        self.held.remove(&id).unwrap_or(0)
+    }
+}
+
+enum Choice {
+    /// This ready task, which is taken out, and the bytes it is given.
+    Run(u32, usize),
+    Spill(u32),
+    Wait,
+}
+
+struct Floor<'r, 'a> {
+    bounds: &'r Bounded,
+    run: &'r Run<'a>,
+    shelf: Mutex<Shelf>,
+    changed: Condvar,
+}
+
+/// Ready tasks that are looked at when the best one does not fit.
+const LOOKS: usize = 256;
+
+impl Floor<'_, '_> {
+    fn work(&self, worker: usize) {
+        let _inside = Inside::enter();
+        let _pool = self.run.runtime.pool.enter();
+        let mut shelf = self.shelf.lock();
+        while !self.run.stopped() && shelf.done < self.run.tasks() {
+            match self.choose(&mut shelf) {
+                Choice::Run(id, given) => shelf = self.task(shelf, id, given, worker),
+                Choice::Spill(id) => shelf = self.spill(shelf, id),
+                // The time limit is for the cancel flag, which nobody rings a bell for.
+                Choice::Wait => {
+                    self.changed.wait_for(&mut shelf, Duration::from_millis(20));
+                }
+            }
+        }
+        drop(shelf);
+        self.changed.notify_all();
+    }
+
+    fn choose(&self, shelf: &mut Shelf) -> Choice {
+        let root = self.run.roots().get(shelf.next_root).copied();
+        let queued = shelf.ready.peek().map(|Reverse(id)| *id);
+        let Some(best) = root.into_iter().chain(queued).min() else { return Choice::Wait };
+        let need = self.need(shelf, best);
+        if self.fits(shelf, best, need) {
+            match Some(best) == root {
+                true => shelf.next_root += 1,
+                false => drop(shelf.ready.pop()),
+            }
+            return Choice::Run(best, need.unwrap_or(0));
+        }
+        let others = shelf.ready.iter().take(LOOKS).map(|Reverse(id)| *id);
+        let freeing = others.filter(|&id| id != best && self.run.state.frees(id));
+        if let Some(id) = freeing.filter(|&id| self.fits(shelf, id, self.need(shelf, id))).min() {
+            shelf.ready.retain(|Reverse(other)| *other != id);
+            return Choice::Run(id, self.need(shelf, id).unwrap_or(0));
+        }
+        // Somebody is at it who may make room, or tell how much a task of this layer takes.
+        if shelf.running > 0 && (need.is_none() || !self.bounds.spills) || self.waits_for_disk(shelf, best) {
+            return Choice::Wait;
+        }
+        if let Some(victim) = self.needed_last(shelf, best) {
+            return Choice::Spill(victim);
+        }
+        if shelf.running > 0 || !shelf.leaving.is_empty() {
+            return Choice::Wait;
+        }
+        // There is nothing left to put away: what is wanted of this run is all that is held.
+        match Some(best) == root {
+            true => shelf.next_root += 1,
+            false => drop(shelf.ready.pop()),
+        }
+        Choice::Run(best, need.unwrap_or(0))
+    }
+
+    /// Bytes that a task is going to take; `None` where no task of its layer has run yet.
+    fn need(&self, shelf: &Shelf, id: u32) -> Option<usize> {
+        let absent = |d: &&u32| !shelf.held.contains_key(d);
+        let inputs = self.run.plan.dependencies.get(id).iter().filter(absent);
+        let inputs: usize = inputs.filter_map(|d| shelf.away.get(d)).map(|t| buffer::capacity(t.bytes())).sum();
+        let growth = shelf.growth[self.run.plan.tasks[id as usize].layer as usize]?;
+        Some(inputs + growth.max(result_bytes(self.run.plan, id)))
+    }
+
+    fn fits(&self, shelf: &Shelf, id: u32, need: Option<usize>) -> bool {
+        if self.waits_for_disk(shelf, id) {
+            return false;
+        }
+        match need {
+            Some(need) => shelf.used + need <= self.bounds.limit,
+            None => shelf.running == 0 && shelf.used + result_bytes(self.run.plan, id) <= self.bounds.limit,
+        }
+    }
+
+    fn waits_for_disk(&self, shelf: &Shelf, id: u32) -> bool {
+        !shelf.leaving.is_empty() && self.run.plan.dependencies.get(id).iter().any(|d| shelf.leaving.contains(d))
+    }
+
+    /// The held result whose next use is the last one of all, later than a task that is to run.
+    fn needed_last(&self, shelf: &Shelf, before: u32) -> Option<u32> {
+        let next_use = |&id: &u32| {
+            let users = self.run.plan.dependents.get(id).iter();
+            // What no task needs is wanted of the run.
+            users.copied().filter(|&user| !self.run.state.is_started(user)).min().filter(|&user| user > before)
+        };
+        let movable = shelf.held.iter().filter(|&(id, &bytes)| bytes > 0 && !shelf.leaving.contains(id));
+        movable.filter_map(|(id, _)| Some((next_use(id)?, *id))).max().map(|(_, id)| id)
+    }
+
+    /// Puts a result away.
+    fn spill<'s>(&'s self, mut shelf: MutexGuard<'s, Shelf>, id: u32) -> MutexGuard<'s, Shelf> {
+        // SAFETY: results are claimed and exchanged under the lock only, and this one has uses to come.
+        let value = unsafe { self.run.state.results.exchange(id, Value::Nil) };
+        let Value::Block(block) = value else {
+            // Only blocks can go to disk; whatever else there is counts for nothing from now on.
+            // SAFETY: as above.
+            unsafe { self.run.state.results.exchange(id, value) };
+            let bytes = shelf.held.insert(id, 0).unwrap_or(0);
+            shelf.used -= bytes;
+            return shelf;
+        };
+        if !shelf.away.contains_key(&id) {
+            shelf.leaving.insert(id);
+            let put = MutexGuard::unlocked(&mut shelf, || self.bounds.chest.put(&block));
+            shelf.leaving.remove(&id);
+            match put {
+                Ok(ticket) => drop(shelf.away.insert(id, ticket)),
+                Err(error) => {
+                    // SAFETY: as above; tasks that need it waited while it was leaving.
+                    unsafe { self.run.state.results.exchange(id, Value::Block(block)) };
+                    self.run.fail(id, error);
+                    self.changed.notify_all();
+                    return shelf;
+                }
+            }
+        }
+        drop(block);
+        let bytes = shelf.held.remove(&id).unwrap_or(0);
+        shelf.used -= bytes;
+        self.changed.notify_all();
+        shelf
+    }
+
+    /// Runs a task that was given so many bytes.
+    fn task<'s>(
+        &'s self,
+        mut shelf: MutexGuard<'s, Shelf>,
+        id: u32,
+        given: usize,
+        worker: usize,
+    ) -> MutexGuard<'s, Shelf> {
+        let run = self.run;
+        run.state.start(id);
+        shelf.running += 1;
+        shelf.used += given;
+        let dependencies = run.plan.dependencies.get(id);
+        // SAFETY: the task was ready and was taken out by this worker alone; results are claimed under the lock.
+        let mut inputs = unsafe { run.state.inputs(id) };
+        let mut freed = 0;
+        // What has to be read back; nobody else touches it until this task is done.
+        let mut tickets: SmallVec<[(u32, Ticket); 4]> = SmallVec::new();
+        for &d in dependencies {
+            if !shelf.held.contains_key(&d)
+                && let Some(ticket) = shelf.away.remove(&d)
+            {
+                shelf.leaving.insert(d);
+                tickets.push((d, ticket));
+            } else if run.state.results.uses(d) == 0 && !shelf.leaving.contains(&d) {
+                freed += shelf.forget(d, &self.bounds.chest);
+            }
+        }
+        let (value, growth, read) = MutexGuard::unlocked(&mut shelf, || {
+            run.before(id, worker);
+            let read: Result<Vec<Value>> = tickets
+                .iter()
+                .map(|(d, ticket)| {
+                    let value = Value::from(self.bounds.chest.get(ticket)?);
+                    let places = dependencies.iter().zip(&mut inputs).filter(|(other, _)| *other == d);
+                    places.for_each(|(_, input)| *input = value.clone());
+                    // A task that is the last to need a block may write into it.
+                    Ok(if run.state.results.uses(*d) == 0 { Value::Nil } else { value })
+                })
+                .collect();
+            match read {
+                Ok(back) => {
+                    let (value, growth) = buffer::watch_growth(|| run.perform(id, worker, inputs));
+                    (value, growth, Ok(back))
+                }
+                Err(error) => (None, 0, Err(error)),
+            }
+        });
+        shelf.running -= 1;
+        shelf.used -= given + freed;
+        let back = read.unwrap_or_else(|error| {
+            run.fail(id, error);
+            Vec::new()
+        });
+        for ((d, ticket), value) in tickets.into_iter().zip(back) {
+            shelf.leaving.remove(&d);
+            if run.state.results.uses(d) == 0 {
+                self.bounds.chest.discard(ticket);
+                continue;
+            }
+            shelf.away.insert(d, ticket);
+            let bytes = value_bytes(&value);
+            if shelf.used + bytes <= self.bounds.limit {
+                // SAFETY: under the lock, and uses of it are to come: others waited while it was leaving.
+                unsafe { run.state.results.exchange(d, value) };
+                shelf.held.insert(d, bytes);
+                shelf.used += bytes;
+            }
+        }
+        let layer = run.plan.tasks[id as usize].layer as usize;
+        // Inputs that it was the last to need made room while it ran; for the next task of the layer they may not.
+        shelf.growth[layer] = Some(shelf.growth[layer].unwrap_or(0).max(growth + freed));
+        if let Some(value) = value {
+            let bytes = value_bytes(&value);
+            let shelf = &mut *shelf;
+            // SAFETY: this worker alone ran the task, and says so once.
+            unsafe { run.state.finish(id, value, |next| shelf.ready.push(Reverse(next))) };
+            if run.state.results.uses(id) > 0 {
+                shelf.held.insert(id, bytes);
+                shelf.used += bytes;
+            }
+        }
+        shelf.done += 1;
+        run.count(1);
+        self.changed.notify_all();
+        shelf
+    }
+}
+
+/// Bytes that the result of a task is going to take, where that is a block.
+fn result_bytes(plan: &Plan, id: u32) -> usize {
+    plan.bytes(id).map_or(0, buffer::capacity)
+}
+
+/// Bytes that a result keeps in memory, as far as blocks do.
+fn value_bytes(value: &Value) -> usize {
+    match value {
+        Value::Block(block) => block.held_bytes(),
+        Value::List(items) => crate::data::task::deep(|| items.iter().map(value_bytes).sum()),
+        Value::Map(map) => crate::data::task::deep(|| map.iter().map(|(_, v)| value_bytes(v)).sum()),
+        _ => 0,
+    }
+}
