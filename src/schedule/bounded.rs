@@ -295,8 +295,9 @@ impl Floor<'_, '_> {
         shelf.running += 1;
         shelf.used += given;
         let dependencies = run.plan.dependencies.get(id);
+        let mut inputs = Vec::new();
         // SAFETY: the task was ready and was taken out by this worker alone; results are claimed under the lock.
-        let mut inputs = unsafe { run.state.inputs(id) };
+        unsafe { run.state.inputs(id, &mut inputs) };
         let mut freed = 0;
         // What has to be read back; nobody else touches it until this task is done.
         let mut tickets: SmallVec<[(u32, Ticket); 4]> = SmallVec::new();
@@ -324,7 +325,11 @@ impl Floor<'_, '_> {
                 .collect();
             match read {
                 Ok(back) => {
-                    let (value, growth) = buffer::watch_growth(|| run.perform(id, worker, inputs));
+                    let (value, growth) = buffer::watch_growth(|| {
+                        let value = run.perform(id, worker, &mut inputs);
+                        inputs.clear();
+                        value
+                    });
                     (value, growth, Ok(back))
                 }
                 Err(error) => (None, 0, Err(error)),

@@ -158,6 +158,9 @@ const WORTH: usize = 1 << 20;
 
 const LARGE: usize = 1 << 24;
 
+/// Compiled tasks of a layer that are compared with the next one: those inside an array, and those at its end.
+const KNOWN_TASKS: usize = 2;
+
 struct Known {
     layer: Arc<Layer>,
     parents: Vec<u32>,
@@ -165,6 +168,8 @@ struct Known {
     /// Of a layer whose tasks are all alike.
     code: u32,
     rules: Vec<Rule>,
+    /// Tasks of the layer that were compiled last: most tasks of a layer differ in nothing but the blocks they take.
+    compiled: SmallVec<[(Task, u32); 2]>,
     /// Of the largest block, as far as known.
     bytes: usize,
 }
@@ -244,7 +249,15 @@ impl<'a> Builder<'a> {
         let len = layer.len();
         let numbers = if len > LARGE { Numbers::Sparse(FxHashMap::default()) } else { Numbers::Dense(vec![NONE; len]) };
         let bytes = layer.blocks.as_ref().map_or(0, |(dtype, chunks)| chunks.largest() * dtype.size());
-        let mut known = Known { layer: layer.clone(), parents, numbers, code: NONE, rules: Vec::new(), bytes };
+        let mut known = Known {
+            layer: layer.clone(),
+            parents,
+            numbers,
+            code: NONE,
+            rules: Vec::new(),
+            compiled: SmallVec::new(),
+            bytes,
+        };
         if let Body::Blockwise { inputs, task } = &layer.body {
             known.rules = inputs.iter().map(|input| self.rule(&known, input)).collect::<Result<_>>()?;
             let code = task::compile(task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
@@ -357,9 +370,17 @@ impl<'a> Builder<'a> {
                     let id = self.number(parent, at)?;
                     self.dependencies.push(id);
                 }
-                let code = task::compile(&task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
-                let code = fused::fuse(code, 2);
-                self.own_code(id, code);
+                let compiled = &self.layers[from as usize].compiled;
+                if let Some((_, code)) = compiled.iter().find(|(known, _)| *known == task) {
+                    self.tasks[id as usize].code = *code;
+                } else {
+                    let code = task::compile(&task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
+                    self.own_code(id, fused::fuse(code, 2));
+                    let code = self.tasks[id as usize].code;
+                    let compiled = &mut self.layers[from as usize].compiled;
+                    compiled.truncate(KNOWN_TASKS - 1);
+                    compiled.insert(0, (task, code));
+                }
             }
             Body::Tasks(tasks) => {
                 if let Some((_, task)) = tasks.get_index(at as usize) {

@@ -9,9 +9,12 @@ use std::sync::atomic::{AtomicU32, Ordering::*};
 /// The protocol that makes sharing sound: a slot is written once, by the worker that ran the task, before any task that
 /// depends on it is told that it may run (`pending` in [`super::state`] orders the two); every such task reads it by
 /// [`Results::claim`], which counts down the uses; only who holds the last use takes the value out.
-pub struct Results {
-    slots: Box<[UnsafeCell<Value>]>,
-    uses: Box<[AtomicU32]>,
+pub struct Results(Box<[Slot]>);
+
+/// Together, since whoever reaches for one reaches for the other.
+struct Slot {
+    value: UnsafeCell<Value>,
+    uses: AtomicU32,
 }
 
 // SAFETY: slots are reached only by the protocol above.
@@ -19,10 +22,7 @@ unsafe impl Sync for Results {}
 
 impl Results {
     pub fn new(uses: impl ExactSizeIterator<Item = u32>) -> Self {
-        Results {
-            slots: (0..uses.len()).map(|_| UnsafeCell::new(Value::Nil)).collect(),
-            uses: uses.map(AtomicU32::new).collect(),
-        }
+        Results(uses.map(|uses| Slot { value: UnsafeCell::new(Value::Nil), uses: AtomicU32::new(uses) }).collect())
     }
 
     /// Stores a result, if anything is to use it. Whether it is.
@@ -30,11 +30,12 @@ impl Results {
     /// # Safety
     /// The caller is the only one to store the result of `id`, does it once, and nobody claims it before.
     pub unsafe fn store(&self, id: u32, value: Value) -> bool {
-        if self.uses[id as usize].load(Relaxed) == 0 {
+        let slot = &self.0[id as usize];
+        if slot.uses.load(Relaxed) == 0 {
             return false;
         }
         // SAFETY: nobody else reaches the slot yet, says the caller.
-        unsafe { *self.slots[id as usize].get() = value };
+        unsafe { *slot.value.get() = value };
         true
     }
 
@@ -43,7 +44,8 @@ impl Results {
     /// # Safety
     /// The result was stored, what stored it happened before this, and no more uses are claimed than were counted.
     pub unsafe fn claim(&self, id: u32) -> (Value, bool) {
-        let (slot, uses) = (self.slots[id as usize].get(), &self.uses[id as usize]);
+        let Slot { value: slot, uses } = &self.0[id as usize];
+        let slot = slot.get();
         if uses.load(Acquire) == 1 {
             uses.store(0, Relaxed);
             // SAFETY: this use is the last: all others counted down (and released) after their clone was made.
@@ -65,16 +67,16 @@ impl Results {
     /// As for [`Results::claim`], and no claim is made at the same time.
     pub unsafe fn exchange(&self, id: u32, value: Value) -> Value {
         // SAFETY: no claim is made at the same time, says the caller.
-        std::mem::replace(unsafe { &mut *self.slots[id as usize].get() }, value)
+        std::mem::replace(unsafe { &mut *self.0[id as usize].value.get() }, value)
     }
 
     /// Whether the next claim is the last one.
     pub fn is_last_use(&self, id: u32) -> bool {
-        self.uses[id as usize].load(Relaxed) == 1
+        self.0[id as usize].uses.load(Relaxed) == 1
     }
 
     pub fn uses(&self, id: u32) -> u32 {
-        self.uses[id as usize].load(Relaxed)
+        self.0[id as usize].uses.load(Relaxed)
     }
 }
 

@@ -9,7 +9,6 @@ use crate::data::{Host, Key, Value};
 use crate::err;
 use crate::text::{Error, Result, TaskContext};
 use parking_lot::Mutex;
-use smallvec::SmallVec;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -117,20 +116,22 @@ impl<'a> Run<'a> {
     pub fn task(&self, id: u32, worker: usize, ready: &mut dyn FnMut(u32)) {
         if self.state.start(id) {
             // SAFETY: `start` lets one caller through, once, when the task is ready.
-            unsafe { self.started(id, worker, ready) };
+            unsafe { self.started(id, worker, &mut Vec::new(), ready) };
             self.count(1);
         }
     }
 
-    /// Runs a task.
+    /// Runs a task. `inputs` is room for what it takes, the worker's from task to task.
     ///
     /// # Safety
     /// The task is ready, and the caller is the only one to run it.
-    pub(super) unsafe fn started(&self, id: u32, worker: usize, ready: impl FnMut(u32)) {
+    pub(super) unsafe fn started(&self, id: u32, worker: usize, inputs: &mut Vec<Value>, ready: impl FnMut(u32)) {
         self.before(id, worker);
         // SAFETY: as for this function.
-        let inputs = unsafe { self.state.inputs(id) };
-        if let Some(value) = self.perform(id, worker, inputs) {
+        unsafe { self.state.inputs(id, inputs) };
+        let value = self.perform(id, worker, inputs);
+        inputs.clear();
+        if let Some(value) = value {
             // SAFETY: as for this function.
             unsafe { self.state.finish(id, value, ready) }
         }
@@ -144,7 +145,7 @@ impl<'a> Run<'a> {
     }
 
     /// What a task makes of its inputs; `None` where it failed, which is written down.
-    pub(super) fn perform(&self, id: u32, worker: usize, inputs: SmallVec<[Value; 8]>) -> Option<Value> {
+    pub(super) fn perform(&self, id: u32, worker: usize, inputs: &mut [Value]) -> Option<Value> {
         let result = self.evaluate(id, inputs);
         if !self.observers.is_empty() {
             let event = TaskEvent { id, worker, live: self.state.live(), plan: self.plan };
@@ -153,11 +154,11 @@ impl<'a> Run<'a> {
         result.map_err(|error| self.fail(id, error)).ok()
     }
 
-    fn evaluate(&self, id: u32, mut inputs: SmallVec<[Value; 8]>) -> Result<Value> {
+    fn evaluate(&self, id: u32, inputs: &mut [Value]) -> Result<Value> {
         let place = self.plan.tasks[id as usize];
         let layer = &*self.plan.layers[place.layer as usize];
         let code = &self.plan.codes[place.code as usize];
-        let mut frame = Frame { host: self.host, inputs: &mut inputs, layer, at: place.at };
+        let mut frame = Frame { host: self.host, inputs, layer, at: place.at };
         let result = catch_unwind(AssertUnwindSafe(|| {
             let value = code.run(&mut frame)?;
             if value.is_lazy() {

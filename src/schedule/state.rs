@@ -34,7 +34,6 @@
 use super::Plan;
 use super::results::Results;
 use crate::data::Value;
-use smallvec::SmallVec;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
 
 pub struct State<'p> {
@@ -83,12 +82,12 @@ impl<'p> State<'p> {
         self.plan.dependencies.get(id).iter().any(|&d| self.results.is_last_use(d))
     }
 
-    /// The results that a task needs, in the order of its dependencies.
+    /// Puts the results that a task needs into `inputs`, in the order of its dependencies.
     ///
     /// # Safety
     /// The task was ready and is started by the caller alone; this is called once for it.
-    pub unsafe fn inputs(&self, id: u32) -> SmallVec<[Value; 8]> {
-        let mut inputs = SmallVec::new();
+    pub unsafe fn inputs(&self, id: u32, inputs: &mut Vec<Value>) {
+        inputs.clear();
         for &dependency in self.plan.dependencies.get(id) {
             // SAFETY: a ready task's dependencies are done (`pending` reached 0 after each had stored its result), and
             // each task claims each of its edges once.
@@ -98,7 +97,6 @@ impl<'p> State<'p> {
                 live.fetch_sub(1, Relaxed);
             }
         }
-        inputs
     }
 
     /// Makes a running task a done one, and tells which tasks that makes ready, in ascending order.

@@ -14,12 +14,13 @@ impl Scheduler for Synchronous {
     fn run(&self, run: &Run) {
         let _inside = super::run::Inside::enter();
         let _pool = run.runtime.pool.enter();
+        let mut inputs = Vec::new();
         for id in 0..run.tasks() as u32 {
             if run.stopped() {
                 return;
             }
             // SAFETY: lower tasks are done, the others of the run are not started, and nobody else runs tasks.
-            unsafe { run.started(id, 0, |_| {}) };
+            unsafe { run.started(id, 0, &mut inputs, |_| {}) };
             run.count(1);
         }
     }

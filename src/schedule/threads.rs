@@ -99,6 +99,7 @@ impl Floor<'_, '_> {
         let _inside = Inside::enter();
         let _pool = self.run.runtime.pool.enter();
         let mut ready: SmallVec<[u32; 32]> = SmallVec::new();
+        let mut inputs = Vec::new();
         let mut kept = NONE;
         let mut done = 0;
         let mut invited = self.run.roots().len() > 1;
@@ -115,7 +116,7 @@ impl Floor<'_, '_> {
                 continue;
             }
             // SAFETY: the task was ready, and only this worker took it from where ready tasks wait.
-            unsafe { self.run.started(task, worker, |id| ready.push(id)) };
+            unsafe { self.run.started(task, worker, &mut inputs, |id| ready.push(id)) };
             done += 1;
             if ready.is_empty() {
                 continue;
