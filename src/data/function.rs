@@ -77,11 +77,12 @@ pub trait Host: Send + Sync {
     /// The op of that name, whatever the user has bound the name to. Heads of tasks in layers are ops.
     fn op(&self, name: &str) -> Option<Arc<Function>>;
 
-    /// The value of a global name: what the user bound it to, else the op.
-    fn global(&self, name: &str) -> Option<Value>;
+    /// The value of a global name, as it is meant in the text at `span`: what that file or the user bound it to, else
+    /// the op.
+    fn global(&self, name: &str, span: Span) -> Option<Value>;
 
     /// Whether calls of that name are evaluated in a way of their own: special forms and macros.
-    fn is_syntax(&self, _name: &str) -> bool {
+    fn is_syntax(&self, _name: &str, _span: Span) -> bool {
         false
     }
 

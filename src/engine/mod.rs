@@ -142,7 +142,7 @@ impl Engine {
 
     /// The value of a global name.
     pub fn get(&self, name: &str) -> Option<Value> {
-        self.interpreter().global(name)
+        self.interpreter().global(name, Span::NONE)
     }
 
     /// The value of a global name, computed and converted.

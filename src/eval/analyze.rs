@@ -9,7 +9,7 @@ use super::params::Params;
 use super::syntax::{Body, Expr, Id, Kind, Recur, Source, Var};
 use crate::data::{Form, Function, Map, Str, Task, Value, task::deep};
 use crate::err;
-use crate::text::{Code, Error, Result, Span, suggest};
+use crate::text::{Code, Error, Result, SourceId, Span, suggest};
 use std::sync::Arc;
 
 /// Forms inside forms, after macros are expanded.
@@ -46,14 +46,22 @@ pub(super) fn top_level(interpreter: &Interpreter, namespace: &Arc<Namespace>, f
 pub(super) struct Scope {
     pub body: Body,
     /// Names in scope, the innermost last.
-    pub names: Vec<(Str, Var)>,
+    pub names: Vec<Local>,
     pub captures: Vec<(Str, Source)>,
-    /// What the function calls itself.
-    pub name: Option<Str>,
+    /// What the function calls itself, and the text it stands in.
+    pub name: Option<(Str, SourceId)>,
     /// The variables that `recur` gives new values to, loop by loop.
     pub loops: Vec<Vec<Var>>,
     /// Whether `recur` may go back to the beginning.
     pub is_function: bool,
+}
+
+/// A local name.
+pub(super) struct Local {
+    pub name: Str,
+    pub var: Var,
+    /// The text that the symbol stands in which brought it into scope.
+    pub source: SourceId,
 }
 
 pub(super) struct Analyzer<'a> {
@@ -100,9 +108,37 @@ impl Analyzer<'_> {
         result
     }
 
-    fn meaning(&mut self, name: &Str) -> Meaning {
+    /// Whether what is compiled is a module's code, and not the program's own.
+    pub fn is_module(&self) -> bool {
+        !Arc::ptr_eq(self.namespace, &self.interpreter.main)
+    }
+
+    /// Brings a local name into scope.
+    pub fn bring(&mut self, name: Str, var: Var, span: Span) {
+        self.scope().names.push(Local { name, var, source: span.source });
+    }
+
+    /// The module in whose text the symbol at `span` stands, where that is not the one that is compiled here and means
+    /// something by the name: what a macro of another file writes means what it means in that file.
+    fn home(&self, name: &str, span: Span) -> Option<Arc<Namespace>> {
+        self.interpreter.modules.of_text(span.source, self.namespace).filter(|home| home.bound(name).is_some())
+    }
+
+    /// The names that a symbol is looked up among where it is not local.
+    pub fn namespace_of(&self, name: &str, span: Span) -> Arc<Namespace> {
+        self.home(name, span).unwrap_or_else(|| self.namespace.clone())
+    }
+
+    /// Which local names a symbol can mean: all, but only those of its own text where it has a meaning in the module it
+    /// comes from.
+    fn reach(&self, name: &str, span: Span) -> Option<SourceId> {
+        self.home(name, span).map(|_| span.source)
+    }
+
+    fn meaning(&mut self, name: &Str, span: Span) -> Meaning {
         let innermost = self.functions.len() - 1;
-        match self.meaning_in(innermost, name) {
+        let reach = self.reach(name, span);
+        match self.meaning_in(innermost, name, reach) {
             Some(Source::Var(var)) => Meaning::Var(var),
             Some(Source::Capture(n)) => Meaning::Capture(n),
             Some(Source::Itself) => Meaning::Itself,
@@ -111,25 +147,30 @@ impl Analyzer<'_> {
     }
 
     /// What a name means in a function; a name of a function around it is captured, by all functions on the way.
-    fn meaning_in(&mut self, at: usize, name: &Str) -> Option<Source> {
+    fn meaning_in(&mut self, at: usize, name: &Str, reach: Option<SourceId>) -> Option<Source> {
         let scope = &self.functions[at];
-        if let Some((_, var)) = scope.names.iter().rev().find(|(n, _)| n == name) {
-            return Some(Source::Var(*var));
+        if let Some(local) = scope.names.iter().rev().find(|l| l.name == *name && within(reach, l.source)) {
+            return Some(Source::Var(local.var));
         }
-        if let Some(n) = scope.captures.iter().position(|(n, _)| n == name) {
-            return Some(Source::Capture(n as u16));
-        }
-        if scope.name.as_ref() == Some(name) {
+        if scope.name.as_ref().is_some_and(|(n, source)| n == name && within(reach, *source)) {
             return Some(Source::Itself);
         }
-        let outer = self.meaning_in(at.checked_sub(1)?, name)?;
+        let outer = self.meaning_in(at.checked_sub(1)?, name, reach)?;
         let captures = &mut self.functions[at].captures;
-        captures.push((name.clone(), outer));
-        Some(Source::Capture(captures.len() as u16 - 1))
+        let known = captures.iter().position(|(_, source)| *source == outer);
+        let at = known.unwrap_or(captures.len());
+        if known.is_none() {
+            captures.push((name.clone(), outer));
+        }
+        Some(Source::Capture(at as u16))
     }
 
-    fn is_local(&mut self, name: &Str) -> bool {
-        self.functions.iter().any(|f| f.names.iter().any(|(n, _)| n == name) || f.name.as_ref() == Some(name))
+    fn is_local(&self, name: &Str, span: Span) -> bool {
+        let reach = self.reach(name, span);
+        self.functions.iter().any(|f| {
+            f.names.iter().any(|l| l.name == *name && within(reach, l.source))
+                || f.name.as_ref().is_some_and(|(n, source)| n == name && within(reach, *source))
+        })
     }
 
     /// The expression for a form. `last` says whether a `recur` here would be the last thing its loop does.
@@ -151,7 +192,7 @@ impl Analyzer<'_> {
                 Err(err!(Unbound, "`{key}` is a key of a graph, and means something only in one").label(span, "here"))
             }
             Form::Key(key) => {
-                let kind = match self.meaning(&key.name) {
+                let kind = match self.meaning(&key.name, span) {
                     Meaning::Var(var) => Kind::Var(var),
                     Meaning::Capture(n) => Kind::Capture(n),
                     Meaning::Itself => Kind::Itself,
@@ -178,7 +219,7 @@ impl Analyzer<'_> {
     }
 
     fn global(&mut self, name: &Str, span: Span) -> Result<Kind> {
-        let cell = self.namespace.cell(name);
+        let cell = self.namespace_of(name, span).cell(name);
         let running = self.interpreter.globals.enter();
         let result = match cell.get(&running) {
             Some(binding) if binding.role == Role::Macro => {
@@ -242,19 +283,19 @@ impl Analyzer<'_> {
             if let Some(special) = special(name) {
                 return special(self, form, args, last);
             }
-            if !self.is_local(name) {
-                if let Some(expanded) = self.expand(form, name, args)? {
+            if !self.is_local(name, head.span) {
+                if let Some(expanded) = self.expand(form, head, name, args)? {
                     return self.expr(&expanded, last);
                 }
                 if let [a, b] = args
                     && let Some(operator) = Operator::named(name)
-                    && self.means_op(name)
+                    && self.means_op(name, head.span)
                 {
                     let (a, b) = (self.expr(a, false)?, self.expr(b, false)?);
                     return Ok(self.add(Kind::Operator(operator, a, b), span));
                 }
                 if let ([x], "inc" | "dec") = (args, name.as_str())
-                    && self.means_op(name)
+                    && self.means_op(name, head.span)
                 {
                     let operator = if name == "inc" { Operator::Add } else { Operator::Subtract };
                     let x = self.expr(x, false)?;
@@ -269,8 +310,8 @@ impl Analyzer<'_> {
     }
 
     /// Whether a global name means here what it means in the language, so that the compiler may go by it.
-    fn means_op(&self, name: &str) -> bool {
-        match (self.namespace.bound(name), self.interpreter.language.bound(name)) {
+    fn means_op(&self, name: &str, span: Span) -> bool {
+        match (self.namespace_of(name, span).bound(name), self.interpreter.language.bound(name)) {
             (None, _) => true,
             (Some(here), Some(there)) => Arc::ptr_eq(&here, &there),
             (Some(_), None) => false,
@@ -278,22 +319,25 @@ impl Analyzer<'_> {
     }
 
     /// The form that a call of a macro expands to; `None` if the name is not a macro's.
-    fn expand(&mut self, form: &Task, name: &str, args: &[Task]) -> Result<Option<Task>> {
+    fn expand(&mut self, form: &Task, head: &Task, name: &str, args: &[Task]) -> Result<Option<Task>> {
         let mut expanded: Option<Task> = None;
         for _ in 0..MAX_EXPANSIONS {
             let form = expanded.as_ref().unwrap_or(form);
-            let (name, args) = match &expanded {
-                None => (name, args),
+            let (head, name, args) = match &expanded {
+                None => (head, name, args),
                 Some(Task { form: Form::Call(items), .. }) => match items.split_first() {
                     Some((head, args)) => match head.as_symbol() {
-                        Some(name) if special(name).is_none() && !self.is_local(name) => (name.as_str(), args),
+                        Some(name) if special(name).is_none() && !self.is_local(name, head.span) => {
+                            (head, name.as_str(), args)
+                        }
                         _ => return Ok(expanded),
                     },
                     None => return Ok(expanded),
                 },
                 Some(_) => return Ok(expanded),
             };
-            match self.interpreter.expand_call(self.namespace, form, name, args)? {
+            let namespace = self.namespace_of(name, head.span);
+            match self.interpreter.expand_call(&namespace, form, name, args)? {
                 Some(next) => expanded = Some(next),
                 None => return Ok(expanded),
             }
@@ -307,26 +351,24 @@ impl Analyzer<'_> {
             && let Some((head, args)) = items.split_first()
             && let Some(name) = head.as_symbol()
             && special(name).is_none()
-            && !self.is_local(name)
-            && let Some(expanded) = self.expand(form, name, args)?
+            && !self.is_local(name, head.span)
+            && let Some(expanded) = self.expand(form, head, name, args)?
         {
             return Ok(expanded);
         }
         Ok(form.clone())
     }
 
-    /// The local variables that a form mentions.
-    pub fn locals_in(&mut self, form: &Task) -> Vec<Str> {
-        let mut names: Vec<Str> = Vec::new();
+    /// The local variables that a form mentions, as the symbols that mention them first.
+    pub fn locals_in(&self, form: &Task) -> Vec<Task> {
+        let mut symbols: Vec<Task> = Vec::new();
         form.walk(&mut |t| {
-            if let Some(name) = t.as_symbol()
-                && !names.contains(name)
-            {
-                names.push(name.clone());
+            if t.as_symbol().is_some() && !symbols.contains(t) {
+                symbols.push(t.clone());
             }
         });
-        names.retain(|n| self.is_local(n));
-        names
+        symbols.retain(|t| t.as_symbol().is_some_and(|name| self.is_local(name, t.span)));
+        symbols
     }
 
     /// Several forms, for the value of the last.
@@ -357,7 +399,8 @@ impl Analyzer<'_> {
             return Err(Error::new(Code::Limit, message).label(span, "in here"));
         }
         let params = Params::parse(params)?;
-        self.functions.push(Scope { name: name.cloned(), is_function: true, ..Scope::default() });
+        let itself = name.map(|name| (name.clone(), span.source));
+        self.functions.push(Scope { name: itself, is_function: true, ..Scope::default() });
         let compiled = self.function_body(&params, body, span);
         let scope = self.functions.pop().unwrap_or_default();
         let root = compiled?;
@@ -438,6 +481,11 @@ pub(super) type Special = fn(&mut Analyzer, &Task, &[Task], bool) -> Result<Id>;
 /// The special form of that name.
 pub(super) fn special(name: &str) -> Option<Special> {
     super::forms::SPECIAL.iter().find(|(n, _)| *n == name).map(|(_, f)| *f)
+}
+
+/// Whether a local name that this text brought into scope can be meant.
+fn within(reach: Option<SourceId>, source: SourceId) -> bool {
+    reach.is_none_or(|reach| reach == source)
 }
 
 /// The name nearest to one that nothing is bound to.

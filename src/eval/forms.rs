@@ -204,7 +204,7 @@ fn loop_(a: &mut Analyzer, form: &Task, args: &[Task], _: bool) -> Result<Id> {
             let var = a.new_var();
             bound.push((var, value));
             match pattern.as_symbol() {
-                Some(name) => a.scope().names.push((name.clone(), var)),
+                Some(name) => a.bring(name.clone(), var, pattern.span),
                 None => later.push((pattern, var)),
             }
         }
@@ -342,8 +342,7 @@ fn delay(a: &mut Analyzer, form: &Task, args: &[Task], _: bool) -> Result<Id> {
     let is_special = items.first().and_then(Task::as_symbol).is_some_and(|n| super::analyze::special(n).is_some());
     let mut parts = Vec::new();
     if is_special {
-        let locals = a.locals_in(&what);
-        let params: Vec<Task> = locals.iter().map(|n| Task::symbol(n.clone()).with_span(span)).collect();
+        let params = a.locals_in(&what);
         let thunk = [Task::symbol("fn"), Task::list(params.clone()), what.clone()];
         let thunk = Task::call(thunk.to_vec()).with_span(what.span);
         let list = Task::list(params.clone()).with_span(span);
@@ -439,14 +438,9 @@ fn about(
         Form::Data(Value::Str(text)) => text.clone(),
         _ => return Err(usage(name, "a name is expected", "(doc name), (source name)")),
     };
-    // The cell as it is known here: another module may mean something else by the name.
-    let subject = match a.namespace.bound(&text) {
-        Some(cell) => cell.name.clone(),
-        None => text,
-    };
     let f = what(&a.interpreter.internals).clone();
     let f = a.function_const(&f, form.span);
-    let subject = a.add(Kind::Const(Value::Str(subject)), name.span);
+    let subject = a.add(Kind::Const(Value::Str(text)), name.span);
     Ok(a.add(Kind::Call(f, vec![subject]), form.span))
 }
 

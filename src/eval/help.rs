@@ -4,12 +4,16 @@ use super::globals::Role;
 use super::interpreter::Interpreter;
 use crate::data::{Args, Host, Str, Value};
 use crate::err;
-use crate::text::Result;
+use crate::text::{Result, Span};
 
 impl Interpreter {
     /// `(clip x lo hi)`: how the function, macro or special form of that name is called.
     pub fn usage(&self, name: &str) -> Option<String> {
-        let bound = self.binding(name, |b| match (&b.value, b.role) {
+        self.usage_at(name, Span::NONE)
+    }
+
+    fn usage_at(&self, name: &str, span: Span) -> Option<String> {
+        let bound = self.binding_at(name, span, |b| match (&b.value, b.role) {
             (_, Role::Op) => None,
             (Value::Function(f), _) => Some(f.signature.usage(name)),
             _ => None,
@@ -22,14 +26,23 @@ impl Interpreter {
 
     /// The docstring of a name.
     pub fn doc(&self, name: &str) -> Option<Str> {
-        let bound = self.binding(name, |b| b.doc.clone())?;
+        self.doc_at(name, Span::NONE)
+    }
+
+    fn doc_at(&self, name: &str, span: Span) -> Option<Str> {
+        let bound = self.binding_at(name, span, |b| b.doc.clone())?;
         bound.or_else(|| self.op_info(name).map(|op| Str::from(op.doc)))
     }
 
     /// Usage line and docstring, as `(doc name)` answers; `None` where there is neither.
     pub fn describe(&self, name: &str) -> Option<String> {
-        let doc = self.doc(name).or_else(|| self.op_info(name).map(|op| Str::from(op.doc)));
-        let mut text = self.usage(name).or_else(|| doc.as_ref().map(|_| name.to_string()))?;
+        self.describe_at(name, Span::NONE)
+    }
+
+    /// The same of what the text at `span` means by the name.
+    fn describe_at(&self, name: &str, span: Span) -> Option<String> {
+        let doc = self.doc_at(name, span).or_else(|| self.op_info(name).map(|op| Str::from(op.doc)));
+        let mut text = self.usage_at(name, span).or_else(|| doc.as_ref().map(|_| name.to_string()))?;
         if let Some(doc) = doc {
             text.push('\n');
             text.push_str(&doc);
@@ -63,16 +76,16 @@ fn subject<'a>(args: &'a Args) -> Result<(&'a Interpreter, &'a str)> {
 
 pub(super) fn doc(args: Args) -> Result<Value> {
     let (interpreter, name) = subject(&args)?;
-    match interpreter.describe(name) {
+    match interpreter.describe_at(name, args.span) {
         Some(text) => Ok(Value::from(text)),
-        None if interpreter.global(name).is_some() => Ok(Value::Nil),
+        None if interpreter.global(name, args.span).is_some() => Ok(Value::Nil),
         None => Err(interpreter.unbound(name, args.span)),
     }
 }
 
 pub(super) fn source(args: Args) -> Result<Value> {
     let (interpreter, name) = subject(&args)?;
-    let source = interpreter.binding(name, |b| b.source.clone());
+    let source = interpreter.binding_at(name, args.span, |b| b.source.clone());
     match source {
         Some(Some(task)) => match interpreter.sources().get(task.span.source) {
             // As it was written, comments and all.

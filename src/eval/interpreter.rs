@@ -252,7 +252,12 @@ impl Interpreter {
 
     /// What a name is bound to: value, role, docstring, source.
     pub fn binding<T>(&self, name: &str, f: impl FnOnce(&Binding) -> T) -> Option<T> {
-        let cell = self.main.bound(name)?;
+        self.binding_at(name, Span::NONE, f)
+    }
+
+    /// The same of a name in the text at `span`, which may be a module's.
+    pub(super) fn binding_at<T>(&self, name: &str, span: Span, f: impl FnOnce(&Binding) -> T) -> Option<T> {
+        let cell = self.namespace_at(name, span).bound(name)?;
         let running = self.globals.enter();
         let result = cell.get(&running).map(f);
         self.globals.leave(running);
@@ -286,6 +291,12 @@ impl Interpreter {
         Ok(Some(placed(&expanded, form.span)))
     }
 
+    /// The names that a symbol in the text at `span` is looked up among.
+    fn namespace_at(&self, name: &str, span: Span) -> Arc<Namespace> {
+        let module = self.modules.of_text(span.source, &self.main).filter(|module| module.bound(name).is_some());
+        module.unwrap_or_else(|| self.main.clone())
+    }
+
     fn macro_of(&self, cell: &Cell) -> Option<Value> {
         let running = self.globals.enter();
         let value = cell.get(&running).filter(|b| b.role == Role::Macro).map(|b| b.value.clone());
@@ -299,7 +310,7 @@ impl Interpreter {
             && let Some((head, args)) = items.split_first()
             && let Some(name) = head.as_symbol()
             && !self.is_form(name)
-            && let Some(expanded) = self.expand_call(&self.main, form, name, args)?
+            && let Some(expanded) = self.expand_call(&self.namespace_at(name, head.span), form, name, args)?
         {
             return Ok(expanded);
         }
@@ -363,15 +374,15 @@ impl Host for Interpreter {
         self.op_named(name)
     }
 
-    fn global(&self, name: &str) -> Option<Value> {
-        self.binding(name, |b| match b.role {
+    fn global(&self, name: &str, span: Span) -> Option<Value> {
+        self.binding_at(name, span, |b| match b.role {
             Role::Macro => None,
             _ => Some(b.value.clone()),
         })?
     }
 
-    fn is_syntax(&self, name: &str) -> bool {
-        self.is_form(name) || self.binding(name, |b| b.role == Role::Macro).unwrap_or(false)
+    fn is_syntax(&self, name: &str, span: Span) -> bool {
+        self.is_form(name) || self.binding_at(name, span, |b| b.role == Role::Macro).unwrap_or(false)
     }
 
     fn eval(&self, form: &Task) -> Result<Value> {

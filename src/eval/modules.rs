@@ -20,6 +20,13 @@ pub(super) struct Modules {
     chain: Mutex<Vec<(std::thread::ThreadId, PathBuf)>>,
 }
 
+impl Modules {
+    /// The names that a text fills, where it is the text of a module other than `current`.
+    pub fn of_text(&self, source: SourceId, current: &Arc<Namespace>) -> Option<Arc<Namespace>> {
+        self.by_source.lock().get(&source).filter(|module| !Arc::ptr_eq(module, current)).cloned()
+    }
+}
+
 impl Interpreter {
     /// Imports a file for the code at `span`: its names as they are, or as `prefix/name`.
     pub fn import(&self, path: &str, prefix: Option<&str>, span: Span) -> Result<()> {

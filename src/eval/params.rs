@@ -136,7 +136,7 @@ impl Analyzer<'_> {
         let span = pattern.span;
         match &pattern.form {
             Form::Key(key) if key.index.is_empty() => {
-                self.scope().names.push((key.name.clone(), var));
+                self.bring(key.name.clone(), var, span);
                 Ok(())
             }
             Form::List(items) => deep(|| self.list_pattern(items, var, bindings)),

@@ -133,7 +133,12 @@ impl Analyzer<'_> {
                     };
                     Ok(self.add(Kind::Var(var), span))
                 }
-                _ => Ok(self.add(Kind::Const(Value::symbol(key.name.clone())), span)),
+                _ => {
+                    // A module's symbols say where they come from, so that they mean there what they mean here.
+                    let at = if self.is_module() { span } else { Span::NONE };
+                    let symbol = Task::symbol(key.name.clone()).with_span(at);
+                    Ok(self.add(Kind::Const(Value::Code(Arc::new(symbol))), span))
+                }
             },
             Form::Call(items) => {
                 if let [_, hole] = &items[..] {

@@ -498,6 +498,14 @@ impl Names for LayerNames<'_> {
     }
 }
 
+/// Where the head of a call stands.
+fn head_span(task: &Task) -> Span {
+    match &task.form {
+        Form::Call(items) => items.first().map_or(task.span, |head| head.span),
+        _ => task.span,
+    }
+}
+
 /// In hand-made tasks a name is a key of the graph, or else what it is bound to globally; heads are functions.
 struct HandNames<'b, 'a> {
     builder: &'b mut Builder<'a>,
@@ -506,7 +514,7 @@ struct HandNames<'b, 'a> {
 
 impl HandNames<'_, '_> {
     fn global(&self, key: &Key, span: Span) -> Result<Value> {
-        let value = if key.index.is_empty() { self.builder.host.global(&key.name) } else { None };
+        let value = if key.index.is_empty() { self.builder.host.global(&key.name, span) } else { None };
         value.ok_or_else(|| {
             let layer = &self.builder.layers[self.layer as usize].layer;
             let error = err!(Unbound, "`{key}` is neither a key of the graph nor bound to anything")
@@ -541,7 +549,7 @@ impl Names for HandNames<'_, '_> {
     /// The form becomes a function of the keys in it: `(if x 1 2)` is `((fn [x] (if x 1 2)) x)`.
     fn form(&mut self, task: &Task, head: &Key) -> Result<Option<Code>> {
         let host = self.builder.host;
-        if !head.index.is_empty() || !host.is_syntax(&head.name) {
+        if !head.index.is_empty() || !host.is_syntax(&head.name, head_span(task)) {
             return Ok(None);
         }
         let mut params: Vec<(Key, Task, Code)> = Vec::new();
@@ -556,7 +564,7 @@ impl Names for HandNames<'_, '_> {
                 Ok(Some(code)) => {
                     // A block's key is no symbol; no symbol that somebody wrote is like this one.
                     let name = key.index.iter().fold(key.name.to_string(), |name, i| format!("{name} {i}"));
-                    let param = Task::symbol(name);
+                    let param = Task::symbol(name).with_span(t.span);
                     params.push((key.clone(), param.clone(), code));
                     Some(param.with_span(t.span))
                 }

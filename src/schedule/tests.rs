@@ -105,7 +105,7 @@ impl Host for Small {
     fn op(&self, name: &str) -> Option<Arc<Function>> {
         self.functions.iter().find(|f| f.name == name).cloned()
     }
-    fn global(&self, name: &str) -> Option<Value> {
+    fn global(&self, name: &str, _: Span) -> Option<Value> {
         self.op(name).map(Value::Function)
     }
     fn compute(&self, values: &[Value], _span: Span) -> Result<Vec<Value>> {

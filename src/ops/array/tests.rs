@@ -34,7 +34,9 @@ impl Small {
             Form::Data(value) => Ok(value.clone()),
             Form::Key(key) => match names.get(&key.to_string()) {
                 Some(value) => Ok(value.clone()),
-                None => self.global(&key.name).ok_or_else(|| err!(Unbound, "{key}").label(task.span, "here")),
+                None => {
+                    self.global(&key.name, task.span).ok_or_else(|| err!(Unbound, "{key}").label(task.span, "here"))
+                }
             },
             Form::List(items) => match Graph::key_of(task).and_then(|key| names.get(&key.to_string())) {
                 Some(value) => Ok(value.clone()),
@@ -77,7 +79,7 @@ impl Host for Small {
         self.ops.get(name).cloned()
     }
 
-    fn global(&self, name: &str) -> Option<Value> {
+    fn global(&self, name: &str, _: Span) -> Option<Value> {
         self.op(name).map(Value::Function)
     }
 

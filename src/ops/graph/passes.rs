@@ -87,7 +87,7 @@ fn inline_functions(args: Args) -> Result<Value> {
     // A head is one of the functions if that is what its name is bound to, or the op of that name.
     let fast = |head: &Task| {
         let Some(name) = head.as_symbol() else { return false };
-        let bound = args.host.global(name).or_else(|| args.host.op(name).map(Value::Function));
+        let bound = args.host.global(name, head.span).or_else(|| args.host.op(name).map(Value::Function));
         bound.is_some_and(|bound| functions.iter().any(|f| f.same_key(&bound)))
     };
     result(ByHand::new(&*subject::graph(&args, "g")?).inline_functions(&fast, &keep), &args)
