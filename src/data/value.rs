@@ -2,6 +2,8 @@
 
 use super::task::deep;
 use super::{Array, Block, Complex64, DType, Form, Function, Graph, Kind, Layer, List, Map, Slice, Str, Task};
+use crate::err;
+use crate::text::Result;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -107,18 +109,42 @@ impl Value {
         }
     }
 
-    /// Only `nil` and `false` are false; an array of no dimensions is what is in it.
+    /// Only `nil` and `false` are false; an array of one element is what is in it.
     pub fn truthy(&self) -> bool {
         match self {
             Value::Nil | Value::Bool(false) => false,
-            Value::Block(b) if b.ndim() == 0 && b.dtype() == DType::Bool => b.get::<bool>(&[]),
+            Value::Block(b) if b.len() == 1 && b.dtype() == DType::Bool => b.get::<bool>(&vec![0; b.ndim()]),
             _ => true,
+        }
+    }
+
+    /// Whether a test that gave this holds: as [`Value::truthy`], but an array of several elements or of none has no
+    /// truth, and what is not computed yet has none that is known.
+    pub fn truth(&self) -> Result<bool> {
+        match self {
+            Value::Block(b) if b.len() != 1 => {
+                Err(err!(Type, "an array of {} elements is neither true nor false; `any` or `all` of it is", b.len()))
+            }
+            Value::Array(_) | Value::Delayed(_) => {
+                Err(err!(Type, "a {} is neither true nor false before it is computed", self.type_name())
+                    .help("`(compute x)` gives the value"))
+            }
+            other => Ok(other.truthy()),
         }
     }
 
     /// Whether computing this takes a scheduler. Lists and maps that hold lazy values are not lazy themselves.
     pub fn is_lazy(&self) -> bool {
         matches!(self, Value::Array(_) | Value::Delayed(_))
+    }
+
+    /// Whether the value is lazy, or is a list or map that holds something lazy, however deep.
+    pub fn holds_lazy(&self) -> bool {
+        match self {
+            Value::List(items) => deep(|| items.iter().any(Value::holds_lazy)),
+            Value::Map(map) => deep(|| map.iter().any(|(_, v)| v.holds_lazy())),
+            other => other.is_lazy(),
+        }
     }
 
     /// Whether the value can hold other values without bound.

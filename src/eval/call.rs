@@ -17,7 +17,9 @@ pub(super) fn apply(interpreter: &Interpreter, callee: &Value, args: Arguments, 
         Value::Function(f) => call_function(interpreter, f, args, span),
         Value::Keyword(_) => look_up(interpreter, args, callee, span),
         Value::Map(_) | Value::Graph(_) => member(interpreter, callee, args, span),
-        Value::List(_) if args.len() == 1 && !matches!(args[0], Value::List(_)) => list_item(callee, &args[0], span),
+        Value::List(_) if args.len() == 1 && !matches!(args[0], Value::List(_)) => {
+            list_item(interpreter, callee, &args[0], span)
+        }
         Value::List(_) | Value::Block(_) | Value::Array(_) => {
             let mut all: Arguments = smallvec![callee.clone()];
             all.extend(args);
@@ -68,8 +70,8 @@ fn look_up(interpreter: &Interpreter, args: Arguments, key: &Value, span: Span) 
 /// `(m key)`, `(m key default)`.
 fn member(interpreter: &Interpreter, from: &Value, args: Arguments, span: Span) -> Result<Value> {
     match (from, &args[..]) {
-        (Value::Map(map), [key]) => Ok(map.get(key).cloned().unwrap_or_default()),
-        (Value::Map(map), [key, default]) => Ok(map.get(key).unwrap_or(default).clone()),
+        (Value::Map(map), [key]) if !key.is_lazy() => Ok(map.get(key).cloned().unwrap_or_default()),
+        (Value::Map(map), [key, default]) if !key.is_lazy() => Ok(map.get(key).unwrap_or(default).clone()),
         (Value::Nil, [_]) => Ok(Value::Nil),
         (Value::Nil, [_, default]) => Ok(default.clone()),
         (_, [_] | [_, _]) => {
@@ -83,9 +85,10 @@ fn member(interpreter: &Interpreter, from: &Value, args: Arguments, span: Span) 
 }
 
 /// `(xs 0)`, `(xs -1)`, `(xs 1:3)`.
-fn list_item(list: &Value, at: &Value, span: Span) -> Result<Value> {
+fn list_item(interpreter: &Interpreter, list: &Value, at: &Value, span: Span) -> Result<Value> {
     let Value::List(items) = list else { return Ok(Value::Nil) };
     match at {
+        Value::Delayed(_) | Value::Array(_) => call_op(interpreter, "get", smallvec![list.clone(), at.clone()], span),
         Value::Slice(slice) => {
             let Some(range) = slice.resolve(items.len()) else {
                 return Err(err!(Value, "the step of a slice is not 0").label(span, "in this call"));

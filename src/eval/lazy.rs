@@ -88,10 +88,10 @@ impl Parts {
         match value {
             Value::Delayed(d) => self.input(&d.layer, At::same(0)),
             Value::Array(array) => self.whole(array),
-            Value::List(items) if holds_lazy(value) => {
+            Value::List(items) if value.holds_lazy() => {
                 deep(|| Task::list(items.iter().map(|v| self.task(v)).collect()))
             }
-            Value::Map(map) if holds_lazy(value) => deep(|| {
+            Value::Map(map) if value.holds_lazy() => deep(|| {
                 let pairs = map.iter().map(|(k, v)| (Task::data(k.clone()), self.task(v))).collect();
                 Task::new(Form::Map(pairs), Span::NONE)
             }),
@@ -170,15 +170,6 @@ impl Parts {
             span,
         };
         Value::Delayed(Arc::new(Delayed { layer: Arc::new(layer) }))
-    }
-}
-
-/// Whether the value is lazy, or is a list or map that holds something lazy, however deep.
-pub(super) fn holds_lazy(value: &Value) -> bool {
-    match value {
-        Value::List(items) => deep(|| items.iter().any(holds_lazy)),
-        Value::Map(map) => deep(|| map.iter().any(|(_, v)| holds_lazy(v))),
-        other => other.is_lazy(),
     }
 }
 

@@ -58,7 +58,11 @@ impl Interpreter {
     #[inline(never)]
     pub(super) fn operate(&self, operator: Operator, a: Value, b: Value, span: Span) -> Result<Value> {
         if matches!(operator, Operator::Equal | Operator::NotEqual) && compares_whole(&a) && compares_whole(&b) {
-            return Ok(Value::Bool(a.same_key(&b) == (operator == Operator::Equal)));
+            let same = a.same_key(&b);
+            // Whether two lists are the same may not be known yet.
+            if same || !(a.holds_lazy() || b.holds_lazy()) {
+                return Ok(Value::Bool(same == (operator == Operator::Equal)));
+            }
         }
         let Some(op) = &self.operators[operator as usize] else {
             return Err(err!(Internal, "the op `{}` is not there", operator.name()));

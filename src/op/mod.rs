@@ -44,8 +44,10 @@ pub enum Kind {
     /// Concrete arguments run at once. A lazy value (`Value::Delayed`, or `Value::Array`) among the arguments, or within
     /// lists and maps among them, makes a lazy call of the whole.
     Now(fn(Args) -> Result<Value>),
-    /// As `Now`, but only the parameter of that name counts, and only if it is lazy itself: elements and other arguments
-    /// are handed on without being looked at, so lazy ones may be among them. `(filter f [a b])` asks `f` about lazy `a`.
+    /// As `Now`, but only the parameters of those names count, with spaces between them, and only if they are lazy
+    /// themselves: elements and other arguments are handed on without being looked at, so lazy ones may be among them.
+    /// `(filter f [a b])` asks `f` about lazy `a`. With a `*` after its name, a parameter also counts if it holds something
+    /// lazy, however deep: what the op compares, or takes apart.
     Over(&'static str, fn(Args) -> Result<Value>),
     /// Decides itself what lazy arguments mean: array ops (which make layers), and ops that take lazy values as they are
     /// or make a lazy call of some ([`crate::data::Host::delay`]).

@@ -1,7 +1,7 @@
 //! The ops of an engine by name, as functions that programs call.
 
 use super::{Kind, Op, usage};
-use crate::data::{Args, Callable, Function, Str, Value, task::deep};
+use crate::data::{Args, Callable, Function, Signature, Str, Value};
 use crate::err;
 use crate::text::Result;
 use indexmap::IndexMap;
@@ -73,32 +73,67 @@ impl Registry {
 /// The op as a function.
 pub fn function(op: &'static Op) -> Result<Function> {
     let (name, signature) = usage::parse(op.usage)?;
+    let watched = Watched::of(op, &signature)?;
     Ok(Function {
         name,
         signature: Arc::new(signature),
         doc: Some(op.doc.into()),
         cost: op.cost,
-        callable: Box::new(OpCall { op }),
+        callable: Box::new(OpCall { op, watched }),
     })
 }
 
 /// An op as the code behind a function.
 pub struct OpCall {
     pub op: &'static Op,
+    watched: Watched,
+}
+
+/// The parameters of a [`Kind::Over`] that make the call lazy, bit by bit.
+#[derive(Default)]
+struct Watched {
+    /// Those that are lazy themselves.
+    shallow: u64,
+    /// Those that hold something lazy, however deep.
+    deep: u64,
+    /// Whether the rest of the arguments is among the first, or among the second.
+    rest: Option<fn(&Value) -> bool>,
+}
+
+impl Watched {
+    fn of(op: &Op, signature: &Signature) -> Result<Watched> {
+        let mut watched = Watched::default();
+        let Kind::Over(names, _) = op.kind else { return Ok(watched) };
+        for name in names.split(' ') {
+            let (name, deep) = name.strip_suffix('*').map_or((name, false), |name| (name, true));
+            let Some(at) = signature.params.iter().position(|p| p.name == name) else {
+                return Err(err!(Internal, "`{}` has no parameter `{name}`", op.name()));
+            };
+            match (signature.rest_index() == Some(at), deep) {
+                (true, true) => watched.rest = Some(Value::holds_lazy),
+                (true, false) => watched.rest = Some(Value::is_lazy),
+                (false, true) => watched.deep |= 1 << at,
+                (false, false) => watched.shallow |= 1 << at,
+            }
+        }
+        Ok(watched)
+    }
+
+    fn any_lazy(&self, args: &Args) -> bool {
+        let has = |bits: u64, at: usize| at < 64 && bits & (1 << at) != 0;
+        args.values
+            .iter()
+            .enumerate()
+            .any(|(at, value)| has(self.shallow, at) && value.is_lazy() || has(self.deep, at) && value.holds_lazy())
+            || self.rest.is_some_and(|is_lazy| args.rest.iter().any(is_lazy))
+    }
 }
 
 impl Callable for OpCall {
     fn call(&self, args: Args) -> Result<Value> {
         let lazy = match self.op.kind {
-            Kind::Now(_) => args.values.iter().chain(&args.rest).any(holds_lazy),
-            Kind::Over(coll, _) => {
-                let at = args.index(coll);
-                if args.function.signature.rest_index() == Some(at) {
-                    args.rest.iter().any(Value::is_lazy)
-                } else {
-                    args.values[at].is_lazy()
-                }
-            }
+            Kind::Now(_) => args.values.iter().chain(&args.rest).any(Value::holds_lazy),
+            Kind::Over(..) => self.watched.any_lazy(&args),
             Kind::Lazy(_) | Kind::Form => false,
         };
         if lazy {
@@ -113,15 +148,6 @@ impl Callable for OpCall {
 
     fn as_any(&self) -> &dyn Any {
         self
-    }
-}
-
-/// Whether the value is lazy, or is a list or map that holds something lazy, however deep.
-fn holds_lazy(value: &Value) -> bool {
-    match value {
-        Value::List(items) => deep(|| items.iter().any(holds_lazy)),
-        Value::Map(map) => deep(|| map.iter().any(|(_, v)| holds_lazy(v))),
-        other => other.is_lazy(),
     }
 }
 

@@ -4,7 +4,6 @@ use super::arithmetic::put;
 use super::run::Run;
 use super::{call, interrupted};
 use crate::data::Value;
-use crate::err;
 use crate::eval::closure::Closure;
 use crate::eval::code::{Instr, Proto, Reg};
 use crate::eval::globals::Binding;
@@ -194,16 +193,7 @@ impl Run<'_> {
 /// Whether a test counts as true.
 #[inline(never)]
 pub(super) fn truth(value: &Value) -> Result<bool> {
-    match value {
-        Value::Block(b) if b.len() != 1 => {
-            Err(err!(Type, "an array of {} elements is neither true nor false; `any` or `all` of it is", b.len()))
-        }
-        Value::Array(_) | Value::Delayed(_) => {
-            Err(err!(Type, "a {} is neither true nor false before it is computed", value.type_name())
-                .help("`(compute x)` gives the value"))
-        }
-        other => Ok(other.truthy()),
-    }
+    value.truth()
 }
 
 #[inline(always)]

@@ -138,7 +138,11 @@ impl Run<'_> {
         unsafe {
             let (coll, key) = (self.register(operands.first), self.register(operands.second));
             let found = match (&*coll, &*key) {
-                (Value::Map(map), key) => map.get(key).cloned(),
+                (Value::Map(map), key) => match map.get(key) {
+                    // A key that is yet to be computed makes the answer lazy, which is the op's to say.
+                    None if key.is_lazy() => return false,
+                    found => found.cloned(),
+                },
                 (Value::List(items), &Value::Int(n)) => match usize::try_from(n).ok().and_then(|n| items.get(n)) {
                     Some(item) => Some(item.clone()),
                     None => return false,

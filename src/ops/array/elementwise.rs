@@ -128,7 +128,18 @@ pub fn apply_unary(op: Unary, x: Value, span: Span) -> Result<Value> {
     apply(op.name(), vec![Operand::take(x)?], span, |x| Expr::unary(op, x[0].clone()))
 }
 
+/// Whether lists or maps are compared of which it is not known yet what is in them.
+fn waits(op: Binary, args: &Args) -> bool {
+    let mut values = args.values.iter().chain(&args.rest);
+    matches!(op, Binary::Equal | Binary::NotEqual)
+        && values.clone().all(|v| !has_elements(v))
+        && values.any(Value::holds_lazy)
+}
+
 fn binary(op: Binary, mut args: Args) -> Result<Value> {
+    if waits(op, &args) {
+        return args.host.delay(&args);
+    }
     let (x, y) = (std::mem::take(&mut args.values[0]), std::mem::take(&mut args.values[1]));
     apply_binary(op, x, y, args.span)
 }
@@ -197,6 +208,9 @@ fn fold(op: Binary, mut args: Args) -> Result<Value> {
 
 /// Comparisons of each with the next: `(< a b c)`.
 fn chain(op: Binary, mut args: Args) -> Result<Value> {
+    if waits(op, &args) {
+        return args.host.delay(&args);
+    }
     let span = args.span;
     let mut values = all(&mut args);
     if values.len() == 2

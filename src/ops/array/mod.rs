@@ -18,7 +18,7 @@ pub mod slice;
 #[cfg(test)]
 mod tests;
 
-use crate::data::{Args, DType, Value};
+use crate::data::{Args, DType, Value, task::deep};
 use crate::op::{Op, infer};
 use crate::schedule::Bytes;
 use crate::text::Result;
@@ -43,10 +43,16 @@ pub static OPS: &[&[Op]] = &[
     product::LINKS,
 ];
 
-/// Runs an op; its errors say which op it was, and point at the call. A lazy value that is not known to be an array makes a
-/// lazy call.
+/// Runs an op; its errors say which op it was, and point at the call. A lazy value that is not known to be an array, also as an
+/// element of a list, makes a lazy call.
 pub(crate) fn array_call(args: Args, run: impl FnOnce(Args) -> Result<Value>) -> Result<Value> {
-    let delayed = |v: &Value| matches!(v, Value::Delayed(_));
+    fn delayed(value: &Value) -> bool {
+        match value {
+            Value::List(items) => deep(|| items.iter().any(delayed)),
+            Value::Delayed(_) => true,
+            _ => false,
+        }
+    }
     if args.values.iter().chain(&args.rest).any(delayed) {
         return args.host.delay(&args);
     }

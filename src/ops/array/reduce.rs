@@ -99,11 +99,7 @@ impl Options {
 /// The elements of a list, unless it is one that stands for an array: with an axis named, or with lists in it.
 fn elements<'a>(args: &'a Args, axis: usize) -> Option<&'a [Value]> {
     match &args.values[0] {
-        Value::List(items)
-            if !args.has(axis) && !items.iter().any(|v| matches!(v, Value::List(_) | Value::Delayed(_))) =>
-        {
-            Some(items)
-        }
+        Value::List(items) if !args.has(axis) && !items.iter().any(|v| matches!(v, Value::List(_))) => Some(items),
         _ => None,
     }
 }

@@ -23,7 +23,7 @@ pub static OPS: &[Op] = &[
         ["(get {:a 1} :a)" => "1", "(get {:a 1} :b)" => "nil", "(get {:a 1} :b 0)" => "0", "(get [1 2 3] -1)" => "3",
          "(get [1 2 3] 1:)" => "[2 3]", "(get [1 2 3] 9 :none)" => ":none"],
         ["get-in", "nth", "slice"]),
-    op!(Kind::Over("coll", get_in), "(get-in coll keys default?)",
+    op!(Kind::Over("coll keys*", get_in), "(get-in coll keys default?)",
         "What is under a path of keys and indices. Where a step is absent, nil, or `default`.",
         ["(get-in {:a [{:b 7}]} [:a 0 :b])" => "7", "(get-in {:a 1} [:x :y] 0)" => "0"], ["get", "assoc-in"]),
     op!(Kind::Lazy(nth), "(nth coll n default?)",
@@ -40,11 +40,11 @@ pub static OPS: &[Op] = &[
         ["(rest [1 2 3])" => "[2 3]", "(rest [])" => "[]"], ["first", "drop"]),
     op!(Kind::Lazy(butlast), "(butlast coll)", "All elements but the last.",
         ["(butlast [1 2 3])" => "[1 2]"], ["last", "take"]),
-    op!(Kind::Over("coll", contains), "(contains? coll x)",
+    op!(Kind::Over("coll x*", contains), "(contains? coll x)",
         "Whether a map has the key, a list the element, a string the part.",
         ["(contains? {:a nil} :a)" => "true", "(contains? [1 2] 2.0)" => "true", "(contains? \"abc\" \"bc\")" => "true"],
         ["index-of", "get"]),
-    op!(Kind::Over("coll", index_of), "(index-of coll x)",
+    op!(Kind::Over("coll* x*", index_of), "(index-of coll x)",
         "The first index of an element of a list, or of a part of a string; nil where it is not there.",
         ["(index-of [:a :b] :b)" => "1", "(index-of \"abc\" \"c\")" => "2", "(index-of [1] 5)" => "nil"], ["contains?"]),
     op!(Kind::Over("coll", keys), "(keys coll)", "The keys of a map, in order; of a graph, its keys.",
@@ -53,7 +53,7 @@ pub static OPS: &[Op] = &[
         ["(vals {:a 1 :b 2})" => "[1 2]"], ["keys", "items"]),
     op!(Kind::Over("coll", items), "(items coll)", "The pairs `[key value]` of a map, in order.",
         ["(items {:a 1 :b 2})" => "[[:a 1] [:b 2]]"], ["keys", "into"]),
-    op!(Kind::Over("coll", select_keys), "(select-keys coll keys)", "The map of those keys only, in the order of `keys`.",
+    op!(Kind::Over("coll keys*", select_keys), "(select-keys coll keys)", "The map of those keys only, in the order of `keys`.",
         ["(select-keys {:a 1 :b 2 :c 3} [:c :a :x])" => "{:c 3 :a 1}"], ["pluck", "dissoc"]),
 ];
 
@@ -172,6 +172,11 @@ fn get(args: Args) -> Result<Value> {
 fn get_in(args: Args) -> Result<Value> {
     let mut found = args.values[0].clone();
     for key in &args.list("keys")? {
+        if let (Value::Delayed(_), Some(get)) = (&found, args.host.op("get")) {
+            let step = [found, key.clone(), args.values[2].clone()];
+            found = args.host.apply(&Value::Function(get), &step, args.span)?;
+            continue;
+        }
         match look_up(&args, &found, key) {
             Ok(Some(next)) => found = next,
             // Nothing further down: what is absent has no parts.
@@ -256,6 +261,10 @@ fn butlast(args: Args) -> Result<Value> {
 }
 
 fn contains(mut args: Args) -> Result<Value> {
+    // The keys of a map are never lazy; what is in it may be.
+    if matches!(args.values[0], Value::List(_)) && args.values[0].holds_lazy() {
+        return args.host.delay(&args);
+    }
     let x = args.take("x");
     Ok(Value::Bool(match (&args.values[0], &x) {
         (Value::Map(map), _) => map.get(&x).is_some(),

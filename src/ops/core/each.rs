@@ -27,7 +27,7 @@ pub static OPS: &[Op] = &[
         ["(remove nil? [1 nil 2])" => "[1 2]"], ["filter"]),
     op!(Kind::Over("coll", keep), "(keep f coll)", "What `f` makes of the elements, without nil.",
         ["(keep :a [{:a 1} {} {:a 2}])" => "[1 2]"], ["map", "filter"]),
-    op!(Kind::Over("coll", pluck), "(pluck key coll :default nil)",
+    op!(Kind::Over("key* coll", pluck), "(pluck key coll :default nil)",
         "What each element has under a key or an index; with a list of keys, a list of those. An absent key is \
          `dsk::index`, unless there is a `:default`.",
         ["(pluck :a [{:a 1} {:a 2}])" => "[1 2]", "(pluck [0 1] [[1 2 3] [4 5 6]])" => "[[1 2] [4 5]]",
@@ -146,7 +146,13 @@ fn chosen(mut args: Args, wanted: bool) -> Result<Value> {
         if failure.is_ok() {
             failure = args.check_interrupt(n).and_then(|()| args.apply_in(&f, std::slice::from_mut(&mut answer)));
         }
-        answer.truthy() == wanted
+        match answer.truth() {
+            Ok(holds) => holds == wanted,
+            Err(error) => {
+                failure = std::mem::replace(&mut failure, Ok(())).and(Err(error));
+                false
+            }
+        }
     });
     if items.len() < items.capacity() / 4 {
         items.shrink_to_fit();
@@ -269,7 +275,7 @@ fn some(mut args: Args) -> Result<Value> {
     for (n, item) in args.seq("coll")?.iter().enumerate() {
         args.check_interrupt(n)?;
         let answer = args.apply(&f, [item.clone()])?;
-        if answer.truthy() {
+        if answer.truth()? {
             return Ok(answer);
         }
     }
@@ -280,7 +286,7 @@ fn every(mut args: Args) -> Result<Value> {
     let f = args.function("f")?;
     for (n, item) in args.seq("coll")?.iter().enumerate() {
         args.check_interrupt(n)?;
-        if !args.apply(&f, [item.clone()])?.truthy() {
+        if !args.apply(&f, [item.clone()])?.truth()? {
             return Ok(Value::Bool(false));
         }
     }

@@ -20,26 +20,26 @@ pub static OPS: &[Op] = &[
         ["arange", "repeat"]),
     op!(Kind::Lazy(repeat), "(repeat n x)", "The list of `n` times `x`.", ["(repeat 3 :a)" => "[:a :a :a]"],
         ["repeatedly", "cycle"]),
-    op!(Kind::Over("coll", cycle), "(cycle n coll)", "The first `n` elements of the list over and over.",
+    op!(Kind::Over("n coll", cycle), "(cycle n coll)", "The first `n` elements of the list over and over.",
         ["(cycle 5 [1 2])" => "[1 2 1 2 1]"], ["repeat"]),
-    op!(Kind::Over("coll", take), "(take n coll)",
+    op!(Kind::Over("n coll", take), "(take n coll)",
         "The first `n` elements, or all where there are fewer; from the end, if `n` is negative.",
         ["(take 2 [1 2 3])" => "[1 2]", "(take 9 [1])" => "[1]", "(take -1 [1 2 3])" => "[3]"],
         ["drop", "take-while", "first"]),
-    op!(Kind::Over("coll", drop), "(drop n coll)",
+    op!(Kind::Over("n coll", drop), "(drop n coll)",
         "All but the first `n` elements; but the last, if `n` is negative.",
         ["(drop 1 [1 2 3])" => "[2 3]", "(drop -1 [1 2 3])" => "[1 2]"], ["take", "rest"]),
     op!(Kind::Over("coll", take_while), "(take-while f coll)", "The first elements, as long as `f` is true of them.",
         ["(take-while #(< % 3) [1 2 3 1])" => "[1 2]"], ["drop-while", "filter"]),
     op!(Kind::Over("coll", drop_while), "(drop-while f coll)", "The elements from the first of which `f` is not true.",
         ["(drop-while #(< % 3) [1 2 3 1])" => "[3 1]"], ["take-while"]),
-    op!(Kind::Over("coll", split_at), "(split-at n coll)", "The first `n` elements, and the others.",
+    op!(Kind::Over("n coll", split_at), "(split-at n coll)", "The first `n` elements, and the others.",
         ["(split-at 1 [1 2 3])" => "[[1] [2 3]]"], ["partition", "take", "drop"]),
-    op!(Kind::Over("coll", partition), "(partition n coll :step nil)",
+    op!(Kind::Over("n coll step", partition), "(partition n coll :step nil)",
         "Lists of `n` elements each, that begin `:step` (`n`) apart. What is left over at the end is dropped.",
         ["(partition 2 [1 2 3 4 5])" => "[[1 2] [3 4]]", "(partition 2 [1 2 3] :step 1)" => "[[1 2] [2 3]]"],
         ["partition-all", "partition-by"]),
-    op!(Kind::Over("coll", partition_all), "(partition-all n coll)", "Lists of `n` elements each, the last with what is left.",
+    op!(Kind::Over("n coll", partition_all), "(partition-all n coll)", "Lists of `n` elements each, the last with what is left.",
         ["(partition-all 2 [1 2 3])" => "[[1 2] [3]]"], ["partition"]),
     op!(Kind::Over("coll", partition_by), "(partition-by f coll)", "Lists of neighbours of which `f` is the same.",
         ["(partition-by odd? [1 3 2 5])" => "[[1 3] [2] [5]]"], ["partition", "group-by"]),
@@ -51,7 +51,7 @@ pub static OPS: &[Op] = &[
     op!(Kind::Over("colls", zip), "(zip & colls)",
         "The list of first elements, of second elements, …, to the end of the shortest.",
         ["(zip [1 2 3] [:a :b])" => "[[1 :a] [2 :b]]"], ["unzip", "zipmap", "interleave", "map"]),
-    op!(Kind::Over("coll", unzip), "(unzip n coll)", "The `n` lists of first elements, second elements, …: undoes `zip`.",
+    op!(Kind::Over("n coll", unzip), "(unzip n coll)", "The `n` lists of first elements, second elements, …: undoes `zip`.",
         ["(unzip 2 [[1 :a] [2 :b]])" => "[[1 2] [:a :b]]"], ["zip"]),
     op!(Kind::Over("colls", interleave), "(interleave & colls)", "Elements in turn from each, to the end of the shortest.",
         ["(interleave [1 2] [:a :b])" => "[1 :a 2 :b]"], ["zip", "interpose"]),
@@ -59,7 +59,7 @@ pub static OPS: &[Op] = &[
         ["(interpose 0 [1 2 3])" => "[1 0 2 0 3]"], ["str/join"]),
     op!(Kind::Over("coll", enumerate), "(enumerate coll)", "Pairs of an index and an element.",
         ["(enumerate [:a :b])" => "[[0 :a] [1 :b]]"], ["map-indexed"]),
-    op!(Kind::Over("b", product), "(product a b)", "Every pair of an element of `a` and an element of `b`.",
+    op!(Kind::Over("a b", product), "(product a b)", "Every pair of an element of `a` and an element of `b`.",
         ["(product [1 2] [:x :y])" => "[[1 :x] [1 :y] [2 :x] [2 :y]]"], ["zip"]),
 ];
 
@@ -159,7 +159,7 @@ fn drop(mut args: Args) -> Result<Value> {
 fn first_false(args: &Args, f: &Value, items: &[Value]) -> Result<usize> {
     for (n, item) in items.iter().enumerate() {
         args.check_interrupt(n)?;
-        if !args.apply(f, [item.clone()])?.truthy() {
+        if !args.apply(f, [item.clone()])?.truth()? {
             return Ok(n);
         }
     }

@@ -128,7 +128,7 @@ fn float(args: Args) -> Result<Value> {
 }
 
 fn bool(args: Args) -> Result<Value> {
-    Ok(Value::Bool(args.values[0].truthy()))
+    args.values[0].truth().map(Value::Bool)
 }
 
 /// The name of what has one.
