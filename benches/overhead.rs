@@ -35,7 +35,7 @@ impl Host for Nothing {
     fn op(&self, _: &str) -> Option<Arc<Function>> {
         Some(self.0.clone())
     }
-    fn global(&self, _: &str) -> Option<Value> {
+    fn global(&self, _: &str, _: Span) -> Option<Value> {
         Some(Value::Function(self.0.clone()))
     }
     fn compute(&self, values: &[Value], _: Span) -> Result<Vec<Value>> {

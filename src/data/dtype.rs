@@ -71,6 +71,16 @@ impl DType {
         matches!(self.kind(), Kind::Int | Kind::UInt)
     }
 
+    /// The least and the greatest integer; `None` for what is not of integers.
+    pub fn range(self) -> Option<(i64, u64)> {
+        let bits = 8 * self.size() as u32;
+        match self.kind() {
+            Kind::Int => Some((i64::MIN >> (64 - bits), u64::MAX >> (65 - bits))),
+            Kind::UInt => Some((0, u64::MAX >> (64 - bits))),
+            _ => None,
+        }
+    }
+
     pub fn is_float(self) -> bool {
         self.kind() == Kind::Float
     }

@@ -22,6 +22,22 @@ pub fn scalar(dtype: DType, number: &Value) -> Result<Block> {
     }
 }
 
+/// [`scalar`] for an element of an array: where the dtype is of integers, a float that it does not hold is an error too,
+/// as in NumPy; it loses its fraction otherwise.
+fn element(dtype: DType, number: &Value) -> Result<Block> {
+    match *number {
+        Value::Float(x) if dtype.is_integer() => match x.trunc() {
+            x if x.is_nan() => Err(err!(Value, "`nan` is no integer, and the array is of {dtype}")),
+            whole if (-9223372036854775808.0..9223372036854775808.0).contains(&whole) => integer(dtype, whole as i64),
+            whole if dtype == DType::U64 && (0.0..18446744073709551616.0).contains(&whole) => {
+                Ok(Block::scalar(whole as u64))
+            }
+            _ => Err(err!(Overflow, "{x:?} is out of bounds for {dtype}")),
+        },
+        _ => scalar(dtype, number),
+    }
+}
+
 fn integer(dtype: DType, n: i64) -> Result<Block> {
     let out = || err!(Overflow, "{n} is out of bounds for {dtype}");
     macro_rules! fit {
@@ -174,7 +190,7 @@ pub fn from_value(value: &Value, dtype: Option<DType>) -> Result<Block> {
     match value {
         Value::Block(b) => return dtype.map_or_else(|| Ok((**b).clone()), |d| b.cast(d)),
         Value::List(_) => {}
-        number => return scalar(dtype.unwrap_or(value_dtype(number)), number),
+        number => return element(dtype.unwrap_or(value_dtype(number)), number),
     }
     let mut shape = Dims::new();
     let mut found = None;
@@ -240,7 +256,7 @@ fn write<'a, T: Element>(value: &Value, to: &mut impl Iterator<Item = &'a mut T>
             Ok(())
         }
         number => {
-            let x = scalar(T::DTYPE, number)?.get::<T>(&[]);
+            let x = element(T::DTYPE, number)?.get::<T>(&[]);
             to.next().map(|to| *to = x).ok_or_else(|| err!(Internal, "a list has more elements than its shape"))
         }
     }

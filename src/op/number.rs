@@ -57,10 +57,16 @@ fn overflow(op: Binary, a: i64, b: i64) -> Error {
         Binary::Subtract => "-",
         Binary::Multiply => "*",
         Binary::Power => "**",
-        _ => "//",
+        Binary::FloorDivide => "//",
+        other => other.name(),
     };
-    err!(Overflow, "`({sign} {a} {b})` is beyond 64-bit integers")
-        .help(format!("floats go further: `({sign} {a}.0 {b})`"))
+    let error = err!(Overflow, "`({sign} {a} {b})` is beyond 64-bit integers");
+    match op {
+        // These are of integers only.
+        Binary::Gcd | Binary::Lcm => error,
+        Binary::LeftShift => error.help(format!("floats go further: `(* {a} (** 2.0 {b}))`")),
+        _ => error.help(format!("floats go further: `({sign} {a}.0 {b})`")),
+    }
 }
 
 fn zero_division(op: Binary) -> Error {
@@ -241,7 +247,7 @@ fn numbers(op: Binary, x: Number, y: Number, a: &Value, b: &Value) -> Result<Val
                     Subtract => p - q,
                     Multiply => p * q,
                     Divide => p / q,
-                    _ => p.powc(q),
+                    _ => whole_power(p, q.re).filter(|_| q.im == 0.0).unwrap_or_else(|| p.powc(q)),
                 };
                 return Ok(Value::complex(c.re, c.im));
             }
@@ -310,8 +316,67 @@ fn integers(op: Binary, a: i64, b: i64) -> Result<Option<Value>> {
             checked(shifted)?
         }
         RightShift => Value::Int(a >> b.min(63)),
+        Gcd => checked(i64::try_from(gcd(a.unsigned_abs(), b.unsigned_abs())).ok())?,
+        Lcm if a == 0 || b == 0 => Value::Int(0),
+        Lcm => {
+            let (a, b) = (a.unsigned_abs(), b.unsigned_abs());
+            checked((a / gcd(a, b)).checked_mul(b).and_then(|n| i64::try_from(n).ok()))?
+        }
         _ => return Ok(None),
     }))
+}
+
+fn gcd(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+/// A plain number rounded to a number of decimals, halves to even; negative ones round before the point. Of an integer an
+/// integer. `None` for what is no real number.
+pub fn round(x: &Value, decimals: i64) -> Option<Result<Value>> {
+    match *x {
+        Value::Int(n) => Some(round_int(n, decimals)),
+        // So many places are none, or all: a power of ten as large is no float.
+        Value::Float(_) if decimals > 308 => Some(Ok(x.clone())),
+        Value::Float(f) if decimals < -308 && f.is_finite() => Some(Ok(Value::Float(0.0f64.copysign(f)))),
+        _ => None,
+    }
+}
+
+fn round_int(n: i64, decimals: i64) -> Result<Value> {
+    // Half of 10^20 is more than any integer.
+    let Ok(places) = u32::try_from(-decimals.clamp(-20, 0)) else { return Ok(Value::Int(n)) };
+    let unit = 10i128.pow(places);
+    let (whole, rest) = (i128::from(n).div_euclid(unit), i128::from(n).rem_euclid(unit));
+    let up = match (rest * 2).cmp(&unit) {
+        Ordering::Less => false,
+        Ordering::Greater => true,
+        Ordering::Equal => whole % 2 != 0,
+    };
+    let rounded = (whole + i128::from(up)) * unit;
+    i64::try_from(rounded).map(Value::Int).map_err(|_| {
+        err!(Overflow, "`(round {n} {decimals})` is beyond 64-bit integers")
+            .help(format!("floats go further: `(round {n}.0 {decimals})`"))
+    })
+}
+
+/// A complex number to a whole power, by multiplying, as Python has it up to 100: exact where the parts are small
+/// integers.
+fn whole_power(x: Complex64, exponent: f64) -> Option<Complex64> {
+    if exponent.fract() != 0.0 || exponent.abs() > 100.0 {
+        return None;
+    }
+    let (mut base, mut left, mut power) = (x, exponent.abs() as u32, Complex64::ONE);
+    while left > 0 {
+        if left & 1 == 1 {
+            power *= base;
+        }
+        base *= base;
+        left >>= 1;
+    }
+    Some(if exponent < 0.0 { Complex64::ONE / power } else { power })
 }
 
 /// The operation on one plain number.
@@ -357,6 +422,14 @@ mod tests {
         ] {
             assert!(int(op, a, b).is_ok_and(|v| v.same(&Value::Int(want))), "{op:?} {a} {b}");
         }
+        for (op, a, b) in [(Lcm, i64::MAX, 2), (Lcm, 1 << 62, 3), (Gcd, i64::MIN, 0), (Lcm, i64::MIN, 1)] {
+            assert_eq!(int(op, a, b).err(), Some(Code::Overflow), "{op:?} {a} {b}");
+        }
+        for (op, a, b, want) in
+            [(Gcd, i64::MIN, 6, 2), (Lcm, i64::MAX, i64::MAX, i64::MAX), (Lcm, -4, 6, 12), (Lcm, 0, 5, 0)]
+        {
+            assert!(int(op, a, b).is_ok_and(|v| v.same(&Value::Int(want))), "{op:?} {a} {b}");
+        }
         for (op, a, b) in [(Add, i64::MAX, 1), (Power, 10, 19), (FloorDivide, i64::MIN, -1), (LeftShift, 1, 63)] {
             assert_eq!(int(op, a, b).err(), Some(Code::Overflow), "{op:?} {a} {b}");
         }
@@ -372,5 +445,38 @@ mod tests {
         assert_eq!(compare(&Value::Int(i64::MAX), &Value::Float(9.3e18)), Some(Ordering::Less));
         assert_eq!(compare(&Value::Int(0), &Value::Float(f64::NAN)), None);
         assert_eq!(compare(&Value::Int(-2), &Value::Float(-1.5)), Some(Ordering::Less));
+    }
+    #[test]
+    fn integers_are_rounded_exactly() {
+        for (n, decimals, want) in [
+            (15, -1, Some(20)),
+            (25, -1, Some(20)),
+            (-15, -1, Some(-20)),
+            (-25, -1, Some(-20)),
+            (i64::MAX, -19, None),
+            (i64::MAX, -20, Some(0)),
+            (i64::MAX, -18, Some(9_000_000_000_000_000_000)),
+            (15, -400, Some(0)),
+            (i64::MAX, i64::MIN, Some(0)),
+            ((1 << 53) + 15, -1, Some(9007199254741010)),
+            (i64::MAX, i64::MAX, Some(i64::MAX)),
+            (i64::MAX, -1, None),
+            (i64::MIN, -1, None),
+        ] {
+            let rounded = round(&Value::Int(n), decimals).unwrap().map_err(|e| e.code());
+            match want {
+                Some(want) => assert!(rounded.is_ok_and(|v| v.same(&Value::Int(want))), "{n} {decimals}"),
+                None => assert_eq!(rounded.err(), Some(Code::Overflow), "{n} {decimals}"),
+            }
+        }
+    }
+
+    #[test]
+    fn whole_powers_of_complex_numbers_are_products() {
+        let power = |re: f64, im: f64, n: i64| binary(Binary::Power, &Value::complex(re, im), &Value::Int(n)).unwrap();
+        assert!(power(0.0, 1.0, 2).same(&Value::complex(-1.0, 0.0)));
+        assert!(power(0.0, 2.0, 3).same(&Value::complex(-0.0, -8.0)));
+        assert!(power(1.0, 2.0, 5).same(&Value::complex(41.0, -38.0)));
+        assert!(power(0.0, 2.0, -2).same(&Value::complex(-0.25, -0.0)), "{:?}", power(0.0, 2.0, -2));
     }
 }

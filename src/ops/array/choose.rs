@@ -7,7 +7,7 @@ use crate::kernel::Expr;
 use crate::kernel::create::from_value;
 use crate::kernel::elementwise::{Binary, Typed, Unary};
 use crate::op::layers::{call, dtype_value, elementwise, map_blocks};
-use crate::op::{Given, Kind, Op, Operand, Token, infer};
+use crate::op::{Given, Kind, Op, Operand, Token, infer, number};
 use crate::text::{Result, Span};
 
 pub static OPS: &[Op] = &[
@@ -20,7 +20,7 @@ pub static OPS: &[Op] = &[
         kind: Kind::Lazy(|args| super::array_call(args, where_)),
     },
     Op {
-        usage: "(clip x lo hi)",
+        usage: "(clip x :lo nil :hi nil)",
         doc: "Every element kept between lo and hi; nil does not bound. `nan` stays `nan`.",
         examples: &[("(to-list (clip [1 5 9] 2 6))", "[2 5 6]"), ("(clip 7 nil 5)", "5")],
         see: &["where", "minimum", "maximum"],
@@ -99,30 +99,45 @@ fn clip(mut args: Args) -> Result<Value> {
         let x = if matches!(lo, Value::Nil) { x } else { apply_binary(Binary::Maximum, x, lo, span)? };
         return if matches!(hi, Value::Nil) { Ok(x) } else { apply_binary(Binary::Minimum, x, hi, span) };
     }
+    let x = Operand::take(x)?;
+    // A number beyond what the dtype holds bounds nothing, as in NumPy; on the other side, nothing is within the bounds.
+    let range = x.dtype().range().filter(|_| !matches!(x, Operand::Number(_)));
+    let idle = |bound: &Value, is_idle: &dyn Fn(i64, (i64, u64)) -> bool| match (bound, range) {
+        (&Value::Int(n), Some(range)) => is_idle(n, range),
+        _ => false,
+    };
+    let lo = if idle(&lo, &|n, (least, _)| n <= least) { Value::Nil } else { lo };
+    let hi = if idle(&hi, &|n, (_, most)| u64::try_from(n).is_ok_and(|n| n >= most)) { Value::Nil } else { hi };
     let bounded = |v: &Value| !matches!(v, Value::Nil);
     if bounded(&lo) && bounded(&hi) {
-        let operands = [x, lo, hi].into_iter().map(Operand::take).collect::<Result<_>>()?;
+        let operands = vec![x, Operand::take(lo)?, Operand::take(hi)?];
         return apply("clip", operands, span, |x| Expr::clip(x[0].clone(), Some(x[1].clone()), Some(x[2].clone())));
     }
     if bounded(&lo) {
-        return apply_binary(Binary::Maximum, x, lo, span);
+        return apply_binary(Binary::Maximum, x.value(), lo, span);
     }
-    if bounded(&hi) { apply_binary(Binary::Minimum, x, hi, span) } else { Ok(x) }
+    if bounded(&hi) { apply_binary(Binary::Minimum, x.value(), hi, span) } else { Ok(x.value()) }
 }
 
 fn round(mut args: Args) -> Result<Value> {
     let x = take(&mut args, 0);
     let decimals = args.values[1].as_int().ok_or_else(|| err!(Type, "`:decimals` is an integer"))?;
-    let decimals = i32::try_from(decimals).map_err(|_| err!(Value, "{decimals} decimals"))?;
     let numbers = is_number(&x);
-    if numbers && x.as_int().is_some() && decimals >= 0 {
-        return Ok(x);
+    if let Some(rounded) = number::round(&x, decimals) {
+        return rounded;
     }
+    // Beyond these, powers of ten are no floats.
+    let decimals = decimals.clamp(-300, 300) as i32;
     let operand = match Given::of(x)? {
         Given::Now(b) => Operand::Block(b.into()),
         Given::Lazy(a) => Operand::Array(a),
     };
     let dtype = operand.dtype();
+    if dtype == DType::Bool && decimals != 0 && !numbers {
+        return Err(
+            err!(Type, "bools have no decimals to round to").help("`(astype x :float64)` makes numbers of them")
+        );
+    }
     let keywords = if decimals == 0 { Vec::new() } else { vec![("decimals", Value::Int(decimals.into()))] };
     let result =
         apply_with("round", vec![operand], keywords, args.span, |x| Expr::round(x[0].clone(), dtype, decimals))?;

@@ -237,6 +237,9 @@ fn arange(args: Args) -> Result<Value> {
     let named = infer::dtype(&args.values[3])?;
     let dtype = named.unwrap_or(natural);
     let count = kernel::arange_len(&start, &stop, &step)?;
+    if dtype == DType::Bool && count > 2 {
+        return Err(err!(Type, "bools are two: a range of them has no {count} elements"));
+    }
     if !matches!(args.values[5], Value::Nil) {
         let part = part(&args.values[5], count)?;
         super::concrete_fits(&args, &[part.len()], dtype)?;

@@ -132,9 +132,9 @@ fn reduced(op: Reduce, mut args: Args, options: Options) -> Result<Value> {
     }
 }
 
-/// Whether results are made of no elements at all.
+/// Whether each result would be made of no elements at all; also where there are no results, as in NumPy.
 fn nothing(shape: &[usize], axes: &[usize]) -> bool {
-    axes.iter().any(|&a| shape[a] == 0) && (0..shape.len()).all(|a| axes.contains(&a) || shape[a] > 0)
+    axes.iter().any(|&a| shape[a] == 0)
 }
 
 /// The sum of a list of ints, if it is one; of floats. No value is made for every step.
@@ -282,8 +282,8 @@ fn mean(mut args: Args) -> Result<Value> {
     let shape = x.shape();
     let axes = options.axes(shape.len())?;
     let dtype = options.dtype.unwrap_or_else(|| x.dtype().to_inexact());
-    // Summed as floats: an integer sum may overflow where the mean does not.
-    let summed = dtype.to_inexact();
+    // Summed in that dtype, as in NumPy: an integer one, which only who asks for it gets, may overflow.
+    let summed = dtype;
     let count: usize = axes.iter().map(|&a| shape[a]).product();
     let count = Value::Int(count as i64);
     let array = match x {
@@ -322,7 +322,11 @@ fn mean(mut args: Args) -> Result<Value> {
         merge: Arc::new(|parts| call(Binary::Add.name(), parts, Vec::new())),
         finish: Arc::new(move |x| {
             let mean = call(Binary::Divide.name(), vec![x, Task::data(count.clone())], Vec::new());
-            if dtype == summed { mean } else { call("astype", vec![mean, Task::data(dtype_value(dtype))], Vec::new()) }
+            if dtype == dtype.to_inexact() {
+                mean
+            } else {
+                call("astype", vec![mean, Task::data(dtype_value(dtype))], Vec::new())
+            }
         }),
     };
     Ok(Value::Array(mean.of(&array).into()))

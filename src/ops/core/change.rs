@@ -247,7 +247,8 @@ fn no_assoc() -> Error {
 }
 
 /// The array with the elements that an index names replaced, as NumPy's `x[index] = value` has it: the value is
-/// broadcast to their shape and converted to the array's dtype. The memory is reused where nobody else holds it.
+/// broadcast to their shape and converted to the array's dtype: a number that it does not hold is an error, an array is
+/// cast. The memory is reused where nobody else holds it.
 fn set_part(args: &Args, block: Arc<Block>, key: &Value, value: &Value) -> Result<Value> {
     let index = match key {
         Value::List(items) => items.to_vec(),
@@ -258,7 +259,7 @@ fn set_part(args: &Args, block: Arc<Block>, key: &Value, value: &Value) -> Resul
     // The places of all elements, indexed alike, are the places that the index names.
     let places: Vec<i64> = (0..block.len() as i64).collect();
     let places = index.of_block(&Block::from_slice(&shape, &places))?.contiguous();
-    let value = create::from_value(value, None)?.cast(block.dtype())?;
+    let value = create::from_value(value, Some(block.dtype()))?;
     let Some(value) = value.broadcast_to(places.shape()) else {
         return Err(err!(
             Shape,
