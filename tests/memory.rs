@@ -7,6 +7,8 @@ const KB: usize = 1 << 10;
 
 /// Programs, the limit they have, and whether results have to be put away: `x` and `y` are 100 blocks of 20 KB.
 const SAID: &[(&str, usize, bool)] = &[
+    // From rows to columns: 2 MB, of which every column takes a part of every row.
+    ("(sum (* (rechunk (rechunk x [10 500]) [500 10]) 2) :axis 0)", 600 * KB, true),
     ("(sum (dot (rechunk x [50 500]) (transpose (rechunk y [50 500]))) :axis 0)", 1500 * KB, true),
     // Both ends of an array at a time: the order pairs them, so that nothing waits.
     ("(sum (+ (rooted x) ((rooted x) ::-1 ::-1)) :axis 0)", 400 * KB, false),

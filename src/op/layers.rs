@@ -1,6 +1,7 @@
 //! Making the layers of lazy arrays: blockwise ops with broadcasting, constants, and new cuts of the same array.
 
 use super::chunking::{self, Bounds};
+use super::recut::recut;
 use super::token::Token;
 use super::{Operand, infer};
 use crate::data::slice::Range;
@@ -8,7 +9,6 @@ use crate::data::{
     Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Dims, Input, Layer, Slice, Task, Value,
 };
 use crate::text::{Result, Span};
-use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// What a new layer is made of, besides its body.
@@ -209,73 +209,6 @@ pub fn map_blocks(array: &Array, token: Token, dtype: DType, cost: Cost, span: S
     let token = token.layer(&array.layer).with(dtype);
     let plan = Plan { token, parents: vec![array.layer.clone()], dtype, chunks: array.chunks.clone(), cost, span };
     plan.array(Body::Blockwise { inputs: vec![input], task })
-}
-
-/// The same array in other blocks, each put together straight from the old blocks that it overlaps.
-pub fn recut(array: &Array, chunks: Chunks, span: Span) -> Array {
-    if chunks == array.chunks {
-        return array.clone();
-    }
-    let token = Token::new("rechunk").layer(&array.layer).chunks(&chunks);
-    let plan = Plan {
-        token,
-        parents: vec![array.layer.clone()],
-        dtype: array.dtype,
-        chunks: chunks.clone(),
-        cost: Cost::Cheap,
-        span,
-    };
-    let (old, new) = (Bounds::of(&array.chunks), Bounds::of(&chunks));
-    plan.per_block(move |index| {
-        let parts: Vec<Vec<(u32, Range)>> = (0..index.len())
-            .map(|axis| old.pieces(axis, new.start(axis, index[axis]), new.len(axis, index[axis])))
-            .collect();
-        let mut refs = Vec::new();
-        let task = assemble(&parts, &old, &mut SmallVec::new(), &mut refs);
-        (refs, task)
-    })
-}
-
-/// `(block [[a b] [c d]])` over the pieces along each axis; a lone piece stands for itself.
-fn assemble(
-    parts: &[Vec<(u32, Range)>],
-    old: &Bounds,
-    chosen: &mut SmallVec<[(u32, Range); 4]>,
-    refs: &mut Vec<BlockRef>,
-) -> Task {
-    fn nested(
-        parts: &[Vec<(u32, Range)>],
-        old: &Bounds,
-        chosen: &mut SmallVec<[(u32, Range); 4]>,
-        refs: &mut Vec<BlockRef>,
-    ) -> Task {
-        let Some((first, rest)) = parts.split_first() else {
-            refs.push(BlockRef { parent: 0, index: chosen.iter().map(|c| c.0).collect() });
-            let ranges: Vec<Range> = chosen.iter().map(|c| c.1).collect();
-            let block: Vec<usize> = chosen.iter().enumerate().map(|(a, c)| old.len(a, c.0)).collect();
-            return sliced(Task::input(refs.len() - 1), &ranges, &block);
-        };
-        let mut items = Vec::with_capacity(first.len());
-        for piece in first {
-            chosen.push(*piece);
-            items.push(nested(rest, old, chosen, refs));
-            chosen.pop();
-        }
-        Task::list(items)
-    }
-    let task = nested(parts, old, chosen, refs);
-    if parts.iter().all(|p| p.len() == 1) {
-        return lone(task, parts.len());
-    }
-    call("block", vec![task], Vec::new())
-}
-
-/// The only leaf of lists nested `depth` deep.
-fn lone(task: Task, depth: usize) -> Task {
-    (0..depth).fold(task, |t, _| match &t.form {
-        crate::data::Form::List(items) => items[0].clone(),
-        _ => t.clone(),
-    })
 }
 
 /// `(slice x 0:2 :)`, or just `x` where that is all of it.

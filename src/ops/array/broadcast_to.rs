@@ -3,7 +3,8 @@
 use crate::data::{Args, At, Axis, Body, Chunks, Cost, Input, Task, Value};
 use crate::err;
 use crate::op::chunking::{self, Bounds, show};
-use crate::op::layers::{Plan, call, ints, recut};
+use crate::op::layers::{Plan, call, ints};
+use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Token, infer};
 use crate::text::Result;
 use std::sync::Arc;

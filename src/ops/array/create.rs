@@ -5,6 +5,7 @@ use crate::err;
 use crate::kernel::create as kernel;
 use crate::op::chunking::{self, Bounds, show};
 use crate::op::layers::{self, Plan, call, dtype_value, ints};
+use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Token, infer};
 use crate::text::{Result, Span};
 
@@ -88,7 +89,7 @@ fn array(mut args: Args) -> Result<Value> {
             true => chunking::normalize(&args.values[3], &lazy.shape(), lazy.dtype, Some(&lazy.chunks))?,
             false => lazy.chunks.clone(),
         };
-        return Ok(Value::Array(layers::recut(&lazy, chunks, args.span).into()));
+        return Ok(Value::Array(recut(&lazy, chunks, args.span).into()));
     }
     let mut block = kernel::from_value(&data, dtype)?;
     if !matches!(args.values[2], Value::Nil) {

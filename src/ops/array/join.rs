@@ -4,7 +4,8 @@ use crate::data::{Args, Array, Block, BlockRef, Chunks, Cost, DType, Dims, Task,
 use crate::err;
 use crate::kernel::layout;
 use crate::op::chunking::{self, show};
-use crate::op::layers::{self, Parents, Plan, call, dtype_value};
+use crate::op::layers::{Parents, Plan, call, dtype_value};
+use crate::op::recut;
 use crate::op::{Given, Kind, Op, Token, infer};
 use crate::text::{Result, Span};
 use smallvec::SmallVec;
@@ -119,7 +120,7 @@ fn aligned(given: Vec<Given>, except: Option<usize>, span: Span) -> Vec<Array> {
         .collect();
     let recut = |x: Array| {
         let cuts = (0..ndim).map(|a| shared[a].clone().unwrap_or_else(|| x.chunks.axis(a).clone())).collect();
-        layers::recut(&x, Chunks::from_axes(cuts), span)
+        recut::recut(&x, Chunks::from_axes(cuts), span)
     };
     arrays.into_iter().map(recut).collect()
 }

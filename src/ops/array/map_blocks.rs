@@ -4,7 +4,8 @@ use crate::data::{Args, Array, At, Axis, Body, Chunks, Cost, DType, Dims, Input,
 use crate::err;
 use crate::kernel::create;
 use crate::op::chunking::{Bounds, show};
-use crate::op::layers::{self, Parents, Plan, call, dtype_value, ints, recut};
+use crate::op::layers::{self, Parents, Plan, call, dtype_value, ints};
+use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Operand, Token, infer};
 use crate::text::{Code, Error, Result};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! `rechunk`: the same array in other blocks.
 
 use crate::data::{Args, Cost, Value};
-use crate::op::{Given, Kind, Op, chunking, layers};
+use crate::op::{Given, Kind, Op, chunking, layers, recut};
 use crate::text::Result;
 
 pub static OPS: &[Op] = &[Op {
@@ -27,6 +27,6 @@ fn rechunk(mut args: Args) -> Result<Value> {
     let chunks = chunking::normalize(&args.values[1], &x.shape(), x.dtype(), before.as_ref())?;
     Ok(Value::Array(match x {
         Given::Now(block) => layers::constant(&block, chunks, args.span).into(),
-        Given::Lazy(array) => layers::recut(&array, chunks, args.span).into(),
+        Given::Lazy(array) => recut::recut(&array, chunks, args.span).into(),
     }))
 }

@@ -3,7 +3,8 @@
 use crate::data::{Args, Array, BlockRef, Chunks, Cost, Dims, Task, Value, graph};
 use crate::err;
 use crate::op::chunking::{AUTO_BYTES, Bounds, show};
-use crate::op::layers::{Plan, call, dtype_value, ints, recut};
+use crate::op::layers::{Plan, call, dtype_value, ints};
+use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Token, infer};
 use crate::text::{Result, Span};
 use smallvec::SmallVec;

@@ -197,7 +197,7 @@ impl Spec {
 
     fn padded(&self, text: String, number: bool) -> String {
         let missing = self.width.saturating_sub(text.chars().count());
-        let fill = |n: usize| std::iter::repeat_n(self.fill.unwrap_or(' '), n).collect::<String>();
+        let fill = |n: usize| self.fill.unwrap_or(' ').to_string().repeat(n);
         match self.align.unwrap_or(if number { '>' } else { '<' }) {
             '<' => text + &fill(missing),
             '^' => fill(missing / 2) + &text + &fill(missing - missing / 2),
