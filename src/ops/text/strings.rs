@@ -396,8 +396,8 @@ fn missing(args: &Args, s: &str) -> Result<(usize, char)> {
 }
 
 fn filled(before: usize, s: &str, after: usize, fill: char) -> Value {
-    let fill = |n: usize| std::iter::repeat_n(fill, n);
-    fill(before).chain(s.chars()).chain(fill(after)).collect::<String>().into()
+    let fill = |n: usize| fill.to_string().repeat(n);
+    (fill(before) + s + &fill(after)).into()
 }
 
 fn ljust(args: Args) -> Result<Value> {
