@@ -69,6 +69,15 @@ fn a_script_finds_its_arguments_in_args() {
 }
 
 #[test]
+fn documentation_is_text_to_read() {
+    let doc = printed(&["-e", "(doc inc)"]);
+    assert_eq!(doc, "(inc x)\nx + 1.\n");
+    assert_eq!(printed(&["-e", "(defn f \"Says \\\"f\\\".\" [] 1) (source f)"]), "(defn f \"Says \\\"f\\\".\" [] 1)\n");
+    // As a value, it is a string like others.
+    assert_eq!(printed(&["-e", "[(doc inc)]"]), "[\"(inc x)\\nx + 1.\"]\n");
+}
+
+#[test]
 fn a_script_comes_from_standard_input_where_the_file_is_a_dash_or_missing() {
     for args in [&["-"][..], &[], &["run", "-"]] {
         let out = fed(args, b"(def x 20)\n(print (+ x\n 1))\n");

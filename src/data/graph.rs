@@ -10,7 +10,7 @@
 //! A layer holds one task with places in it ([`Form::Input`], [`Form::Index`]) instead of a task per block, so making
 //! and rewriting layers costs O(layers). [`Layer::task`] fills in the places; a worker evaluates the task with places.
 
-use super::{Cost, DType, Dims, Form, Key, Str, Task, task::deep};
+use super::{Cost, DType, Dims, Form, Key, Str, Task, Value, task::deep};
 use crate::err;
 use crate::text::{Result, Span};
 use indexmap::IndexMap;
@@ -236,6 +236,16 @@ impl Graph {
                 span: Span::NONE,
             })],
         }
+    }
+
+    /// A key as a value: `x`, `[x 3 0]`. The inverse of [`Graph::key_of`] on quoted forms.
+    pub fn key_value(key: &Key) -> Value {
+        let name = Value::symbol(key.name.clone());
+        if key.index.is_empty() {
+            return name;
+        }
+        let index = key.index.iter().map(|&i| Value::Int(i64::from(i)));
+        Value::list(std::iter::once(name).chain(index).collect())
     }
 
     /// The key that a form may stand for: a symbol, or a list of a name and block numbers.

@@ -201,7 +201,7 @@ impl Engine {
 
     /// An error as `catch` gives it: a map of `:code :message :key :span`.
     pub fn error_value(&self, error: &Error) -> Value {
-        crate::eval::error_value(error)
+        crate::eval::error_value(error, self.sources())
     }
 
     /// The texts that were read.

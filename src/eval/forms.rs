@@ -141,7 +141,7 @@ pub(super) fn lazy_function(args: Args) -> Result<Value> {
     match &args.rest[..] {
         [Value::Function(inner), name, pure] => {
             let Some(name) = name.as_text() else {
-                return Err(err!(Type, "the name of a task's keys is a string, not a {}", name.type_name()));
+                return Err(err!(Type, "the name of a task's keys is a string, not {}", name.a_type_name()));
             };
             let naming = Naming { name: name.into(), pure: pure.truthy() };
             Ok(LazyFunction::function(inner.clone(), naming).into())
@@ -323,7 +323,8 @@ fn throw_(a: &mut Analyzer, form: &Task, args: &[Task], _: bool) -> Result<Id> {
 }
 
 pub(super) fn throw(args: Args) -> Result<Value> {
-    Err(super::failure::thrown(args.rest.first().unwrap_or(&Value::Nil), args.span))
+    let sources = interpreter(&args)?.sources();
+    Err(super::failure::thrown(args.rest.first().unwrap_or(&Value::Nil), args.span, sources))
 }
 
 /// `(delay (f a b))`: callee and arguments are computed now, the call is lazy. What is not the call of a function is
@@ -367,7 +368,7 @@ pub(super) fn delayed(args: Args) -> Result<Value> {
             let naming = Naming { name: f.name.clone(), pure: interpreter.is_op(f) };
             Ok(lazy::call(interpreter, f, rest, &naming, args.span))
         }
-        other if rest.is_empty() => Err(err!(Type, "a {} cannot be called", other.type_name()).at(args.span)),
+        other if rest.is_empty() => Err(err!(Type, "{} cannot be called", other.a_type_name()).at(args.span)),
         other => {
             // Keywords, maps and lists are called by `get`'s rules when the time comes.
             let apply = interpreter.internals.apply.clone();

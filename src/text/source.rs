@@ -73,6 +73,12 @@ impl Sources {
         SourceId(all.len() as u32)
     }
 
+    /// The last source of that name.
+    pub fn named(&self, name: &str) -> Option<SourceId> {
+        let all = self.all.read().unwrap_or_else(|e| e.into_inner());
+        all.iter().rposition(|source| source.name == name).map(|at| SourceId(at as u32 + 1))
+    }
+
     /// The source of that id; `None` for [`Span::NONE`]'s.
     pub fn get(&self, id: SourceId) -> Option<Arc<Source>> {
         let all = self.all.read().unwrap_or_else(|e| e.into_inner());

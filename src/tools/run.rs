@@ -2,7 +2,8 @@
 
 use super::Options;
 use super::job::Job;
-use crate::data::Value;
+use crate::data::{Task, Value};
+use crate::engine::Engine;
 use crate::err;
 use crate::text::Result;
 use std::io::{Read, Write};
@@ -32,14 +33,23 @@ pub fn expression(options: &Options, expr: &str, args: Vec<String>) -> ExitCode 
         Ok(job) => job,
         Err(status) => return status,
     };
-    let value = set_args(&job, args)
-        .and_then(|()| job.engine.eval_named("-e", expr))
-        .and_then(|value| job.engine.compute(&value));
-    let done = value.and_then(|value| match value {
+    let value = set_args(&job, args).and_then(|()| job.engine.read("-e", expr)).and_then(|forms| {
+        let value = forms.iter().try_fold(Value::Nil, |_, form| job.engine.eval_form(form))?;
+        Ok((forms.last().cloned(), job.engine.compute(&value)?))
+    });
+    let done = value.and_then(|(form, value)| match value {
         Value::Nil => Ok(()),
-        value => print_line(&job.engine.show(&value)),
+        value => print_line(&shown(&job.engine, form.as_ref(), &value)),
     });
     job.end(done)
+}
+
+/// A form's value as text. What `doc` and `source` answer with is text to read, and no string to go on with.
+pub(super) fn shown(engine: &Engine, form: Option<&Task>, value: &Value) -> String {
+    match value {
+        Value::Str(text) if form.is_some_and(|f| f.is_call_of("doc") || f.is_call_of("source")) => text.to_string(),
+        _ => engine.show(value),
+    }
 }
 
 /// `args` is the list of the program's arguments, as strings.

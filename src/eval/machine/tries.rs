@@ -83,7 +83,7 @@ impl Run<'_> {
             m.pending.truncate(handler.pending);
             self.dirty = true;
             match handler.error {
-                Some(register) => self.set(register, failure::to_value(&error)),
+                Some(register) => self.set(register, failure::to_value(&error, self.interpreter.sources())),
                 None => m.pending.push(Some(error)),
             }
             Ok((*self.proto).code.as_ptr().add(handler.to as usize))

@@ -32,9 +32,9 @@ macro_rules! op {
 
 pub static OPS: &[Op] = &[
     op!("(sum x :axis nil :keepdims false :dtype nil :split-every nil)", |args| with_dtype_option(Reduce::Sum, args),
-        "The sum; of bools and small integers in int64.", "(sum [1 2 3])" => "6"),
+        "The sum; of bools and small integers in int64, of small unsigned ones in uint64.", "(sum [1 2 3])" => "6"),
     op!("(prod x :axis nil :keepdims false :dtype nil :split-every nil)", |args| with_dtype_option(Reduce::Prod, args),
-        "The product; of bools and small integers in int64.", "(prod [1 2 3 4])" => "24"),
+        "The product; of bools and small integers in int64, of small unsigned ones in uint64.", "(prod [1 2 3 4])" => "24"),
     op!("(min x :axis nil :keepdims false :split-every nil)", |args| plain(Reduce::Min, args),
         "The smallest; `nan` where there is one. Errors: `dsk::value` for the smallest of nothing.", "(min [3 1 2])" => "1"),
     op!("(max x :axis nil :keepdims false :split-every nil)", |args| plain(Reduce::Max, args),

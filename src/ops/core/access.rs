@@ -297,7 +297,7 @@ fn keys(args: Args) -> Result<Value> {
     match &args.values[0] {
         Value::Graph(graph) => {
             let keys = graph.layers.iter().flat_map(|layer| layer.keys());
-            Ok(Value::list(keys.map(|key| Task::key(key).quoted()).collect()))
+            Ok(Value::list(keys.map(|key| Graph::key_value(&key)).collect()))
         }
         _ => Ok(Value::list(map_of(&args)?.iter().map(|(k, _)| k.clone()).collect())),
     }

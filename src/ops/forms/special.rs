@@ -98,6 +98,8 @@ pub static OPS: &[Op] = &[
     form(
         "(try & body)",
         "Evaluates the body; if it fails, `(catch e …)` at its end, with a map of `:code :message :key :span`.\n\
+         `:key` is that of the task that failed, as `(keys (graph x))` has it, and `:span` where the text that caused it \
+         stands: `{:source name :line n :column n :start byte :end byte}`; both may be nil.\n\
          `(finally …)` at the very end is evaluated in any case. An interrupt is not caught.",
         &[("(try (throw \"no\") (catch e (:message e)))", "\"no\""), ("(try 1 (finally 2))", "1")],
         &["throw"],

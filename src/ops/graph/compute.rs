@@ -65,6 +65,10 @@ fn options(args: &Args, interpreter: &Interpreter) -> Result<Config> {
 /// Runs `f` with what computing takes: the first argument and the rest, as they stand in the call.
 fn with<R>(mut args: Args, f: impl FnOnce(&Computation, Args, Vec<Value>) -> Result<R>) -> Result<R> {
     let interpreter = interpreter(&args)?;
+    // A keyword computes nothing: with something after it, it is an option by a wrong name.
+    if let Some([stray, _]) = args.rest.windows(2).find(|pair| matches!(pair[0], Value::Keyword(_))) {
+        return Err(args.function.signature.stray_keyword(&args.function.name, stray, args.span));
+    }
     let config = options(&args, interpreter)?;
     let (runtime, cancel) = (interpreter.runtime(), interpreter.cancelled());
     let mut values = vec![args.take("x")];

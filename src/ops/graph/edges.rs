@@ -67,7 +67,7 @@ fn at_key(args: &Args, edges: impl FnOnce(ByHand, &Key) -> Result<Vec<Key>>) -> 
 }
 
 fn list(keys: Result<Vec<Key>>) -> Result<Value> {
-    keys.map(|keys| Value::list(keys.iter().map(subject::key_value).collect()))
+    keys.map(|keys| Value::list(keys.iter().map(Graph::key_value).collect()))
 }
 
 fn dependencies(args: Args) -> Result<Value> {

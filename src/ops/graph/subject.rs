@@ -3,7 +3,6 @@
 use crate::data::{Args, Form, Graph, Key, Layer, Task, Value, task::deep};
 use crate::err;
 use crate::text::{Result, Span};
-use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// The graph that an argument is, or is computed by; a list of collections has one graph together.
@@ -104,16 +103,6 @@ pub fn key_of(value: &Value) -> Option<Key> {
 /// Whether a list can only be a key: a name, then numbers.
 fn is_block(value: &Value) -> bool {
     value.as_list().is_some_and(|items| items.iter().skip(1).all(|v| matches!(v, Value::Int(_))))
-}
-
-/// A key as a value: `x`, `[x 3 0]`.
-pub fn key_value(key: &Key) -> Value {
-    let name = Value::symbol(key.name.clone());
-    if key.index.is_empty() {
-        return name;
-    }
-    let index: SmallVec<[Value; 4]> = key.index.iter().map(|&i| Value::Int(i64::from(i))).collect();
-    Value::list(std::iter::once(name).chain(index).collect())
 }
 
 /// The keys in a list that is an argument; nil has none. Nothing says yet whether they exist.

@@ -5,7 +5,9 @@ mod helper;
 
 use super::Options;
 use super::job::Job;
+use super::run::shown;
 use crate::data::Value;
+
 use crate::text::{Error, Result};
 use helper::Helper;
 use rustyline::config::Configurer;
@@ -78,7 +80,7 @@ fn evaluate(job: &Job, name: &str, text: &str) {
         for form in &forms {
             let value = job.engine.eval_form(form)?;
             if !matches!(value, Value::Nil) {
-                say(&job.engine.show(&value));
+                say(&shown(&job.engine, Some(form), &value));
             }
             remember(job, value)?;
         }
