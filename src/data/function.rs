@@ -299,7 +299,8 @@ impl Signature {
         crate::text::suggest::nearest(stray, self.params.iter().filter(takes_name).map(|p| p.name.as_str()))
     }
 
-    fn stray_keyword(&self, name: &str, stray: &Value, span: Span) -> Error {
+    /// The error for a keyword that the function does not declare, where it cannot be a value.
+    pub fn stray_keyword(&self, name: &str, stray: &Value, span: Span) -> Error {
         let error = err!(Arity, "{name} has no keyword `{stray:?}`").label(span, "in this call");
         let error = match self.nearest(stray) {
             Some(near) => error.help(format!("did you mean `:{near}`?")),

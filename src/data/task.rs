@@ -238,14 +238,28 @@ impl Task {
     }
 }
 
+/// Items in brackets, as dsk writes them.
+pub(super) fn spaced<T: fmt::Debug>(
+    f: &mut fmt::Formatter,
+    open: char,
+    items: impl Iterator<Item = T>,
+    close: char,
+) -> fmt::Result {
+    write!(f, "{open}")?;
+    for (n, item) in items.enumerate() {
+        write!(f, "{}{item:?}", if n == 0 { "" } else { " " })?;
+    }
+    write!(f, "{close}")
+}
+
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match &self.form {
             Form::Data(v) => write!(f, "{v:?}"),
             Form::Key(k) => write!(f, "{k}"),
-            Form::Call(items) => f.debug_tuple("call").field(items).finish(),
-            Form::List(items) => f.debug_list().entries(items.iter()).finish(),
-            Form::Map(pairs) => f.debug_map().entries(pairs.iter().map(|(k, v)| (k, v))).finish(),
+            Form::Call(items) => deep(|| spaced(f, '(', items.iter(), ')')),
+            Form::List(items) => deep(|| spaced(f, '[', items.iter(), ']')),
+            Form::Map(pairs) => deep(|| spaced(f, '{', pairs.iter().flat_map(|(k, v)| [k, v]), '}')),
             Form::Input(n) => write!(f, "<input {n}>"),
             Form::Index(_) => f.write_str("<index>"),
         }

@@ -1,6 +1,6 @@
 //! What an expression evaluates to. Sixteen bytes; numbers inline, everything else one counted pointer.
 
-use super::task::deep;
+use super::task::{deep, spaced};
 use super::{Array, Block, Complex64, DType, Form, Function, Graph, Kind, Layer, List, Map, Slice, Str, Task};
 use crate::err;
 use crate::text::Result;
@@ -126,7 +126,7 @@ impl Value {
                 Err(err!(Type, "an array of {} elements is neither true nor false; `any` or `all` of it is", b.len()))
             }
             Value::Array(_) | Value::Delayed(_) => {
-                Err(err!(Type, "a {} is neither true nor false before it is computed", self.type_name())
+                Err(err!(Type, "{} is neither true nor false before it is computed", self.a_type_name())
                     .help("`(compute x)` gives the value"))
             }
             other => Ok(other.truthy()),
@@ -387,20 +387,21 @@ impl<T: Into<Value>> From<Vec<T>> for Value {
     }
 }
 
-/// For assertions; `read::print` is what users see.
+/// In dsk's notation, for assertions and messages; `read::print` is what users see of values, and reads back.
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Value::Nil => f.write_str("nil"),
             Value::Bool(b) => write!(f, "{b}"),
             Value::Int(n) => write!(f, "{n}"),
+            Value::Float(x) if x.is_nan() => f.write_str("nan"),
             Value::Float(x) => write!(f, "{x:?}"),
             Value::Complex(c) => write!(f, "{c}"),
             Value::Str(s) => write!(f, "{:?}", s.as_str()),
             Value::Keyword(s) => write!(f, ":{s}"),
             Value::Slice(s) => write!(f, "{s}"),
-            Value::List(items) => f.debug_list().entries(items.iter()).finish(),
-            Value::Map(m) => f.debug_map().entries(m.iter()).finish(),
+            Value::List(items) => deep(|| spaced(f, '[', items.iter(), ']')),
+            Value::Map(m) => deep(|| spaced(f, '{', m.iter().flat_map(|(k, v)| [k, v]), '}')),
             Value::Code(t) => write!(f, "'{t:?}"),
             Value::Function(x) => write!(f, "<fn {}>", x.name),
             Value::Block(b) => write!(f, "{b:?}"),

@@ -39,7 +39,11 @@ fn mismatch(wanted: &str, found: &Value) -> Error {
 /// What a message calls a value: its type, and for an array also dtype and shape.
 pub(super) fn described(value: &Value) -> String {
     match value {
-        Value::Block(b) => format!("a {} array of shape {:?}", b.dtype(), b.shape()),
+        Value::Block(b) => {
+            let dtype = b.dtype().to_string();
+            let a = if dtype.starts_with('i') { "an" } else { "a" };
+            format!("{a} {dtype} array of shape {}", crate::text::shape(b.shape()))
+        }
         other => other.a_type_name(),
     }
 }
@@ -341,11 +345,11 @@ mod tests {
         assert_eq!(refusal::<f64>("x"), "expected a float, found a string");
         assert_eq!(
             refusal::<Array1<f64>>(arr2(&[[1.0]])),
-            "expected a float64 array of 1 dimension, found a float64 array of shape [1, 1]"
+            "expected a float64 array of 1 dimension, found a float64 array of shape [1 1]"
         );
         assert_eq!(
             refusal::<Array2<f32>>(arr2(&[[1.0]])),
-            "expected a float32 array of 2 dimensions, found a float64 array of shape [1, 1]"
+            "expected a float32 array of 2 dimensions, found a float64 array of shape [1 1]"
         );
     }
 }

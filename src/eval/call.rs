@@ -28,7 +28,7 @@ pub(super) fn apply(interpreter: &Interpreter, callee: &Value, args: Arguments, 
         Value::Delayed(_) => Err(err!(Type, "a lazy value can be called only when it is computed")
             .label(span, "in this call")
             .help("`(delay ((compute f) x))`, or `(deftask …)` for a function whose calls are lazy")),
-        other => Err(err!(Type, "a {} cannot be called", other.type_name())
+        other => Err(err!(Type, "{} cannot be called", other.a_type_name())
             .label(span, "in this call")
             .help("functions, keywords, maps, lists and arrays can; a list is written `[a b]`")),
     }
@@ -79,7 +79,7 @@ fn member(interpreter: &Interpreter, from: &Value, args: Arguments, span: Span) 
             all.extend(args);
             call_op(interpreter, "get", all, span)
         }
-        _ => Err(err!(Arity, "a {} is called with a key, and what to answer where it is absent", from.type_name())
+        _ => Err(err!(Arity, "{} is called with a key, and what to answer where it is absent", from.a_type_name())
             .label(span, "in this call")),
     }
 }
@@ -98,7 +98,7 @@ fn list_item(interpreter: &Interpreter, list: &Value, at: &Value, span: Span) ->
         }
         _ => {
             let Some(n) = at.as_int() else {
-                return Err(err!(Type, "a list is indexed by an int or a slice, not by a {}", at.type_name())
+                return Err(err!(Type, "a list is indexed by an int or a slice, not by {}", at.a_type_name())
                     .label(span, "in this call"));
             };
             let from_end = if n < 0 { n.saturating_add(items.len() as i64) } else { n };
@@ -112,7 +112,7 @@ fn list_item(interpreter: &Interpreter, list: &Value, at: &Value, span: Span) ->
 
 #[cold]
 pub(super) fn bad_key(key: &Value) -> Error {
-    err!(Type, "a {} cannot be the key of a map", key.type_name())
+    err!(Type, "{} cannot be the key of a map", key.a_type_name())
         .help("keys are numbers, strings, keywords, nil, and lists of these")
 }
 
@@ -174,7 +174,7 @@ pub(super) fn field(interpreter: &Interpreter, from: &Value, key: &Value, span: 
             Ok(pair.map(|p| p[1].clone()).unwrap_or_default())
         }
         _ => {
-            Err(err!(Type, "a {} has no keys to take apart", from.type_name())
+            Err(err!(Type, "{} has no keys to take apart", from.a_type_name())
                 .label(span, "this pattern expects a map"))
         }
     }
@@ -182,5 +182,5 @@ pub(super) fn field(interpreter: &Interpreter, from: &Value, key: &Value, span: 
 
 #[cold]
 fn not_taken_apart(from: &Value, span: Span) -> Error {
-    err!(Type, "a {} cannot be taken apart", from.type_name()).label(span, "this pattern expects a list")
+    err!(Type, "{} cannot be taken apart", from.a_type_name()).label(span, "this pattern expects a list")
 }

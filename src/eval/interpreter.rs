@@ -82,7 +82,8 @@ impl Interpreter {
         let source = interpreter.sources.add("prelude.dsk", PRELUDE);
         for form in read::read(source, PRELUDE)? {
             // What the prelude's macros make is the user's code: it has no text of its own.
-            let form = without_spans(&form);
+            // The whole keeps its place, for `source`.
+            let form = without_spans(&form).with_span(form.span);
             interpreter.eval_in(&interpreter.language, &form)?;
         }
         Ok(interpreter)
@@ -266,12 +267,28 @@ impl Interpreter {
 
     #[cold]
     pub(super) fn unbound(&self, name: &str, span: Span) -> Error {
+        let span = self.head_of(name, span);
         let error = err!(Unbound, "nothing is called `{name}` here").label(span, "not bound to anything");
         let Some(near) = analyze::nearest(&self.main, name) else { return error };
         let error = error.help(format!("did you mean `{near}`?"));
         match self.usage(&near) {
             Some(usage) => error.help(usage),
             None => error,
+        }
+    }
+
+    /// Where the name first stands in the call at `span`: the code of a call knows but the whole of it.
+    fn head_of(&self, name: &str, span: Span) -> Span {
+        let Some(source) = self.sources.get(span.source) else { return span };
+        let Some(text) = source.text.get(span.start as usize..span.end as usize) else { return span };
+        let is_whole =
+            |at: usize| !text[..at].ends_with(is_of_name) && !text[at + name.len()..].starts_with(is_of_name);
+        match text.match_indices(name).find(|&(at, _)| is_whole(at)) {
+            Some((at, _)) => {
+                let start = span.start as usize + at;
+                Span::new(span.source, start, start + name.len())
+            }
+            None => span,
         }
     }
 
@@ -316,6 +333,11 @@ impl Interpreter {
         }
         Ok(form.clone())
     }
+}
+
+/// Whether the character is a part of symbols.
+fn is_of_name(c: char) -> bool {
+    !(c.is_whitespace() || "()[]{}\",;'`~@#".contains(c))
 }
 
 /// Gives code that has no span the span of the call that made it.

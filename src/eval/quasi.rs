@@ -85,7 +85,7 @@ fn joined(args: Args) -> Result<Value> {
 }
 
 fn not_spliced(value: &Value, span: Span) -> crate::text::Error {
-    crate::err!(Type, "`~@` puts in the items of a list, not a {}", value.type_name()).label(span, "in this template")
+    crate::err!(Type, "`~@` puts in the items of a list, not {}", value.a_type_name()).label(span, "in this template")
 }
 
 fn map_of(args: Args) -> Result<Value> {

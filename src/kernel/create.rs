@@ -17,7 +17,9 @@ pub fn scalar(dtype: DType, number: &Value) -> Result<Block> {
         Value::Int(n) => integer(dtype, *n),
         Value::Float(x) => Block::scalar(*x).cast(dtype),
         Value::Complex(z) if dtype.is_complex() || dtype == DType::Bool => Block::scalar(**z).cast(dtype),
-        Value::Complex(_) => Err(err!(Type, "a complex number is not a {dtype}").help("`real` takes the real part")),
+        Value::Complex(_) => {
+            Err(err!(Type, "a complex number does not fit {dtype}").help("`real` takes the real part"))
+        }
         other => Err(err!(Type, "{} is not a number", other.a_type_name())),
     }
 }
@@ -239,7 +241,11 @@ fn survey(value: &Value, depth: usize, shape: &mut Dims, dtype: &mut Option<DTyp
         shape.extend_from_slice(&lengths);
         *first = false;
     } else if shape[depth.min(shape.len())..] != lengths[..] {
-        let found = if lengths.is_empty() { "a number".into() } else { format!("an array of {lengths:?}") };
+        let found = if lengths.is_empty() {
+            "a number".into()
+        } else {
+            format!("an array of shape {}", crate::text::shape(&lengths))
+        };
         return Err(ragged(&found, &format!("a list of {}", shape.get(depth).copied().unwrap_or(0))));
     }
     let own = value_dtype(value);

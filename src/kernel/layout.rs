@@ -4,7 +4,7 @@ use super::fused::{Expr, Program};
 use crate::data::block::row_major;
 use crate::data::{Block, Chunks, DType, Dims};
 use crate::err;
-use crate::text::Result;
+use crate::text::{Result, counted, shape as shown};
 use crate::with_dtype;
 
 /// The shape arrays of these shapes broadcast to; `dsk::shape` where they do not.
@@ -17,9 +17,9 @@ pub fn broadcast_shapes(shapes: &[&[usize]]) -> Result<Dims> {
                 (a, b) if a == b => {}
                 (1, n) => *to = n,
                 (_, 1) => {}
-                _ => {
-                    let all: Vec<String> = shapes.iter().map(|s| format!("{s:?}").replace(',', "")).collect();
-                    return Err(err!(Shape, "the shapes {} do not broadcast", all.join(" and "))
+                (a, b) => {
+                    let all: Vec<String> = shapes.iter().map(|s| shown(s)).collect();
+                    return Err(err!(Shape, "the shapes {} do not broadcast: {a} meets {b}", all.join(" and "))
                         .help("axes meet from the last one on: equal lengths fit, and a length of 1 stretches"));
                 }
             }
@@ -69,8 +69,8 @@ pub fn concatenate(blocks: &[Block], axis: usize) -> Result<Block> {
         let fits =
             block.ndim() == shape.len() && (0..shape.len()).all(|a| a == axis || block.shape()[a] == first.shape()[a]);
         if !fits {
-            let shown = |b: &Block| format!("{:?}", b.shape()).replace(',', "");
-            return Err(err!(Shape, "shapes {} and {} differ on another axis than {axis}", shown(first), shown(block)));
+            let (one, other) = (shown(first.shape()), shown(block.shape()));
+            return Err(err!(Shape, "shapes {one} and {other} differ on another axis than {axis}"));
         }
         shape[axis] += block.shape()[axis];
     }
@@ -108,7 +108,12 @@ pub fn assemble(dtype: DType, chunks: &Chunks, blocks: &[Block]) -> Result<Block
             expected[axis] = bounds[axis][at + 1] - bounds[axis][at];
         }
         if block.shape() != expected.as_slice() {
-            return Err(err!(Shape, "a block has shape {:?} where {:?} was declared", block.shape(), expected));
+            return Err(err!(
+                Shape,
+                "a block has shape {} where {} was declared",
+                shown(block.shape()),
+                shown(&expected)
+            ));
         }
         copy_into(&mut out, &origin, &block.cast(dtype)?);
     }
@@ -164,9 +169,9 @@ pub fn select(block: &Block, mask: &Block) -> Result<Block> {
     if block.shape().get(..axes) != Some(mask.shape()) {
         return Err(err!(
             Index,
-            "a mask of shape {:?} does not fit an array of shape {:?}",
-            mask.shape(),
-            block.shape()
+            "a mask of shape {} does not fit an array of shape {}",
+            shown(mask.shape()),
+            shown(block.shape())
         ));
     }
     let mut shape = Dims::from_slice(&[mask.len()]);
@@ -180,7 +185,12 @@ pub fn select(block: &Block, mask: &Block) -> Result<Block> {
 pub fn gather(block: &Block, indices: &[Block]) -> Result<Block> {
     let axes = indices.len();
     if axes > block.ndim() {
-        return Err(err!(Index, "{axes} indices for an array of {} dimensions", block.ndim()));
+        return Err(err!(
+            Index,
+            "{} for an array of {}",
+            counted(axes, "index", "indices"),
+            counted(block.ndim(), "axis", "axes")
+        ));
     }
     let shapes: Vec<&[usize]> = indices.iter().map(Block::shape).collect();
     let shape = broadcast_shapes(&shapes)?;

@@ -3,7 +3,7 @@
 use crate::data::slice::Range;
 use crate::data::{Chunks, DType, Dims, Value};
 use crate::err;
-use crate::text::Result;
+use crate::text::{Result, counted};
 use std::sync::Arc;
 
 /// Bytes that a block chosen by `:auto` has at most.
@@ -30,11 +30,11 @@ pub fn normalize(spec: &Value, shape: &[usize], dtype: DType, before: Option<&Ch
             } else if items.len() == ndim {
                 items.iter().enumerate().map(|(a, v)| axis(v, a)).collect::<Result<_>>()?
             } else {
-                let plural = if ndim == 1 { "axis" } else { "axes" };
                 return Err(err!(
                     Value,
-                    "`:chunks` has {} entries for an array of {ndim} {plural}, of shape {}",
-                    items.len(),
+                    "`:chunks` has {} for an array of {}, of shape {}",
+                    counted(items.len(), "entry", "entries"),
+                    counted(ndim, "axis", "axes"),
                     show(shape)
                 ));
             }
@@ -203,11 +203,7 @@ impl Bounds {
     }
 }
 
-/// A shape as users write it: `[2 3]`.
-pub fn show(shape: &[usize]) -> String {
-    let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
-    format!("[{}]", sizes.join(" "))
-}
+pub use crate::text::shape as show;
 
 #[cfg(test)]
 mod tests {
@@ -236,7 +232,7 @@ mod tests {
     #[test]
     fn chunks_that_do_not_fit_are_named() {
         assert!(chunks(vec![Value::from(vec![1i64, 3])].into(), &[5]).contains("add up to 4"));
-        assert!(chunks(vec![Value::Int(1)].into(), &[5, 3]).contains("1 entries"));
+        assert!(chunks(vec![Value::Int(1)].into(), &[5, 3]).contains("1 entry"));
         assert!(chunks(Value::Int(-3), &[5]).contains("-3"));
         assert!(chunks(Value::Int(0), &[5]).contains("of 0"));
         assert!(chunks(Value::str("x"), &[5]).contains("string"));

@@ -8,7 +8,7 @@ use crate::data::slice::Range;
 use crate::data::{Array, Block, BlockRef, Chunks, Cost, DType, Dims, Slice, Task, Value};
 use crate::err;
 use crate::kernel::layout;
-use crate::text::{Result, Span};
+use crate::text::{Result, Span, counted};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ impl Index {
         let is_axis = |v: &&Value| !matches!(v, Value::Ellipsis | Value::NewAxis);
         let used = items.iter().filter(is_axis).count();
         if used > shape.len() {
-            return Err(err!(Index, "{used} indices for an array of shape {}", show(shape)));
+            return Err(err!(Index, "{} for an array of shape {}", counted(used, "index", "indices"), show(shape)));
         }
         if items.iter().filter(|v| matches!(v, Value::Ellipsis)).count() > 1 {
             return Err(err!(Index, "an index has at most one `...`"));

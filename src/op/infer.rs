@@ -76,26 +76,7 @@ pub fn dtype(value: &Value) -> Result<Option<DType>> {
 
 /// The shape that several shapes broadcast to.
 pub fn broadcast(shapes: &[&[usize]]) -> Result<Dims> {
-    let ndim = shapes.iter().map(|s| s.len()).max().unwrap_or(0);
-    let mut out = Dims::from_elem(1, ndim);
-    for shape in shapes {
-        let lead = ndim - shape.len();
-        for (axis, &n) in shape.iter().enumerate() {
-            let size = &mut out[lead + axis];
-            match (*size, n) {
-                (a, b) if a == b => {}
-                (1, n) => *size = n,
-                (_, 1) => {}
-                (a, b) => {
-                    let all: Vec<String> = shapes.iter().map(|s| show(s)).collect();
-                    let against = format!("{} against {}, counted from the last axis", a.min(b), a.max(b));
-                    return Err(err!(Shape, "shapes {} do not broadcast: {against}", all.join(" and "))
-                        .help("axes are matched from the last; each pair is equal, or one of the two is 1"));
-                }
-            }
-        }
-    }
-    Ok(out)
+    crate::kernel::layout::broadcast_shapes(shapes)
 }
 
 /// Bytes of an array, or an error where they do not fit the address space.

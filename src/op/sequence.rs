@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn nan_comes_last_and_what_has_no_order_is_refused() {
         let got = sorted(vec![Value::Float(f64::NAN), Value::Int(2), Value::Float(1.5), Value::Bool(true)]).unwrap();
-        assert_eq!(format!("{got:?}"), "[true, 1.5, 2, NaN]");
+        assert_eq!(format!("{got:?}"), "[true, 1.5, 2, nan]");
         assert_eq!(sorted(vec![Value::Int(1), Value::str("a")]).err(), Some(Code::Type));
         assert_eq!(sorted(vec![Value::Nil]).err(), Some(Code::Type));
         assert_eq!(

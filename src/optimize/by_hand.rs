@@ -306,22 +306,16 @@ mod tests {
     #[test]
     fn each_pass_on_its_own() {
         let z = [Key::new("z")];
-        assert_eq!(shown(example().cull(&z).unwrap()), "x 1  y call([inc, x])  z call([add, y, 10])");
+        assert_eq!(shown(example().cull(&z).unwrap()), "x 1  y (inc x)  z (add y 10)");
         assert_eq!(
             shown(example().inline(&[Key::new("y")]).unwrap()),
-            "x 1  y call([inc, 1])  z call([add, call([inc, 1]), 10])  other call([inc, 1])"
+            "x 1  y (inc 1)  z (add (inc 1) 10)  other (inc 1)"
         );
         let inc = |head: &Task| head.as_symbol().is_some_and(|s| s == "inc");
-        assert_eq!(
-            shown(example().inline_functions(&inc, &[]).unwrap()),
-            "x 1  z call([add, call([inc, x]), 10])  other call([inc, x])"
-        );
+        assert_eq!(shown(example().inline_functions(&inc, &[]).unwrap()), "x 1  z (add (inc x) 10)  other (inc x)");
         let culled = example().cull(&z).unwrap();
-        assert_eq!(shown(culled.fuse(&[]).unwrap()), "z call([add, call([inc, 1]), 10])");
-        assert_eq!(
-            shown(example().cull(&z).unwrap().fuse(&[Key::new("y")]).unwrap()),
-            "y call([inc, 1])  z call([add, y, 10])"
-        );
+        assert_eq!(shown(culled.fuse(&[]).unwrap()), "z (add (inc 1) 10)");
+        assert_eq!(shown(example().cull(&z).unwrap().fuse(&[Key::new("y")]).unwrap()), "y (inc 1)  z (add y 10)");
         let error = example().cull(&[Key::new("othr")]).err().unwrap();
         assert_eq!(error.help_lines(), ["did you mean `other`?"]);
     }
@@ -330,7 +324,7 @@ mod tests {
     fn a_function_that_is_called_is_not_a_key() {
         let graph = by_hand(&[("inc", Task::data(1i64)), ("y", call("inc", vec![key("inc")]))]);
         assert_eq!(graph.dependencies(&Key::new("y")).unwrap(), [Key::new("inc")]);
-        assert_eq!(shown(graph.inline(&[]).unwrap()), "inc 1  y call([inc, 1])");
+        assert_eq!(shown(graph.inline(&[]).unwrap()), "inc 1  y (inc 1)");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::data::{Form, Map, Slice, Str, Task, Value, task::deep};
 use crate::err;
-use crate::text::{Error, Result, SourceId, Span};
+use crate::text::{Error, Result, SourceId, Span, counted};
 use pest::Parser;
 use pest::error::InputLocation;
 use pest::iterators::Pair;
@@ -360,8 +360,12 @@ impl Reader<'_> {
     fn map(&self, pair: Pair<Rule>, span: Span) -> Result<Task> {
         let items = self.items(pair, "{")?;
         if let (1, Some(last)) = (items.len() % 2, items.last()) {
-            return Err(err!(Syntax, "a map needs a value for every key, found {} forms", items.len())
-                .label(last.span, "this key has no value"));
+            return Err(err!(
+                Syntax,
+                "a map needs a value for every key, found {}",
+                counted(items.len(), "form", "forms")
+            )
+            .label(last.span, "this key has no value"));
         }
         let pairs: Vec<(Task, Task)> = items.chunks_exact(2).map(|p| (p[0].clone(), p[1].clone())).collect();
         let mut seen = Map::with_capacity(pairs.len());

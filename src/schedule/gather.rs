@@ -66,9 +66,12 @@ impl Gather {
 /// Whether a task made the block that its layer declared.
 pub fn check(value: &Value, dtype: DType, shape: &[usize]) -> Result<()> {
     match value {
-        Value::Block(block) if block.shape() != shape => {
-            Err(err!(Shape, "a block of shape {shape:?} was declared, and the task made one of {:?}", block.shape()))
-        }
+        Value::Block(block) if block.shape() != shape => Err(err!(
+            Shape,
+            "a block of shape {} was declared, and the task made one of {}",
+            crate::text::shape(shape),
+            crate::text::shape(block.shape())
+        )),
         Value::Block(block) if block.dtype() != dtype => {
             Err(err!(Type, "a block of {dtype} was declared, and the task made one of {}", block.dtype()))
         }

@@ -144,7 +144,7 @@ fn where_clip_and_round() {
 fn shapes_that_do_not_broadcast_are_an_error() {
     let (a, b) = (Block::zeros(DType::F64, &[2, 3]), Block::zeros(DType::F64, &[2]));
     let error = elementwise::binary(Binary::Add, a, b).unwrap_err();
-    assert_eq!((error.code(), error.message()), (Code::Shape, "the shapes [2 3] and [2] do not broadcast"));
+    assert_eq!((error.code(), error.message()), (Code::Shape, "the shapes [2 3] and [2] do not broadcast: 3 meets 2"));
 }
 
 #[test]

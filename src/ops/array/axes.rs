@@ -6,7 +6,7 @@ use crate::op::chunking::show;
 use crate::op::indexing::{Index, Step, Take};
 use crate::op::layers::{Plan, call, ints};
 use crate::op::{Given, Kind, Op, Token, infer};
-use crate::text::{Result, Span};
+use crate::text::{Result, Span, counted};
 use std::sync::Arc;
 
 macro_rules! op {
@@ -48,7 +48,12 @@ fn transpose(mut args: Args) -> Result<Value> {
         None => (0..ndim).rev().collect(),
         Some(axes) if axes.len() == ndim => axes,
         Some(axes) => {
-            return Err(err!(Shape, "{} axes for an array of shape {}", axes.len(), show(&x.shape())));
+            return Err(err!(
+                Shape,
+                "{} for an array of shape {}",
+                counted(axes.len(), "axis", "axes"),
+                show(&x.shape())
+            ));
         }
     };
     Ok(permute(x, &axes, args.span))
@@ -99,7 +104,12 @@ fn moveaxis(mut args: Args) -> Result<Value> {
     let axes = |v: &Value| infer::axes(v, ndim)?.ok_or_else(|| err!(Type, "an axis is an integer, found a nil"));
     let (from, to) = (axes(&args.values[1])?, axes(&args.values[2])?);
     if from.len() != to.len() {
-        return Err(err!(Value, "{} axes are moved to {} places", from.len(), to.len()));
+        return Err(err!(
+            Value,
+            "{} cannot be moved to {}",
+            counted(from.len(), "axis", "axes"),
+            counted(to.len(), "place", "places")
+        ));
     }
     let mut rest = (0..ndim).filter(|a| !from.contains(a));
     let order: Dims = (0..ndim)

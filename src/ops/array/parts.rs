@@ -40,7 +40,11 @@ pub static OPS: &[Op] = &[
         examples: &[("(check-block (ones [2]) :float64 [2])", "[1. 1.]")],
         see: &["map-blocks"],
         cost: Cost::Free,
-        kind: Kind::Lazy(|args| super::array_call(args, check_block)),
+        // Users know it as what `map-blocks` does.
+        kind: Kind::Lazy(|args| {
+            let span = args.span;
+            check_block(args).map_err(|error| infer::of("map-blocks")(error).at(span))
+        }),
     },
 ];
 

@@ -14,7 +14,7 @@ use crate::op::layers::{Parents, Plan, call, elementwise, ints};
 use crate::op::recut::recut;
 use crate::op::tree::FAN_IN;
 use crate::op::{Given, Kind, Op, Operand, Token, infer};
-use crate::text::{Error, Result, Span};
+use crate::text::{Error, Result, Span, counted};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -113,14 +113,19 @@ fn tensordot_axes(spec: &Value, x: &[usize], y: &[usize]) -> Result<Meeting> {
                 Meeting { x: (x.len() - n..x.len()).collect(), y: (0..n).collect() }
             }
             Some(n) => {
-                return Err(err!(Index, "{n} axes are to meet, of arrays of shape {} and {}", show(x), show(y)));
+                return Err(err!(Index, "`:axes {n}` for arrays of shape {} and {}", show(x), show(y)));
             }
             None => return Err(err!(Type, "`:axes` is a number of axes, or two lists of axes")),
         },
     };
     let twice = |axes: &[usize]| (1..axes.len()).any(|i| axes[..i].contains(&axes[i]));
     if meeting.x.len() != meeting.y.len() {
-        return Err(err!(Shape, "{} axes of x meet {} axes of y", meeting.x.len(), meeting.y.len()));
+        return Err(err!(
+            Shape,
+            "{} of x cannot meet {} of y",
+            counted(meeting.x.len(), "axis", "axes"),
+            counted(meeting.y.len(), "axis", "axes")
+        ));
     }
     if twice(&meeting.x) || twice(&meeting.y) {
         return Err(err!(Value, "an axis is named twice in `:axes`"));

@@ -263,9 +263,9 @@ fn set_part(args: &Args, block: Arc<Block>, key: &Value, value: &Value) -> Resul
     let Some(value) = value.broadcast_to(places.shape()) else {
         return Err(err!(
             Shape,
-            "a value of shape {:?} does not fit a part of shape {:?}",
-            value.shape(),
-            places.shape()
+            "a value of shape {} does not fit a part of shape {}",
+            crate::text::shape(value.shape()),
+            crate::text::shape(places.shape())
         )
         .label(args.span, "in this call"));
     };

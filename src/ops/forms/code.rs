@@ -3,6 +3,7 @@
 use crate::data::{Args, Cost, Form, Map, Task, Value};
 use crate::err;
 use crate::eval::Interpreter;
+use crate::op::args::described;
 use crate::op::{Kind, Op};
 use crate::text::{Result, Span};
 use std::sync::Arc;
@@ -118,7 +119,13 @@ fn configured(args: Args) -> Result<Value> {
     let options = match args.value("options") {
         Value::Map(map) => map,
         Value::Nil => &none,
-        _ => return Err(args.wrong("options", "a map of options")),
+        // Users know it as what `with-config` expands to.
+        other => {
+            return Err(err!(Type, "with-config: expected a map of options, found {}", described(other))
+                .label(args.span, "in this call")
+                .help("usage: (with-config options & body)")
+                .parameter("options", 0));
+        }
     };
     let config = interpreter.config().with(options).map_err(|e| e.at(args.span))?;
     interpreter.with_config(config, || args.apply(args.value("f"), []))

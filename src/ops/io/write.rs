@@ -55,7 +55,7 @@ fn start(args: &Args, block: &Block) -> Result<SmallVec<[usize; 6]>> {
     };
     match bounds {
         Some(bounds) if fits(&bounds) => Ok(bounds.iter().map(|b| b.0).collect()),
-        _ => Err(err!(Shape, "write: the region is not of the block's shape, {:?}", block.shape())
+        _ => Err(err!(Shape, "write: the region is not of the block's shape, {}", crate::text::shape(block.shape()))
             .help("a region is a slice `start:stop` for each axis, as long as the block along it")),
     }
 }

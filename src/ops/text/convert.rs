@@ -109,7 +109,7 @@ fn int(args: Args) -> Result<Value> {
             if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&whole) {
                 Ok(Value::Int(whole as i64))
             } else {
-                Err(err!(Overflow, "int: {f} is beyond 64-bit integers").label(args.span, "in this call"))
+                Err(err!(Overflow, "int: {x:?} is beyond 64-bit integers").label(args.span, "in this call"))
             }
         }
         Value::Float(_) => Err(not_a("an integer", &x, &args)),
