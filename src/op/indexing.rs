@@ -1,5 +1,5 @@
-//! NumPy's basic indexing, and one-dimensional index lists on any number of axes (each on its own: "outer" indexing), on
-//! concrete blocks and as a plan over the blocks of lazy arrays.
+//! NumPy's basic indexing, and one-dimensional index lists, on concrete blocks and as a plan over the blocks of lazy arrays.
+//! Lists on several axes each act on their own here ("outer" indexing); how users' lists meet is for [`super::pairs`].
 
 use super::chunking::{Bounds, show};
 use super::layers::{self, Plan};
@@ -20,6 +20,16 @@ pub enum Take {
     Range(Range),
     /// These elements, in this order.
     List(Arc<[usize]>),
+}
+
+impl Take {
+    /// The elements, where they are a list.
+    pub fn list(&self) -> Option<&[usize]> {
+        match self {
+            Take::List(list) => Some(list),
+            _ => None,
+        }
+    }
 }
 
 /// A step of an index: a new axis of size 1, or what is taken of the next axis.
@@ -443,5 +453,26 @@ fn leaf(bounds: &Bounds, chosen: &Chosen, refs: &mut Vec<BlockRef>) -> Task {
             }
         }));
     }
-    if all { input } else { layers::call("slice", items, Vec::new()) }
+    if all {
+        return input;
+    }
+    let is_list = |choice: &Option<(u32, Selector)>| matches!(choice, Some((_, Selector::List(_))));
+    let is_one = |choice: &Option<(u32, Selector)>| matches!(choice, Some((_, Selector::One(_))));
+    let lists = chosen.iter().filter(|c| is_list(c)).count();
+    if lists == 0 || lists == 1 && !chosen.iter().any(is_one) {
+        return layers::call("slice", items, Vec::new());
+    }
+    // Lists would meet, also with integers: each has a call of its own.
+    let mut later = Vec::new();
+    let mut axis = 0;
+    for (choice, item) in chosen.iter().zip(&mut items[1..]) {
+        if is_list(choice) {
+            later.push((axis, std::mem::replace(item, Task::data(Value::from(Slice::ALL)))));
+        }
+        axis += usize::from(!is_one(choice));
+    }
+    later.into_iter().fold(layers::call("slice", items, Vec::new()), |task, (axis, list)| {
+        let whole = (0..axis).map(|_| Task::data(Value::from(Slice::ALL)));
+        layers::call("slice", std::iter::once(task).chain(whole).chain([list]).collect(), Vec::new())
+    })
 }

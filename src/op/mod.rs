@@ -10,6 +10,7 @@ pub mod infer;
 pub mod layers;
 pub mod number;
 pub mod operand;
+pub mod pairs;
 pub mod recut;
 pub mod registry;
 pub mod sequence;

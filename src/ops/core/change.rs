@@ -7,6 +7,7 @@ use crate::err;
 use crate::kernel::create;
 use crate::op;
 use crate::op::indexing::Index;
+use crate::op::pairs::Meeting;
 use crate::op::sequence::{self, Seq, put};
 use crate::op::{Kind, Op};
 use crate::text::Error;
@@ -258,7 +259,11 @@ fn set_part(args: &Args, block: Arc<Block>, key: &Value, value: &Value) -> Resul
     let index = Index::parse(&index, &shape)?;
     // The places of all elements, indexed alike, are the places that the index names.
     let places: Vec<i64> = (0..block.len() as i64).collect();
-    let places = index.of_block(&Block::from_slice(&shape, &places))?.contiguous();
+    let places = Block::from_slice(&shape, &places);
+    let places = match Meeting::of(&index, &shape)? {
+        Some(meeting) => meeting.of_block(&places)?,
+        None => index.of_block(&places)?.contiguous(),
+    };
     let value = create::from_value(value, Some(block.dtype()))?;
     let Some(value) = value.broadcast_to(places.shape()) else {
         return Err(err!(

@@ -6,6 +6,7 @@ use crate::err;
 use crate::io::hdf5::Dataset;
 use crate::io::target::Target;
 use crate::op::indexing::{Index, Step, Take};
+use crate::op::pairs::Meeting;
 use crate::op::{Kind, Op};
 use crate::text::Result;
 use smallvec::SmallVec;
@@ -64,7 +65,15 @@ fn part(dataset: &Dataset, items: &[Value]) -> Result<Value> {
         rest.push(Step::Axis(left));
     }
     let block = dataset.read(&region)?;
-    Ok(if plain { block } else { Index(rest).of_block(&block)? }.into())
+    if plain {
+        return Ok(block.into());
+    }
+    let index = Index(rest);
+    Ok(match Meeting::of(&index, block.shape())? {
+        Some(meeting) => meeting.of_block(&block)?,
+        None => index.of_block(&block)?,
+    }
+    .into())
 }
 
 /// An open dataset, in the place of its name in the tasks of a layer, so that its layout is learnt once. It is written as
