@@ -28,6 +28,12 @@ pub fn scalar(dtype: DType, number: &Value) -> Result<Block> {
 /// as in NumPy; it loses its fraction otherwise.
 fn element(dtype: DType, number: &Value) -> Result<Block> {
     match *number {
+        Value::Str(_) if let Some(n) = wide(number) => match dtype {
+            dtype if dtype.is_integer() && dtype != DType::U64 => {
+                Err(err!(Overflow, "{n} is out of bounds for {dtype}"))
+            }
+            dtype => Block::scalar(n).cast(dtype),
+        },
         Value::Float(x) if dtype.is_integer() => match x.trunc() {
             x if x.is_nan() => Err(err!(Value, "`nan` is no integer, and the array is of {dtype}")),
             whole if (-9223372036854775808.0..9223372036854775808.0).contains(&whole) => integer(dtype, whole as i64),
@@ -84,8 +90,15 @@ pub fn arange_dtype(numbers: &[&Value]) -> DType {
 fn value_dtype(value: &Value) -> DType {
     match value {
         Value::Block(b) => b.dtype(),
+        Value::Str(_) => DType::U64,
         other => Typed::Weak(other.number_kind().unwrap_or(Kind::Float)).dtype(),
     }
+}
+
+/// An integer beyond int64 that uint64 holds, written as a string: numbers of programs are int64.
+fn wide(value: &Value) -> Option<u64> {
+    let Value::Str(digits) = value else { return None };
+    digits.parse().ok().filter(|&n| i64::try_from(n).is_err())
 }
 
 fn real(value: &Value) -> Result<f64> {
@@ -234,7 +247,7 @@ fn survey(value: &Value, depth: usize, shape: &mut Dims, dtype: &mut Option<DTyp
             return Ok(());
         }
         Value::Block(b) => Dims::from_slice(b.shape()),
-        number if number.number_kind().is_some() => Dims::new(),
+        number if number.number_kind().is_some() || wide(number).is_some() => Dims::new(),
         other => return Err(err!(Type, "{} cannot be an element of an array", other.a_type_name())),
     };
     if *first {

@@ -5,7 +5,7 @@
 //! lazy array as a line about it. [`brief`] is the former, cut short, for messages.
 
 use super::{layout, reader::reads_as_symbol};
-use crate::data::{Array, Block, Complex64, Form, Function, Graph, Key, Slice, Task, Value, task::deep};
+use crate::data::{Array, Block, Complex64, Element, Form, Function, Graph, Key, Slice, Task, Value, task::deep};
 use crate::with_dtype;
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -375,18 +375,15 @@ fn join_parts((re, real): (f64, &str), imaginary: &str) -> String {
 fn print_block(f: &mut Formatter, block: &Block) -> fmt::Result {
     let whole = block.contiguous();
     let shape = whole.shape();
-    // Integers beyond int64 cannot be written: they are what the bits are as int64.
-    let wide = whole.dtype() == crate::data::DType::U64
-        && whole.as_slice::<u64>().is_some_and(|xs| xs.iter().any(|&x| i64::try_from(x).is_err()));
-    if wide {
-        let bits: Vec<i64> = whole.as_slice::<u64>().unwrap_or_default().iter().map(|&x| x as i64).collect();
-        return write!(f, "(astype {} :u8)", Value::from(Block::from_slice(shape, &bits)));
-    }
     f.write_str("(array ")?;
     with_dtype!(whole.dtype(), T => {
         let elements = whole.as_slice::<T>().unwrap_or_default();
         let nested = if whole.is_empty() { &[0][..] } else { shape };
-        nest(f, nested, elements, &|f, x| f.write_str(&element(x)))?;
+        nest(f, nested, elements, &|f, x| match x.value() {
+            Some(_) => f.write_str(&element(x)),
+            // A uint64 beyond int64, which is no number of a program.
+            None => write!(f, "\"{}\"", element(x)),
+        })?;
     });
     write!(f, " :dtype :{}", whole.dtype().short())?;
     if whole.is_empty() && shape.len() != 1 {
@@ -480,7 +477,7 @@ mod tests {
         assert_eq!(text(Block::from_slice(&[2, 2], &[1.0, 2.0, 3.0, 4.5])), "(array [[1.0 2.0] [3.0 4.5]] :dtype :f8)");
         assert_eq!(text(Block::zeros(crate::data::DType::I32, &[0, 3])), "(array [] :dtype :i4 :shape [0 3])");
         assert_eq!(text(Block::scalar(0.1f32)), "(array 0.1 :dtype :f4)");
-        assert_eq!(text(Block::from_slice(&[1], &[u64::MAX])), "(astype (array [-1] :dtype :i8) :u8)");
+        assert_eq!(text(Block::from_slice(&[1], &[u64::MAX])), "(array [\"18446744073709551615\"] :dtype :u8)");
     }
 
     #[test]

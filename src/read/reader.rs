@@ -572,9 +572,13 @@ fn hex(text: &str, span: Span) -> Result<i64> {
 }
 
 fn beyond(text: &str, span: Span) -> Error {
-    err!(Overflow, "`{}` does not fit into 64 bits", start_of(text))
+    let error = err!(Overflow, "`{}` does not fit into 64 bits", start_of(text))
         .label(span, "integers are from -9223372036854775808 to 9223372036854775807")
-        .help("A float, written with a point, can be larger.")
+        .help("A float, written with a point, can be larger.");
+    match text.replace('_', "").parse::<u64>() {
+        Ok(n) => error.help(format!("In an array of uint64 it is written `\"{n}\"`.")),
+        Err(_) => error,
+    }
 }
 
 /// What a message quotes of a word that may be very long.

@@ -28,7 +28,8 @@ pub static OPS: &[Op] = &[
         "An array of nested lists of numbers, or of a flat list and `:shape`.\n\
          Without `:dtype`, the one all of the numbers promote to. With `:chunks`, a lazy array whose blocks are data in its tasks: \
          a block shape, one size for every axis, a list of sizes for each axis, `:auto` (blocks of at most 128 MiB), -1 or nil \
-         for a whole axis. Errors: `dsk::shape` for ragged lists, `dsk::overflow` for numbers the dtype does not hold."),
+         for a whole axis. Errors: `dsk::shape` for ragged lists, `dsk::overflow` for numbers the dtype does not hold. A number from 2^63 \
+         to 2^64 - 1, which only uint64 holds, is written as a string: `(array [1 \"18446744073709551615\"] :dtype :u8)`."),
     op!("(zeros shape :dtype :float64 :chunks nil)", |args| filled(args, "zeros", Value::Int(0)), &["ones", "full", "zeros-like"],
         ["(to-list (zeros [2]))" => "[0.0 0.0]"],
         "An array of zeros.\n`:chunks` makes it lazy, as for `array`."),
