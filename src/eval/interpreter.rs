@@ -80,10 +80,11 @@ impl Interpreter {
             interpreter.globals.set(&cell, binding);
         }
         let source = interpreter.sources.add("prelude.dsk", PRELUDE);
+        interpreter.modules.fill(source, &interpreter.language);
         for form in read::read(source, PRELUDE)? {
             // What the prelude's macros make is the user's code: it has no text of its own.
             // The whole keeps its place, for `source`.
-            let form = without_spans(&form).with_span(form.span);
+            let form = without_spans(&form, false).with_span(form.span);
             interpreter.eval_in(&interpreter.language, &form)?;
         }
         Ok(interpreter)
@@ -356,12 +357,17 @@ fn placed(task: &Task, span: Span) -> Task {
     })
 }
 
-fn without_spans(task: &Task) -> Task {
+/// The code without its place in a text, but for the symbols of templates: what the prelude's macros write means what it
+/// means in the prelude, whatever the program calls by the same name.
+fn without_spans(task: &Task, in_template: bool) -> Task {
+    let in_template = in_template || task.is_call_of("quasiquote");
+    let bare = |t: &Task| without_spans(t, in_template);
     deep(|| {
         let form = match &task.form {
-            Form::Call(items) => Form::Call(items.iter().map(without_spans).collect()),
-            Form::List(items) => Form::List(items.iter().map(without_spans).collect()),
-            Form::Map(pairs) => Form::Map(pairs.iter().map(|(k, v)| (without_spans(k), without_spans(v))).collect()),
+            Form::Call(items) => Form::Call(items.iter().map(bare).collect()),
+            Form::List(items) => Form::List(items.iter().map(bare).collect()),
+            Form::Map(pairs) => Form::Map(pairs.iter().map(|(k, v)| (bare(k), bare(v))).collect()),
+            Form::Key(_) if in_template => return task.clone(),
             other => other.clone(),
         };
         Task::new(form, Span::NONE)

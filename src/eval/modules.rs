@@ -21,6 +21,11 @@ pub(super) struct Modules {
 }
 
 impl Modules {
+    /// Says whose names a text fills.
+    pub fn fill(&self, source: SourceId, module: &Arc<Namespace>) {
+        self.by_source.lock().insert(source, module.clone());
+    }
+
     /// The names that a text fills, where it is the text of a module other than `current`.
     pub fn of_text(&self, source: SourceId, current: &Arc<Namespace>) -> Option<Arc<Namespace>> {
         self.by_source.lock().get(&source).filter(|module| !Arc::ptr_eq(module, current)).cloned()
@@ -76,7 +81,7 @@ impl Interpreter {
         let text = std::fs::read_to_string(file).map_err(|e| unreadable(path, &e, span))?;
         let source = self.sources().add(file.to_string_lossy(), text.as_str());
         let module = Arc::new(Namespace::behind(self.language.clone()));
-        self.modules.by_source.lock().insert(source, module.clone());
+        self.modules.fill(source, &module);
         self.eval_text(source, &text, &module)?;
         Ok(module)
     }
