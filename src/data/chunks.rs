@@ -9,6 +9,9 @@ use std::sync::Arc;
 pub struct Chunks(Vec<Arc<[usize]>>);
 
 impl Chunks {
+    /// The most blocks that an array may have. Block sizes are written down, so that many of them take half a gigabyte.
+    pub const MOST_BLOCKS: usize = 1 << 26;
+
     /// Cut as told, axis by axis. An axis without blocks gets one of size 0.
     pub fn new(sizes: Vec<Vec<usize>>) -> Self {
         let axis = |sizes: Vec<usize>| if sizes.is_empty() { vec![0] } else { sizes };
@@ -51,8 +54,9 @@ impl Chunks {
         self.0.iter().map(|a| a.len()).collect()
     }
 
+    /// Number of blocks, or the largest number there is where they are more.
     pub fn block_count(&self) -> usize {
-        self.0.iter().map(|a| a.len()).product()
+        self.0.iter().map(|a| a.len()).fold(1, usize::saturating_mul)
     }
 
     /// Shape of one block.

@@ -109,7 +109,7 @@ impl Layer {
     pub fn len(&self) -> usize {
         match &self.body {
             Body::Tasks(tasks) => tasks.len(),
-            _ => self.grid.iter().product(),
+            _ => self.grid.iter().copied().fold(1, usize::saturating_mul),
         }
     }
 

@@ -83,35 +83,77 @@ fn axis(spec: &Value, at: usize) -> Result<Axis> {
     }
 }
 
-fn resolve(axes: Vec<Axis>, shape: &[usize], dtype: DType) -> Result<Chunks> {
-    let mut sizes: Vec<Option<Arc<[usize]>>> = Vec::with_capacity(shape.len());
-    for (at, (axis, &n)) in axes.into_iter().zip(shape).enumerate() {
-        sizes.push(match axis {
-            Axis::Auto => None,
-            Axis::Whole => Some([n].into()),
+/// Refuses a grid of more blocks than an array may have. Whoever cuts by block sizes asks this first: the list of the blocks
+/// alone may not fit in memory.
+pub fn check_blocks(grid: impl IntoIterator<Item = usize>) -> Result<()> {
+    let grid: Dims = grid.into_iter().collect();
+    let count = grid.iter().copied().try_fold(1usize, usize::checked_mul);
+    if count.is_some_and(|n| n <= Chunks::MOST_BLOCKS) {
+        return Ok(());
+    }
+    let most = Chunks::MOST_BLOCKS;
+    let error = match (count, &grid[..]) {
+        (Some(n), [_]) => err!(Limit, "the array would have {n} blocks, the most is {most}"),
+        (Some(n), _) => {
+            err!(Limit, "the array would have {n} blocks, {} along its axes, the most is {most}", show(&grid))
+        }
+        (None, _) => {
+            err!(Limit, "the array would have {} blocks along its axes, the most in all is {most}", show(&grid))
+        }
+    };
+    Err(error.help("larger blocks are fewer; `:chunks :auto` makes blocks of up to 128 MB"))
+}
+
+/// Blocks of `block` along each axis, the last one smaller where it does not divide the shape.
+pub fn regular(shape: &[usize], block: &[usize]) -> Result<Chunks> {
+    check_blocks(shape.iter().zip(block).map(|(&n, &b)| blocks_along(n, b)))?;
+    Ok(Chunks::regular(shape, block))
+}
+
+fn blocks_along(n: usize, block: usize) -> usize {
+    if n == 0 || block == 0 { 1 } else { n.div_ceil(block) }
+}
+
+fn resolve(mut axes: Vec<Axis>, shape: &[usize], dtype: DType) -> Result<Chunks> {
+    for (at, (axis, &n)) in axes.iter_mut().zip(shape).enumerate() {
+        match axis {
+            Axis::Whole => *axis = Axis::Block(n),
             Axis::Block(0) if n > 0 => {
                 return Err(err!(Value, "a block size of 0 on axis {at}, which has {n} elements"));
             }
-            Axis::Block(block) => Some(Chunks::regular(&[n], &[block]).axis(0).clone()),
             Axis::Sizes(list) => {
                 let total = list.iter().try_fold(0usize, |sum, &s| sum.checked_add(s));
                 if total != Some(n) {
                     let total = total.map_or("too much".into(), |t| t.to_string());
                     return Err(err!(Value, "the blocks of axis {at} add up to {total}, the axis has {n} elements"));
                 }
-                Some(if list.is_empty() { [0].into() } else { list.into() })
             }
-        });
+            Axis::Block(_) | Axis::Auto => {}
+        }
     }
-    let largest =
-        |axis: &Option<Arc<[usize]>>| axis.as_ref().map_or(1, |a| a.iter().copied().max().unwrap_or(1).max(1));
-    let fixed = sizes.iter().map(largest).fold(dtype.size(), usize::saturating_mul);
-    let open: Vec<usize> = (0..shape.len()).filter(|&a| sizes[a].is_none()).collect();
+    let largest = |(axis, &n): (&Axis, &usize)| match axis {
+        Axis::Whole | Axis::Auto => 1,
+        Axis::Block(block) => (*block).min(n).max(1),
+        Axis::Sizes(list) => list.iter().copied().max().unwrap_or(1).max(1),
+    };
+    let fixed = axes.iter().zip(shape).map(largest).fold(dtype.size(), usize::saturating_mul);
+    let open: Vec<usize> = (0..shape.len()).filter(|&a| matches!(axes[a], Axis::Auto)).collect();
     let blocks = auto_blocks(&open.iter().map(|&a| shape[a]).collect::<Dims>(), AUTO_BYTES / fixed.max(1));
     for (&a, block) in open.iter().zip(blocks) {
-        sizes[a] = Some(Chunks::regular(&[shape[a]], &[block]).axis(0).clone());
+        axes[a] = Axis::Block(block);
     }
-    Ok(Chunks::from_axes(sizes.into_iter().flatten().collect()))
+    check_blocks(axes.iter().zip(shape).map(|(axis, &n)| match axis {
+        Axis::Block(block) => blocks_along(n, *block),
+        Axis::Sizes(list) => list.len(),
+        Axis::Whole | Axis::Auto => 1,
+    }))?;
+    let cut = |(axis, &n): (Axis, &usize)| match axis {
+        Axis::Sizes(list) if list.is_empty() => [0].into(),
+        Axis::Sizes(list) => list.into(),
+        Axis::Block(block) => Chunks::regular(&[n], &[block]).axis(0).clone(),
+        Axis::Whole | Axis::Auto => [n].into(),
+    };
+    Ok(Chunks::from_axes(axes.into_iter().zip(shape).map(cut).collect()))
 }
 
 /// Block sizes for axes of these lengths such that a block has at most `room` elements (at least 1): as near to a cube as
@@ -208,6 +250,7 @@ pub use crate::text::shape as show;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::Code;
 
     fn chunks(spec: Value, shape: &[usize]) -> String {
         match normalize(&spec, shape, DType::F64, None) {
@@ -236,6 +279,23 @@ mod tests {
         assert!(chunks(Value::Int(-3), &[5]).contains("-3"));
         assert!(chunks(Value::Int(0), &[5]).contains("of 0"));
         assert!(chunks(Value::str("x"), &[5]).contains("string"));
+    }
+
+    #[test]
+    fn blocks_are_counted_before_they_are_written_down() {
+        let refused = |spec: Value, shape: &[usize]| normalize(&spec, shape, DType::F64, None).map_err(|e| e.code());
+        for (spec, shape) in [
+            (Value::Int(2), &[2_000_000_000_000][..]),
+            (Value::Int(2), &[1_000_000_000_000_000, 2]),
+            (Value::Int(1), &[usize::MAX, usize::MAX, usize::MAX]),
+            (Value::Int(1), &[1 << 14, 1 << 13]),
+            (Value::keyword("auto"), &[usize::MAX / 16]),
+        ] {
+            assert_eq!(refused(spec, shape), Err(Code::Limit), "{shape:?}");
+        }
+        assert!(chunks(Value::Int(1), &[1 << 40]).contains("1099511627776 blocks"));
+        assert!(chunks(Value::Int(1), &[1 << 20, 1 << 20]).contains("[1048576 1048576] along its axes"));
+        assert_eq!(refused(Value::Int(8), &[1 << 16, 1 << 13]).map(|c| c.block_count()), Ok(1 << 23));
     }
 
     #[test]

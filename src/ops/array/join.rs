@@ -105,7 +105,7 @@ fn concatenate(mut args: Args) -> Result<Value> {
     if let Some(blocks) = concrete(&given) {
         return Ok(layout::concatenate(&blocks, axis)?.into());
     }
-    Ok(Value::Array(concatenate_lazy(given, axis, dtype, span).into()))
+    Ok(Value::Array(concatenate_lazy(given, axis, dtype, span)?.into()))
 }
 
 /// Lazy arrays of the given ones, cut alike along every axis but `except`.
@@ -130,8 +130,12 @@ fn as_dtype(block: Task, own: DType, dtype: DType) -> Task {
     if own == dtype { block } else { call("astype", vec![block, Task::data(dtype_value(dtype))], Vec::new()) }
 }
 
-fn concatenate_lazy(given: Vec<Given>, axis: usize, dtype: DType, span: Span) -> Array {
+fn concatenate_lazy(given: Vec<Given>, axis: usize, dtype: DType, span: Span) -> Result<Array> {
     let arrays = aligned(given, Some(axis), span);
+    let along = arrays.iter().map(|x| x.chunks.axis(axis).len()).sum();
+    chunking::check_blocks(
+        (0..arrays[0].ndim()).map(|a| if a == axis { along } else { arrays[0].chunks.axis(a).len() }),
+    )?;
     let mut parents = Parents::default();
     let mut token = Token::new("concatenate").with((axis, dtype));
     // For each block along the axis: the parent, the block of it, and its dtype.
@@ -150,12 +154,12 @@ fn concatenate_lazy(given: Vec<Given>, axis: usize, dtype: DType, span: Span) ->
     let mut cuts = arrays[0].chunks.axes().to_vec();
     cuts[axis] = cut.into();
     let plan = Plan { token, parents: parents.0, dtype, chunks: Chunks::from_axes(cuts), cost: Cost::Free, span };
-    plan.per_block(move |index| {
+    Ok(plan.per_block(move |index| {
         let (parent, block, own) = sources[index[axis] as usize];
         let mut from: SmallVec<[u32; 4]> = SmallVec::from_slice(index);
         from[axis] = block;
         (vec![BlockRef { parent, index: from }], as_dtype(Task::input(0), own, dtype))
-    })
+    }))
 }
 
 fn stack(mut args: Args) -> Result<Value> {
@@ -300,6 +304,6 @@ fn join(value: Value, depth: usize, ndim: usize, span: Span) -> Result<Given> {
     let dtype = promoted(&parts);
     Ok(match concrete(&parts) {
         Some(blocks) => Given::Now(layout::concatenate(&blocks, axis)?),
-        None => Given::Lazy(concatenate_lazy(parts, axis, dtype, span).into()),
+        None => Given::Lazy(concatenate_lazy(parts, axis, dtype, span)?.into()),
     })
 }

@@ -19,7 +19,7 @@ pub mod slice;
 mod tests;
 
 use crate::data::{Args, DType, Value, task::deep};
-use crate::op::{Op, infer};
+use crate::op::{Op, chunking, infer};
 use crate::schedule::Bytes;
 use crate::text::Result;
 
@@ -57,7 +57,14 @@ pub(crate) fn array_call(args: Args, run: impl FnOnce(Args) -> Result<Value>) ->
         return args.host.delay(&args);
     }
     let (span, name) = (args.span, args.function.name.clone());
-    run(args).map_err(|error| infer::of(&name)(error).at(span))
+    let done = run(args).and_then(|value| {
+        // Grids multiply in products and broadcasts, where no `:chunks` was asked for.
+        if let Value::Array(array) = &value {
+            chunking::check_blocks(array.chunks.grid())?;
+        }
+        Ok(value)
+    });
+    done.map_err(|error| infer::of(&name)(error).at(span))
 }
 
 /// Whether a concrete array of that shape may be made: one beyond the memory limit is to be in blocks.

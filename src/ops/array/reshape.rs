@@ -2,7 +2,7 @@
 
 use crate::data::{Args, Array, BlockRef, Chunks, Cost, Dims, Task, Value, graph};
 use crate::err;
-use crate::op::chunking::{AUTO_BYTES, Bounds, show};
+use crate::op::chunking::{self, AUTO_BYTES, Bounds, show};
 use crate::op::layers::{Plan, call, dtype_value, ints};
 use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Token, infer};
@@ -133,12 +133,13 @@ struct Cut {
 ///
 /// A block of either side is a run of its cut axis: its ends are multiples of the size of what follows that axis, and it lies
 /// within one element of what goes before it. At most one of the two sides is cut inside its first axis.
-fn best_cut(own: &[usize], out: &[usize], target: usize) -> Cut {
+fn best_cut(own: &[usize], out: &[usize], target: usize) -> Result<Cut> {
     let after = |shape: &[usize], axis: usize| shape[axis + 1..].iter().product::<usize>();
     let first = |shape: &[usize]| shape.iter().position(|&n| n != 1).unwrap_or(0);
     let (own0, out0) = (first(own), first(out));
     let candidates = (own0..own.len()).map(|a| (a, out0)).chain((out0 + 1..out.len()).map(|b| (own0, b)));
-    let mut best: Option<(usize, Cut)> = None;
+    // How far from the target, the axes, and the elements of a run and of a block.
+    let mut best: Option<(usize, (usize, usize), usize, usize)> = None;
     for (a, b) in candidates {
         let (s, t) = (after(own, a), after(out, b));
         let run = (s * own[a]).min(t * out[b]);
@@ -150,13 +151,15 @@ fn best_cut(own: &[usize], out: &[usize], target: usize) -> Cut {
         let block = (target / unit).max(1) * unit;
         let block = block.min(run);
         let excess = if block > target { block - target + run } else { target - block };
-        if best.as_ref().is_none_or(|(least, _)| excess < *least) {
-            let sizes = (0..run.div_ceil(block)).map(|i| block.min(run - i * block)).collect();
-            best = Some((excess, Cut { own: a, out: b, sizes }));
+        if best.is_none_or(|(least, ..)| excess < least) {
+            best = Some((excess, (a, b), run, block));
         }
     }
-    let whole = own.iter().product();
-    best.map_or(Cut { own: own0, out: out0, sizes: vec![whole] }, |(_, cut)| cut)
+    let whole: usize = own.iter().product();
+    let Some((_, (own, out), run, block)) = best else { return Ok(Cut { own: own0, out: out0, sizes: vec![whole] }) };
+    let blocks = run.div_ceil(block);
+    chunking::check_blocks([whole / run, blocks])?;
+    Ok(Cut { own, out, sizes: (0..blocks).map(|i| block.min(run - i * block)).collect() })
 }
 
 /// The cuts of a side's axes.
@@ -220,7 +223,7 @@ pub fn reshape_lazy(array: &Array, shape: &[usize], span: Span) -> Result<Array>
             continue;
         }
         let target: usize = now.iter().map(|c| c.iter().copied().max().unwrap_or(1).max(1)).product();
-        let cut = best_cut(from, to, target.min(limit));
+        let cut = best_cut(from, to, target.min(limit))?;
         let keep = runs_of(now, from).filter(|runs| {
             // Blocks that are runs already stay, where their ends suit the result's first axis.
             let first = to.iter().position(|&n| n != 1).unwrap_or(0);
@@ -278,12 +281,14 @@ mod tests {
             (&[1, 12], &[3, 4], 1),
             (&[3, 5], &[5, 3], 4),
         ] {
-            let cut = best_cut(own, out, target);
+            let cut = best_cut(own, out, target).unwrap();
             let (a, b) = (side(own, cut.own, &cut.sizes), side(out, cut.out, &cut.sizes));
             let runs = |cuts: &[Arc<[usize]>], shape: &[usize]| runs_of(cuts, shape).unwrap();
             assert_eq!(runs(&a, own), runs(&b, out), "{own:?} {out:?}");
             assert_eq!(runs(&a, own).iter().sum::<usize>(), own.iter().product::<usize>());
         }
-        assert_eq!(best_cut(&[10, 1000, 1000], &[10_000, 1000], 100_000).sizes[0], 100_000);
+        assert_eq!(best_cut(&[10, 1000, 1000], &[10_000, 1000], 100_000).unwrap().sizes[0], 100_000);
+        let many = best_cut(&[1 << 40], &[1 << 20, 1 << 20], 1 << 10);
+        assert_eq!(many.err().map(|e| e.code()), Some(crate::text::Code::Limit));
     }
 }

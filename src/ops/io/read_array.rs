@@ -1,7 +1,7 @@
 //! `read-array`: a dataset as a lazy array.
 
 use super::read::Opened;
-use crate::data::{Args, Chunks, Cost, DType, Dims, Slice, Task, Value};
+use crate::data::{Args, Cost, DType, Dims, Slice, Task, Value};
 use crate::io::hdf5::Dataset;
 use crate::io::target::Target;
 use crate::op::chunking::{self, Bounds};
@@ -35,7 +35,9 @@ fn read_array(args: Args) -> Result<Value> {
     let dataset = Dataset::open(&target.path, &target.dataset)?;
     let (shape, dtype) = (Dims::from_slice(dataset.shape()), dataset.dtype());
     let chunks = match args.value("chunks") {
-        Value::Keyword(auto) if auto == "auto" => Chunks::regular(&shape, &auto_block(&shape, dataset.chunks(), dtype)),
+        Value::Keyword(auto) if auto == "auto" => {
+            chunking::regular(&shape, &auto_block(&shape, dataset.chunks(), dtype))?
+        }
         spec => chunking::normalize(spec, &shape, dtype, None)?,
     };
     let token = Token::new("read-array").with(dataset.identity()).chunks(&chunks);
