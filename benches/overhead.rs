@@ -9,7 +9,7 @@ use dsk::data::{
     Args, At, Axis, BlockRef, Body, Chunks, Cost, DType, Function, Host, Input, Layer, Param, ParamKind, Pool,
     Signature, Task, Value,
 };
-use dsk::schedule::{Computation, Config, Plan, Runtime, Synchronous, Threads, Want};
+use dsk::schedule::{Computation, Config, Plan, Room, Runtime, Synchronous, Threads, Want};
 use dsk::text::{Result, Span};
 use std::process::Command;
 use std::sync::Arc;
@@ -162,7 +162,8 @@ fn main() {
     ];
     for (name, _, layer) in &rows {
         let wants = [Want::Layer(layer.clone())];
-        let make = || Plan::new(&host, &wants).expect("the layers fit together");
+        let room = Room { bytes: usize::MAX, cancel: &cancel };
+        let make = || Plan::new(&host, &wants, room).expect("the layers fit together");
         let plan = make();
         let tasks = plan.len() as f64;
         let planning = best(3, || {

@@ -2,7 +2,7 @@
 
 use super::bounded::Bounded;
 use super::gather::Gather;
-use super::plan::{Plan, Want};
+use super::plan::{Plan, Room, Want};
 use super::run::{Run, inside_task};
 use super::{Bytes, Config, Runtime, Scheduler, Synchronous};
 use crate::data::graph::ravel;
@@ -12,6 +12,7 @@ use crate::err;
 use crate::memory::Chest;
 use crate::optimize::{self, Goal};
 use crate::text::Result;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -114,8 +115,9 @@ impl Computation<'_> {
     pub fn forecast(&self, values: &[Value]) -> Result<Forecast> {
         let lazy = Lazy::of(values);
         let wants: Vec<Want> = lazy.found.iter().map(want).collect();
-        let tasks_before = Plan::new(self.host, &wants)?.len();
-        let plan = Plan::new(self.host, &if self.config.optimize { self.optimized(&wants) } else { wants })?;
+        let tasks_before = Plan::new(self.host, &wants, self.room())?.len();
+        let wants = if self.config.optimize { self.optimized(&wants) } else { wants };
+        let plan = Plan::new(self.host, &wants, self.room())?;
         let bytes: Vec<usize> = (0..plan.len() as u32).map(|id| plan.bytes(id).unwrap_or(0)).collect();
         let keep: Vec<u32> = plan.wanted.iter().flatten().copied().collect();
         let peak = plan.peak_bytes(&bytes, &keep);
@@ -126,6 +128,10 @@ impl Computation<'_> {
             result_bytes: lazy.found.iter().map(|v| if let Value::Array(a) = v { a.nbytes() } else { 0 }).sum(),
             peak_bytes: peak + largest * (self.config.workers.min(plan.len().max(1)) - 1),
         })
+    }
+
+    fn room(&self) -> Room<'_> {
+        Room { bytes: self.config.memory_limit, cancel: self.cancel }
     }
 
     /// Runs a plan and keeps nothing of what it makes.
@@ -161,7 +167,7 @@ impl Computation<'_> {
         answer: impl FnOnce(Vec<Vec<Value>>) -> Vec<R>,
     ) -> Result<Vec<R>> {
         let wants = if self.config.optimize { self.optimized(wants) } else { wants.to_vec() };
-        let plan = Plan::new(self.host, &wants)?;
+        let plan = Plan::new(self.host, &wants, self.room())?;
         let _pool = self.runtime.pool.enter();
         let mut gathers: Vec<Option<Gather>> = Vec::new();
         gathers.resize_with(plan.layers.len(), || None);
@@ -279,12 +285,16 @@ fn kept(value: &Value, blocks: Vec<Value>) -> Value {
 /// The lazy values among values, each once.
 struct Lazy {
     found: Vec<Value>,
+    /// For each list and map whether it holds one somewhere: lists may share their parts many times over.
+    holders: FxHashMap<usize, bool>,
 }
 
 impl Lazy {
     fn of(values: &[Value]) -> Lazy {
-        let mut lazy = Lazy { found: Vec::new() };
-        values.iter().for_each(|v| lazy.collect(v));
+        let mut lazy = Lazy { found: Vec::new(), holders: FxHashMap::default() };
+        values.iter().for_each(|v| {
+            lazy.collect(v);
+        });
         lazy
     }
 
@@ -292,22 +302,33 @@ impl Lazy {
         self.found.iter().position(|v| v.same_key(value))
     }
 
-    fn collect(&mut self, value: &Value) {
+    /// Whether the value is or holds something lazy, which is then among what was found.
+    fn collect(&mut self, value: &Value) -> bool {
         match value {
-            Value::Array(_) | Value::Delayed(_) if self.position(value).is_none() => self.found.push(value.clone()),
-            Value::List(items) => deep(|| items.iter().for_each(|v| self.collect(v))),
-            Value::Map(map) => deep(|| map.iter().for_each(|(_, v)| self.collect(v))),
-            _ => {}
+            Value::Array(_) | Value::Delayed(_) => {
+                if self.position(value).is_none() {
+                    self.found.push(value.clone());
+                }
+                true
+            }
+            Value::List(items) => self.collect_parts(value, items.iter()),
+            Value::Map(map) => self.collect_parts(value, map.iter().map(|(_, v)| v)),
+            _ => false,
         }
     }
 
-    fn holds(value: &Value) -> bool {
-        match value {
-            Value::Array(_) | Value::Delayed(_) => true,
-            Value::List(items) => deep(|| items.iter().any(Lazy::holds)),
-            Value::Map(map) => deep(|| map.iter().any(|(_, v)| Lazy::holds(v))),
-            _ => false,
+    fn collect_parts<'v>(&mut self, whole: &Value, parts: impl Iterator<Item = &'v Value>) -> bool {
+        let Some(address) = address(whole) else { return false };
+        if let Some(&holds) = self.holders.get(&address) {
+            return holds;
         }
+        let holds = deep(|| parts.filter(|part| self.collect(part)).count() > 0);
+        self.holders.insert(address, holds);
+        holds
+    }
+
+    fn holds(&self, value: &Value) -> bool {
+        address(value).is_some_and(|address| self.holders.get(&address).copied().unwrap_or(false))
     }
 
     /// The value with what was lazy in it replaced.
@@ -316,10 +337,10 @@ impl Lazy {
             Value::Array(_) | Value::Delayed(_) => {
                 self.position(value).map_or_else(|| value.clone(), |at| computed[at].clone())
             }
-            Value::List(items) if Lazy::holds(value) => {
+            Value::List(items) if self.holds(value) => {
                 deep(|| Value::list(items.iter().map(|v| self.replace(v, computed)).collect()))
             }
-            Value::Map(map) if Lazy::holds(value) => deep(|| {
+            Value::Map(map) if self.holds(value) => deep(|| {
                 let mut new = Map::with_capacity(map.len());
                 for (key, value) in map.iter() {
                     // The keys come from a map, so they are hashable.
@@ -329,5 +350,14 @@ impl Lazy {
             }),
             other => other.clone(),
         }
+    }
+}
+
+/// Where the parts of a list or a map are.
+fn address(value: &Value) -> Option<usize> {
+    match value {
+        Value::List(items) => Some(Arc::as_ptr(items) as usize),
+        Value::Map(map) => Some(Arc::as_ptr(map) as usize),
+        _ => None,
     }
 }

@@ -21,7 +21,7 @@ mod threads;
 pub use crate::text::Bytes;
 pub use compute::{Computation, Forecast, compute, persist};
 pub use config::Config;
-pub use plan::{Plan, Want, no_such_key};
+pub use plan::{Plan, Room, Want, no_such_key};
 pub use run::{Run, TaskEvent, inside_task};
 pub use sync::Synchronous;
 pub use threads::Threads;

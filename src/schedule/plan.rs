@@ -10,6 +10,7 @@
 //! dependencies   [] [0] [] [2]     dependents   [1] [] [3] []     roots   0 2
 //! ```
 
+use super::Bytes;
 use super::fused;
 use super::task::{self, Code, Names};
 use crate::data::graph::unravel;
@@ -20,6 +21,7 @@ use crate::text::{Error, Result, Span, suggest};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// What a computation is asked for.
 #[derive(Clone)]
@@ -52,15 +54,51 @@ pub(super) struct Place {
     pub code: u32,
 }
 
+/// Bytes that a task takes in a plan and while it runs, on average: its number, its edges, its place in the order, its state.
+const TASK_BYTES: usize = 200;
+
+/// How large a plan may be, and what ends the making of it.
+#[derive(Clone, Copy)]
+pub struct Room<'a> {
+    /// Bytes that the tasks may take.
+    pub bytes: usize,
+    pub cancel: &'a AtomicBool,
+}
+
+impl Room<'_> {
+    fn tasks(&self) -> usize {
+        self.bytes / TASK_BYTES
+    }
+
+    /// The error for more tasks than there is room for.
+    fn exceeded(&self, tasks: usize) -> Error {
+        let (size, limit) = (Bytes(tasks.saturating_mul(TASK_BYTES)), Bytes(self.bytes));
+        err!(Memory, "a graph of {tasks} tasks takes about {size}, and the memory limit is {limit}")
+            .help("larger blocks make fewer tasks; `:memory-limit` raises the limit")
+    }
+
+    /// Asks now and then whether to go on.
+    fn check(&self, done: usize) -> Result<()> {
+        if done.is_multiple_of(1024) && self.cancel.load(Relaxed) {
+            return Err(err!(Interrupted, "the computation was interrupted"));
+        }
+        Ok(())
+    }
+}
+
 impl Plan {
-    pub fn new(host: &dyn Host, wants: &[Want]) -> Result<Plan> {
-        let mut builder = Builder::new(host);
+    /// The plan of what is wanted. `dsk::memory` where its tasks take more than there is room for.
+    pub fn new(host: &dyn Host, wants: &[Want], room: Room) -> Result<Plan> {
+        let mut builder = Builder::new(host, room);
+        builder.check_size(wants)?;
         let wanted = wants.iter().map(|w| builder.want(w)).collect::<Result<Vec<_>>>()?;
         let mut done = 0;
         while done < builder.tasks.len() {
+            room.check(done)?;
             builder.expand(done as u32)?;
             done += 1;
         }
+        room.check(0)?;
         builder.finish(wanted)
     }
 
@@ -183,6 +221,9 @@ struct Rule {
 
 struct Builder<'a> {
     host: &'a dyn Host,
+    room: Room<'a>,
+    /// Tasks of all layers, needed or not.
+    all: usize,
     layers: Vec<Known>,
     by_name: FxHashMap<Str, u32>,
     /// Hand-made graphs have no names of their own.
@@ -194,9 +235,11 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(host: &'a dyn Host) -> Self {
+    fn new(host: &'a dyn Host, room: Room<'a>) -> Self {
         Builder {
             host,
+            room,
+            all: 0,
             layers: Vec::new(),
             by_name: FxHashMap::default(),
             by_address: FxHashMap::default(),
@@ -207,11 +250,28 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Refuses what is sure to have too many tasks before any is made: the blocks wanted are as many at least, and all layers
+    /// together have as many at most.
+    fn check_size(&mut self, wants: &[Want]) -> Result<()> {
+        let layer = |want: &Want| match want {
+            Want::Layer(layer) | Want::Key(layer, _) => layer.clone(),
+        };
+        let layers = Graph::of(&wants.iter().map(layer).collect::<Vec<_>>()).layers;
+        self.all = layers.iter().fold(0, |n: usize, layer| n.saturating_add(layer.len()));
+        let whole = wants.iter().filter(|want| matches!(want, Want::Layer(_))).map(layer);
+        let fewest = whole.map(|layer| layer.len()).max().unwrap_or(0);
+        if fewest > self.room.tasks() { Err(self.room.exceeded(self.all)) } else { Ok(()) }
+    }
+
     fn want(&mut self, want: &Want) -> Result<Vec<u32>> {
         match want {
             Want::Layer(layer) => {
                 let known = self.layer(layer)?;
-                (0..layer.len()).map(|at| self.number(known, position_of(at)?)).collect()
+                let number = |at| {
+                    self.room.check(at)?;
+                    self.number(known, position_of(at)?)
+                };
+                (0..layer.len()).map(number).collect()
             }
             Want::Key(layer, key) => {
                 let known = self.layer(layer)?;
@@ -247,7 +307,11 @@ impl<'a> Builder<'a> {
             .map(|p| self.lookup(p).ok_or_else(|| err!(Internal, "the layer `{}` comes before its parent", layer.name)))
             .collect::<Result<Vec<u32>>>()?;
         let len = layer.len();
-        let numbers = if len > LARGE { Numbers::Sparse(FxHashMap::default()) } else { Numbers::Dense(vec![NONE; len]) };
+        let numbers = if len > LARGE.min(self.room.tasks()) {
+            Numbers::Sparse(FxHashMap::default())
+        } else {
+            Numbers::Dense(vec![NONE; len])
+        };
         let bytes = layer.blocks.as_ref().map_or(0, |(dtype, chunks)| chunks.largest() * dtype.size());
         let mut known = Known {
             layer: layer.clone(),
@@ -310,6 +374,9 @@ impl<'a> Builder<'a> {
             Numbers::Sparse(some) => some.entry(at).or_insert(NONE),
         };
         if *number == NONE {
+            if next as usize >= self.room.tasks() {
+                return Err(self.room.exceeded(self.all));
+            }
             *number = next;
             self.tasks.push(Place { layer, at, code: known.code });
         }
