@@ -282,10 +282,34 @@ fn interrupt(child: &Child) {
     rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
 }
 
+/// A list that holds a list twice, which holds a list twice, and so on: its text is longer than there are atoms.
+const DEEP: &str = "(loop [x [] n 0] (if (= n 300) x (recur [x x] (+ n 1))))";
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_program_with_status_130() {
-    for program in ["(loop [] (recur))", ENDLESS] {
+    let kernels = [
+        "(loop [] (recur))",
+        ENDLESS,
+        // Single calls that take long in themselves.
+        "(dot (ones [9000 9000]) (ones [9000 9000]))",
+        "(dot (ones [3000 3000] :dtype :i8) (ones [3000 3000] :dtype :i8))",
+        "(count (sort (random/random [30000000])))",
+        "(sum (** (random/random [80000000]) 1.7))",
+        "(var (random/normal 0 1 [80000000]))",
+        "(sum (ones [30000000] :chunks 1))",
+    ];
+    let deep = [
+        "(hash x)",
+        "(str x)",
+        "(json/write x)",
+        "(print x)",
+        "x",
+        "(compute (delay (count x)))",
+        "(contains? {x 1} x)",
+    ];
+    let deep = deep.map(|use_of_it| format!("(def x {DEEP}) {use_of_it}"));
+    for program in kernels.into_iter().map(String::from).chain(deep) {
         let program = format!("(print \"ready\") {program}");
         let mut child = dsk(&["-e", &program]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -295,7 +319,7 @@ fn ctrl_c_ends_a_program_with_status_130() {
         interrupt(&child);
         assert!(wait(&mut child), "{program}");
         let out = child.wait_with_output().unwrap();
-        assert_eq!(status(&out), 130, "{program}");
+        assert_eq!(status(&out), 130, "{program}: {}", text(&out.stderr));
         assert!(text(&out.stderr).contains("dsk::interrupted"), "{}", text(&out.stderr));
     }
 }
@@ -335,4 +359,11 @@ fn a_profile_is_a_page_of_every_task() {
     assert_eq!((status(&out), text(&out.stdout).as_str()), (0, "4.0\n"), "{}", text(&out.stderr));
     let page = std::fs::read_to_string(folder.path().join("out.html")).unwrap();
     assert!(page.contains("<svg") && page.contains("sum-"), "{page}");
+}
+
+#[test]
+fn a_profile_that_cannot_be_written_is_told_before_anything_runs() {
+    let out = run(&["--profile", "no-such-folder/out.html", "-e", "(print 1)"]);
+    assert_eq!((status(&out), text(&out.stdout).as_str()), (1, ""));
+    assert!(text(&out.stderr).contains("no-such-folder/out.html cannot be written"), "{}", text(&out.stderr));
 }

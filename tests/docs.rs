@@ -21,8 +21,8 @@ fn examples_of(doc: &str) -> Vec<(String, String)> {
 /// What is wrong with an example; nothing, if it prints what it says.
 fn wrong(code: &str, result: &str) -> Option<String> {
     let engine = Engine::new();
-    let got = match engine.eval(code).and_then(|value| engine.compute(&value)) {
-        Ok(value) => engine.show(&value),
+    let got = match engine.eval(code).and_then(|value| engine.show(&engine.compute(&value)?)) {
+        Ok(shown) => shown,
         Err(error) => format!("{error:?}"),
     };
     (got != result).then(|| format!("{code}\n    says   {result}\n    prints {got}"))

@@ -119,6 +119,14 @@ fn ctrl_c_stops_the_computation_only() {
     session.press("\x03");
     session.wait_for("dsk::interrupted");
     session.answers("kept", "5");
+    // However often it comes, and whatever it stops.
+    session.press("(dot (ones [9000 9000]) (ones [9000 9000]))\r");
+    thread::sleep(Duration::from_millis(500));
+    for _ in 0..3 {
+        session.press("\x03");
+    }
+    session.wait_for("dsk::interrupted");
+    session.answers("kept", "5");
     // On a line, it clears the line.
     session.press("(never finished\x03");
     session.wait_for("dsk> ");

@@ -128,7 +128,7 @@ fn a_printed_graph_reads_back_and_opens_the_file_itself() {
     let d = Desk::new();
     d.run("(store (arange 12 :chunks 12) (at \"a.h5::/A\"))");
     let graph = d.run("(graph (sum (read-array (at \"a.h5::/A\") :chunks 5)))");
-    let text = d.engine.show(&graph);
+    let text = d.engine.show(&graph).unwrap();
     assert!(text.contains("a.h5::/A\" 5:10"), "{text}");
     let again = Desk::new();
     again.engine.set("g", again.run(&text)).expect("a name");

@@ -3,6 +3,7 @@
 pub mod array;
 pub mod block;
 pub mod buffer;
+pub mod cancel;
 pub mod chunks;
 pub mod dtype;
 pub mod function;

@@ -1,5 +1,6 @@
 //! What an expression evaluates to. Sixteen bytes; numbers inline, everything else one counted pointer.
 
+use super::cancel::cancelled;
 use super::task::{deep, spaced};
 use super::{Array, Block, Complex64, DType, Form, Function, Graph, Kind, Layer, List, Map, Slice, Str, Task};
 use crate::err;
@@ -141,6 +142,8 @@ impl Value {
     /// Whether the value is lazy, or is a list or map that holds something lazy, however deep.
     pub fn holds_lazy(&self) -> bool {
         match self {
+            // What is cancelled is not looked through.
+            Value::List(_) | Value::Map(_) if cancelled() => false,
             Value::List(items) => deep(|| items.iter().any(Value::holds_lazy)),
             Value::Map(map) => deep(|| map.iter().any(|(_, v)| v.holds_lazy())),
             other => other.is_lazy(),
@@ -233,10 +236,12 @@ impl Value {
             (Value::Str(a), Value::Str(b)) | (Value::Keyword(a), Value::Keyword(b)) => a == b,
             (Value::Str(_), Value::Keyword(_)) | (Value::Keyword(_), Value::Str(_)) => false,
             (Value::List(a), Value::List(b)) => {
-                a.len() == b.len() && deep(|| a.iter().zip(b.iter()).all(|(a, b)| a.same(b)))
+                a.len() == b.len() && !cancelled() && deep(|| a.iter().zip(b.iter()).all(|(a, b)| a.same(b)))
             }
             (Value::Map(a), Value::Map(b)) => {
-                a.len() == b.len() && deep(|| a.iter().all(|(k, v)| b.get(k).is_some_and(|w| v.same(w))))
+                a.len() == b.len()
+                    && !cancelled()
+                    && deep(|| a.iter().all(|(k, v)| b.get(k).is_some_and(|w| v.same(w))))
             }
             (Value::Block(a), Value::Block(b)) => a.same(b),
             _ => self.same_key(other),
@@ -258,11 +263,12 @@ impl Value {
             (Value::Slice(a), Value::Slice(b)) => a == b,
             (Value::Regex(a), Value::Regex(b)) => a.as_str() == b.as_str(),
             (Value::List(a), Value::List(b)) => {
-                Arc::ptr_eq(a, b) || a.len() == b.len() && deep(|| a.iter().zip(b.iter()).all(|(a, b)| a.same_key(b)))
+                let parts = || a.iter().zip(b.iter()).all(|(a, b)| a.same_key(b));
+                Arc::ptr_eq(a, b) || a.len() == b.len() && !cancelled() && deep(parts)
             }
             (Value::Map(a), Value::Map(b)) => {
-                Arc::ptr_eq(a, b)
-                    || a.len() == b.len() && deep(|| a.iter().all(|(k, v)| b.get(k).is_some_and(|w| v.same_key(w))))
+                let parts = || a.iter().all(|(k, v)| b.get(k).is_some_and(|w| v.same_key(w)));
+                Arc::ptr_eq(a, b) || a.len() == b.len() && !cancelled() && deep(parts)
             }
             (Value::Code(a), Value::Code(b)) => a == b,
             (Value::Function(a), Value::Function(b)) => Arc::ptr_eq(a, b),
@@ -281,6 +287,7 @@ impl Value {
 
     fn parts_are_hashable(&self) -> bool {
         match self {
+            Value::List(_) | Value::Map(_) if cancelled() => true,
             Value::List(items) => deep(|| items.iter().all(Value::is_hashable)),
             Value::Map(m) => deep(|| m.iter().all(|(_, v)| v.is_hashable())),
             Value::Block(b) => b.ndim() == 0,
@@ -307,6 +314,8 @@ impl Value {
                     key.hash(state);
                 }
             }
+            // Lists that share their parts may have no end: whoever cancels gets no hash, nor needs one.
+            Value::List(_) if cancelled() => {}
             Value::List(items) => deep(|| items.iter().for_each(|v| v.hash_into(state))),
             // Order does not count in equality, so it must not count here.
             Value::Map(m) => m.len().hash(state),

@@ -6,18 +6,19 @@ mod register;
 pub use convert::{FromValue, IntoValue};
 pub use register::{HostFunction, Refusal};
 
-use crate::data::{Cost, Function, Graph, Host, Key, ParamKind, Task, Value};
+use crate::data::{Cost, Function, Graph, Host, Key, ParamKind, Task, Value, cancel};
 use crate::err;
 use crate::eval::Interpreter;
 use crate::read;
 use crate::schedule::{Computation, Config};
-use crate::text::{Error, Result, Sources, Span};
+use crate::text::{Code, Error, Result, Sources, Span};
 use parking_lot::Mutex;
 use register::Registered;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// A language of its own: names and their values, worker threads, block memory, options. Engines share nothing, and
 /// nothing is global. An engine may be used from many threads at once; cloning one gives another handle to it.
@@ -189,9 +190,10 @@ impl Engine {
         Canceller { shared: self.shared.clone() }
     }
 
-    /// A value as a session shows it.
-    pub fn show(&self, value: &Value) -> String {
-        read::show(value)
+    /// A value as a session shows it. `dsk::limit` where that is a text longer than a gigabyte, as it may be of lists that share
+    /// their parts.
+    pub fn show(&self, value: &Value) -> Result<String> {
+        self.guarded(|| read::show(value))
     }
 
     /// An error as a report: its code and sentence, the text that caused it with labels, and help.
@@ -240,10 +242,16 @@ impl Engine {
     /// as an error.
     fn guarded<T>(&self, run: impl FnOnce() -> Result<T>) -> Result<T> {
         let _running = Guard::new(&self.shared);
-        let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let run = || cancel::during(self.interpreter().cancelled(), run);
+        let mut result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
             Err(err!(Internal, "a panic: {}", text.unwrap_or("without a message")))
         });
+        // What was cancelled may have stopped half-way without a word: it has no result.
+        let unsaid = result.as_ref().err().is_none_or(|error| error.code() == Code::Internal);
+        if unsaid && self.interpreter().cancelled().load(Relaxed) {
+            result = Err(err!(Interrupted, "the computation was interrupted"));
+        }
         result.map_err(|error| error.with_sources(self.sources()))
     }
 }

@@ -4,7 +4,7 @@
 //! 3", SC 2011): a keyed bijection of a 128-bit counter. The key is the seed; one counter serves two neighbouring
 //! elements, 64 bits for each.
 
-use crate::data::{Block, DType, Element};
+use crate::data::{Block, DType, Element, cancel};
 use crate::err;
 use crate::text::Result;
 use multiversion::multiversion;
@@ -92,12 +92,17 @@ fn words(seed: u64, first: u64, attempt: u32, out: &mut [u64; BATCH]) {
 
 /// Calls `fill(words, first word used, part of a row)` for every stretch of elements that are neighbours in the whole
 /// array and share a batch. The words of a pair of elements are always both there.
-fn stretches<T: Element>(place: Place, seed: u64, out: &mut [T], mut fill: impl FnMut(&[u64; BATCH], usize, &mut [T])) {
+fn stretches<T: Element>(
+    place: Place,
+    seed: u64,
+    out: &mut [T],
+    mut fill: impl FnMut(&[u64; BATCH], usize, &mut [T]),
+) -> Result<()> {
     let row = place.shape.last().copied().unwrap_or(1);
     if out.is_empty() {
-        return;
+        return Ok(());
     }
-    let mut batch = [0; BATCH];
+    let (mut batch, mut batches) = ([0; BATCH], 0u64);
     let mut index = vec![0usize; place.shape.len().saturating_sub(1)];
     for row in out.chunks_mut(row) {
         let mut at = place.row_start(&index);
@@ -109,9 +114,14 @@ fn stretches<T: Element>(place: Place, seed: u64, out: &mut [T], mut fill: impl 
             fill(&batch, used, now);
             at += now.len() as u64;
             rest = later;
+            batches += 1;
+            if batches % 64 == 0 {
+                cancel::check()?;
+            }
         }
         place.next_row(&mut index);
     }
+    Ok(())
 }
 
 impl Place<'_> {
@@ -214,7 +224,7 @@ fn floats<T: Real + PartialOrd>(
                 let (a, b) = (words[at & !1], words[at | 1]);
                 *to = make(normal(a, b, at % 2 == 1), scale, offset);
             }
-        }),
+        })?,
         _ => {
             // Rounding must not reach the upper bound, which does not belong to the range.
             let end = make(1.0, scale, offset);
@@ -224,7 +234,7 @@ fn floats<T: Real + PartialOrd>(
                     let x = make(T::unit(word), scale, offset);
                     *to = if scale > 0.0 && x >= end { last } else { x };
                 }
-            })
+            })?
         }
     }
     Ok(block)
@@ -270,7 +280,7 @@ fn integers(low: i64, high: i64, dtype: DType, seed: u64, place: Place) -> Resul
             *to = (low as i128 + (product >> 64) as i128) as i64;
         }
         done += out.len() as u64;
-    });
+    })?;
     whole.cast(dtype)
 }
 

@@ -1,7 +1,7 @@
 //! Arithmetic and comparison of plain values: numbers by Python's rules with 64-bit checked integers, strings, and equality of
 //! everything. What arrays are part of is `kernel::elementwise`'s.
 
-use crate::data::{Complex64, Value, task::deep};
+use crate::data::{Complex64, Value, cancel, task::deep};
 use crate::err;
 use crate::kernel::create;
 use crate::kernel::elementwise::{self, Binary, Unary};
@@ -159,6 +159,7 @@ pub fn compare(a: &Value, b: &Value) -> Option<Ordering> {
     match (a, b) {
         (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
         (Value::Str(a) | Value::Keyword(a), Value::Str(b) | Value::Keyword(b)) => Some(a.as_str().cmp(b.as_str())),
+        (Value::List(_), Value::List(_)) if cancel::cancelled() => None,
         (Value::List(a), Value::List(b)) => deep(|| {
             for (a, b) in a.iter().zip(b.iter()) {
                 match compare(a, b)? {

@@ -2,7 +2,7 @@
 //! also exist for arrays (`sum`, `mean`, `sort`, …) come here for lists.
 
 use super::number;
-use crate::data::{Form, Host, List, Map, Value, task::deep};
+use crate::data::{Form, Host, List, Map, Value, cancel, task::deep};
 use crate::err;
 use crate::kernel::elementwise::Binary;
 use crate::text::{Result, Span};
@@ -233,16 +233,18 @@ pub fn sort_by<T>(items: &mut [T], reverse: bool, key: impl Fn(&T) -> &Value) ->
         _ => 0,
     };
     match (ints, reverse) {
-        (true, false) => items.sort_by_key(int),
-        (true, true) => items.sort_by_key(|item| std::cmp::Reverse(int(item))),
+        (true, false) => in_steps(items, |items| items.sort_by_key(int))?,
+        (true, true) => in_steps(items, |items| items.sort_by_key(|item| std::cmp::Reverse(int(item))))?,
         _ => {
             // The order is total even among what has none, because a sort must not see a contradiction; the first
             // two without an order are then reported.
             let mut problem = None;
-            items.sort_by(|a, b| {
-                let order = total(key(a), key(b), &mut problem);
-                if reverse { order.reverse() } else { order }
-            });
+            in_steps(items, |items| {
+                items.sort_by(|a, b| {
+                    let order = total(key(a), key(b), &mut problem);
+                    if reverse { order.reverse() } else { order }
+                })
+            })?;
             if let Some((a, b)) = problem {
                 return Err(unordered(&a, &b));
             }
@@ -253,6 +255,20 @@ pub fn sort_by<T>(items: &mut [T], reverse: bool, key: impl Fn(&T) -> &Value) ->
     {
         return Err(unordered(key(only), key(only)));
     }
+    Ok(())
+}
+
+/// Sorts longer and longer parts, so that it can be cancelled in between: a stable sort that finds parts in order merges them.
+fn in_steps<T>(items: &mut [T], mut sort: impl FnMut(&mut [T])) -> Result<()> {
+    let mut size = 1 << 20;
+    while size < items.len() {
+        for part in items.chunks_mut(size) {
+            sort(part);
+            cancel::check()?;
+        }
+        size *= 4;
+    }
+    sort(items);
     Ok(())
 }
 
@@ -271,6 +287,7 @@ fn total(a: &Value, b: &Value, problem: &mut Option<(Value, Value)>) -> Ordering
     let (of_a, of_b) = (class(a), class(b));
     match (of_a, of_b) {
         (Some(0), Some(0)) => number::compare(a, b).unwrap_or_else(|| is_nan(a).cmp(&is_nan(b))),
+        (Some(2), Some(2)) if cancel::cancelled() => Ordering::Equal,
         (Some(2), Some(2)) => deep(|| {
             let (Value::List(x), Value::List(y)) = (a, b) else { return Ordering::Equal };
             let differ = x.iter().zip(y.iter()).map(|(x, y)| total(x, y, problem)).find(|o| o.is_ne());
@@ -310,6 +327,17 @@ mod tests {
             sorted(vec![pair(Value::Int(1), Value::Nil), pair(Value::Int(1), Value::Int(2))]).err(),
             Some(Code::Type)
         );
+    }
+
+    #[test]
+    fn long_lists_are_sorted_in_steps_and_can_be_cancelled() {
+        let numbers = || (0..(1i64 << 20) + 12_345).map(|n| Value::Int(n * 7919 % 1_000_003)).collect::<Vec<_>>();
+        let mut items = numbers();
+        sort(&mut items, true).unwrap();
+        assert!(items.windows(2).all(|w| w[0].as_int() >= w[1].as_int()));
+        let cancelled = std::sync::atomic::AtomicBool::new(true);
+        let stopped = cancel::during(&cancelled, || sort(&mut numbers(), false));
+        assert_eq!(stopped.map_err(|e| e.code()), Err(Code::Interrupted));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Names of layers: `add-5a3c…`, the op and a hash of everything the result depends on. Equal expressions get equal names, so
 //! what they share runs once, and the same program gets the same names every time.
 
+use crate::data::cancel::cancelled;
 use crate::data::{Block, Chunks, Form, Layer, Str, Task, Value, task::deep};
 use crate::with_dtype;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -66,6 +67,8 @@ fn hash_value(value: &Value, state: &mut DefaultHasher) {
         Value::Str(s) | Value::Keyword(s) => s.as_str().hash(state),
         Value::Regex(r) => r.as_str().hash(state),
         Value::Slice(s) => s.hash(state),
+        // What is cancelled needs no name.
+        Value::List(_) | Value::Map(_) if cancelled() => {}
         Value::List(items) => deep(|| {
             items.len().hash(state);
             items.iter().for_each(|v| hash_value(v, state));

@@ -8,5 +8,5 @@ pub mod layout;
 pub mod printer;
 pub mod reader;
 
-pub use printer::{brief, print, show};
+pub use printer::{brief, print, print_bounded, show};
 pub use reader::{Forms, MAX_DEPTH, read, read_one};

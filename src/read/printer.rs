@@ -5,9 +5,18 @@
 //! lazy array as a line about it. [`brief`] is the former, cut short, for messages.
 
 use super::{layout, reader::reads_as_symbol};
-use crate::data::{Array, Block, Complex64, Element, Form, Function, Graph, Key, Slice, Task, Value, task::deep};
+use crate::data::{
+    Array, Block, Complex64, Element, Form, Function, Graph, Key, Slice, Task, Value, cancel, task::deep,
+};
+use crate::err;
+use crate::text::{Error, Result};
 use crate::with_dtype;
+use rustc_hash::FxHashSet;
 use std::fmt::{self, Display, Formatter, Write};
+use std::sync::Arc;
+
+/// Bytes of the longest text: of lists that share their parts a text may be longer than any memory.
+const LONGEST: usize = 1 << 30;
 
 /// A value as text that reads back: quoting the text gives the value. Functions are written as their name or source,
 /// arrays as the call that makes them, lazy values as the name of their layer.
@@ -15,45 +24,92 @@ pub fn print(value: &Value) -> String {
     value.to_string()
 }
 
-/// A value as a session shows it.
-pub fn show(value: &Value) -> String {
-    match value {
-        Value::Block(block) => layout::block(block),
-        Value::Array(array) => describe(array),
-        Value::Delayed(delayed) => {
-            let tasks = Graph::of(std::slice::from_ref(&delayed.layer)).len();
-            format!("lazy value {}, {}", delayed.layer.name, plural(tasks, "task"))
-        }
-        Value::List(items) if items.iter().any(is_shown_apart) => {
-            let items: Vec<String> = deep(|| items.iter().map(show).collect());
-            format!("[{}]", layout::beside_or_below(&items))
-        }
-        Value::Map(map) if map.iter().any(|(_, v)| is_shown_apart(v)) => {
-            let pair = |(k, v): (&Value, &Value)| {
-                let key = show(k);
-                let value = show(v).replace('\n', &format!("\n{}", " ".repeat(key.chars().count() + 1)));
-                format!("{key} {value}")
-            };
-            let pairs: Vec<String> = deep(|| map.iter().map(pair).collect());
-            format!("{{{}}}", layout::beside_or_below(&pairs))
-        }
-        other => other.to_string(),
+/// As [`print`], of values that a program made: `dsk::limit` where the text is longer than a gigabyte, `dsk::interrupted` where
+/// it is no longer wanted.
+pub fn print_bounded(value: &Value) -> Result<String> {
+    print_within(value, LONGEST)
+}
+
+fn print_within(value: &Value, limit: usize) -> Result<String> {
+    let mut out = Cut { text: String::new(), limit, cancels: true };
+    match write!(out, "{value}") {
+        Ok(()) => Ok(out.text),
+        Err(_) => Err(too_long(limit)),
     }
 }
 
-/// Whether a session shows something else than what reads back.
-fn is_shown_apart(value: &Value) -> bool {
+/// Why a text has no end.
+fn too_long(limit: usize) -> Error {
+    match cancel::check() {
+        Err(interrupted) => interrupted,
+        Ok(()) => err!(Limit, "the text of the value is longer than {limit} bytes")
+            .help("a list that holds another twice, which holds another twice, has as many elements as that makes"),
+    }
+}
+
+/// A value as a session shows it. Errors are those of [`print_bounded`].
+pub fn show(value: &Value) -> Result<String> {
+    show_within(value, LONGEST)
+}
+
+fn show_within(value: &Value, limit: usize) -> Result<String> {
+    let apart = |value: &Value| is_shown_apart(value, &mut FxHashSet::default());
+    match value {
+        Value::Block(block) => Ok(layout::block(block)),
+        Value::Array(array) => Ok(describe(array)),
+        Value::Delayed(delayed) => {
+            let tasks = Graph::of(std::slice::from_ref(&delayed.layer)).len();
+            Ok(format!("lazy value {}, {}", delayed.layer.name, plural(tasks, "task")))
+        }
+        Value::List(items) if items.iter().any(apart) => {
+            let items = all_shown(items.iter().map(|item| deep(|| show_within(item, limit))), limit)?;
+            Ok(format!("[{}]", layout::beside_or_below(&items)))
+        }
+        Value::Map(map) if map.iter().any(|(_, v)| apart(v)) => {
+            let pair = |(k, v): (&Value, &Value)| {
+                let key = show_within(k, limit)?;
+                let value = deep(|| show_within(v, limit))?
+                    .replace('\n', &format!("\n{}", " ".repeat(key.chars().count() + 1)));
+                Ok(format!("{key} {value}"))
+            };
+            let pairs = all_shown(map.iter().map(pair), limit)?;
+            Ok(format!("{{{}}}", layout::beside_or_below(&pairs)))
+        }
+        other => print_within(other, limit),
+    }
+}
+
+/// Texts that are not too long together.
+fn all_shown(texts: impl Iterator<Item = Result<String>>, limit: usize) -> Result<Vec<String>> {
+    let (mut all, mut len) = (Vec::new(), 0);
+    for text in texts {
+        let text = text?;
+        len += text.len();
+        if len > limit || cancel::cancelled() {
+            return Err(too_long(limit));
+        }
+        all.push(text);
+    }
+    Ok(all)
+}
+
+/// Whether a session shows something else than what reads back. `seen` are the lists and maps that were looked into.
+fn is_shown_apart(value: &Value, seen: &mut FxHashSet<usize>) -> bool {
     match value {
         Value::Block(_) | Value::Array(_) | Value::Delayed(_) => true,
-        Value::List(items) => deep(|| items.iter().any(is_shown_apart)),
-        Value::Map(map) => deep(|| map.iter().any(|(_, v)| is_shown_apart(v))),
+        Value::List(items) if seen.insert(Arc::as_ptr(items) as usize) => {
+            deep(|| items.iter().any(|v| is_shown_apart(v, seen)))
+        }
+        Value::Map(map) if seen.insert(Arc::as_ptr(map) as usize) => {
+            deep(|| map.iter().any(|(_, v)| is_shown_apart(v, seen)))
+        }
         _ => false,
     }
 }
 
 /// A task cut off after about `limit` bytes, for messages: what is cut is `…`. Takes no longer than the text is long.
 pub fn brief(task: &Task, limit: usize) -> String {
-    let mut out = Cut { text: String::new(), limit };
+    let mut out = Cut { text: String::new(), limit, cancels: false };
     if write!(out, "{task}").is_err() {
         out.text.push('…');
     }
@@ -64,11 +120,16 @@ pub fn brief(task: &Task, limit: usize) -> String {
 struct Cut {
     text: String,
     limit: usize,
+    /// Fails when the text is no longer wanted, too.
+    cancels: bool,
 }
 
 impl Write for Cut {
     fn write_str(&mut self, s: &str) -> fmt::Result {
         let room = self.limit.saturating_sub(self.text.len());
+        if self.cancels && cancel::cancelled() {
+            return Err(fmt::Error);
+        }
         if s.len() <= room {
             self.text.push_str(s);
             return Ok(());
@@ -427,8 +488,25 @@ mod tests {
     use super::*;
     use crate::data::{Map, Str};
     use crate::read::read_one;
-    use crate::text::SourceId;
+    use crate::text::{Code, SourceId};
     use proptest::prelude::*;
+
+    #[test]
+    fn texts_without_end_are_refused_or_cancelled() {
+        let nested = |leaf: Value| (0..300).fold(leaf, |x, _| Value::list(vec![x.clone(), x]));
+        let code = |text: Result<String>| text.map_err(|e| e.code());
+        let plain = nested(Value::Nil);
+        let apart = nested(Value::from(Block::from_slice(&[2], &[1.0, 2.0])));
+        assert_eq!(code(print_within(&plain, 10_000)), Err(Code::Limit));
+        assert_eq!(code(show_within(&plain, 10_000)), Err(Code::Limit));
+        assert_eq!(code(show_within(&apart, 10_000)), Err(Code::Limit));
+        let cancelled = std::sync::atomic::AtomicBool::new(true);
+        cancel::during(&cancelled, || {
+            assert_eq!(code(print_bounded(&plain)), Err(Code::Interrupted));
+            assert_eq!(code(show(&apart)), Err(Code::Interrupted));
+        });
+        assert_eq!(print_bounded(&Value::from(vec![1i64, 2])).unwrap(), "[1 2]");
+    }
 
     #[test]
     fn floats_are_written_as_floats() {

@@ -5,7 +5,7 @@ use super::state::State;
 use super::task::Frame;
 use super::{Computation, Observer, Plan, Runtime};
 use crate::data::graph::unravel;
-use crate::data::{Host, Key, Value};
+use crate::data::{Host, Key, Value, cancel};
 use crate::err;
 use crate::text::{Error, Result, TaskContext};
 use parking_lot::Mutex;
@@ -160,12 +160,14 @@ impl<'a> Run<'a> {
         let code = &self.plan.codes[place.code as usize];
         let mut frame = Frame { host: self.host, inputs, layer, at: place.at };
         let result = catch_unwind(AssertUnwindSafe(|| {
-            let value = code.run(&mut frame)?;
-            if value.is_lazy() {
-                // A user's function built something lazy: the task is done when that is.
-                return Ok(self.host.compute(&[value], layer.span)?.pop().unwrap_or_default());
-            }
-            Ok(value)
+            cancel::during(self.cancel, || {
+                let value = code.run(&mut frame)?;
+                if value.is_lazy() {
+                    // A user's function built something lazy: the task is done when that is.
+                    return Ok(self.host.compute(&[value], layer.span)?.pop().unwrap_or_default());
+                }
+                Ok(value)
+            })
         }));
         let result = result.unwrap_or_else(|panic| Err(panicked(&*panic)));
         let result = match (&self.gathers[place.layer as usize], result) {

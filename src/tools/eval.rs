@@ -107,8 +107,8 @@ impl<'a> Conversation<'a> {
     /// The line that answers a form.
     fn evaluate(&self, form: &Task) -> String {
         let engine = &self.job.engine;
-        match engine.eval_form(form).and_then(|value| engine.compute(&value)) {
-            Ok(value) => json::answer(&value),
+        match engine.eval_form(form).and_then(|value| json::answer(&engine.compute(&value)?)) {
+            Ok(answer) => answer,
             Err(error) => {
                 let error = error.at(form.span);
                 json::failure(&error, self.position(&error))

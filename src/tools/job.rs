@@ -4,9 +4,11 @@ use super::Options;
 use super::profile::Profile;
 use super::progress::Progress;
 use crate::engine::Engine;
+use crate::err;
 use crate::text::{Code, Error};
+use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -23,8 +25,22 @@ pub struct Job {
 }
 
 impl Job {
-    /// An engine as the options say, which Ctrl-C cancels; the second time ends the process.
+    /// An engine as the options say, for a program: Ctrl-C cancels it, and the second time ends the process.
     pub fn start(options: &Options) -> Result<Job, ExitCode> {
+        Job::with(options, |engine| {
+            let error = err!(Interrupted, "the program was interrupted");
+            let _ = write!(std::io::stderr(), "{}", engine.report(&error, std::io::stderr().is_terminal()));
+            std::process::exit(INTERRUPTED.into())
+        })
+    }
+
+    /// The same for a session: Ctrl-C cancels what it computes, and never ends the session.
+    pub fn session(options: &Options) -> Result<Job, ExitCode> {
+        Job::with(options, |_| ())
+    }
+
+    /// `uncancelled` is called when Ctrl-C comes and there is nothing that it had not cancelled before.
+    fn with(options: &Options, uncancelled: impl Fn(&Engine) + Send + 'static) -> Result<Job, ExitCode> {
         let mut config = options.config().map_err(|error| {
             complain(&error);
             ExitCode::from(USAGE)
@@ -33,14 +49,19 @@ impl Job {
             config.observers.push(Arc::new(Progress::default()));
         }
         let profile = options.profile.clone().map(|path| (Arc::new(Profile::default()), path));
+        if let Some((_, path)) = &profile {
+            // Told now, not when everything is computed.
+            let made = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+            made.map_err(|e| unwritten(path, &e))?;
+        }
         if let Some((profile, _)) = &profile {
             config.observers.push(profile.clone());
         }
         let engine = Engine::with_config(config);
-        let canceller = engine.canceller();
+        let (canceller, handle) = (engine.canceller(), engine.clone());
         let handled = ctrlc::set_handler(move || {
             if !canceller.cancel() {
-                std::process::exit(INTERRUPTED.into());
+                uncancelled(&handle);
             }
         });
         if let Err(e) = handled {
@@ -56,19 +77,24 @@ impl Job {
 
     /// Ends the run: writes the profile, reports what failed, and gives the exit status.
     pub fn end(self, done: Result<(), Error>) -> ExitCode {
-        if let Some((profile, path)) = &self.profile
-            && let Err(e) = profile.write(path)
-        {
-            let _ = writeln!(std::io::stderr(), "dsk: {} cannot be written: {e}", path.display());
-        }
+        let unwritten = match &self.profile {
+            Some((profile, path)) => profile.write(path).err().map(|e| unwritten(path, &e)),
+            None => None,
+        };
         match done {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => unwritten.unwrap_or(ExitCode::SUCCESS),
             Err(error) => {
                 self.report(&error);
                 ExitCode::from(if error.code() == Code::Interrupted { INTERRUPTED } else { FAILED })
             }
         }
     }
+}
+
+/// Says that a profile cannot be written, and gives the exit status.
+fn unwritten(path: &Path, e: &std::io::Error) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "dsk: the profile {} cannot be written: {e}", path.display());
+    ExitCode::from(FAILED)
 }
 
 /// An error that no source stands behind.

@@ -2,12 +2,14 @@
 
 use crate::data::task::deep;
 use crate::data::{Block, Complex32, Complex64, Element, Value};
-use crate::text::Error;
+use crate::err;
+use crate::text::{Error, Result};
 use crate::with_dtype;
 use std::fmt::Write;
 
 /// `{"ok":true,"type":"int","value":3}`. The value is concrete.
-pub fn answer(value: &Value) -> String {
+/// `dsk::limit` where it is too long.
+pub fn answer(value: &Value) -> Result<String> {
     let mut out = String::from("{\"ok\":true,\"type\":\"");
     match value {
         // An array of no dimensions is the number in it, also where that number is beyond what `Value::Int` holds.
@@ -23,7 +25,10 @@ pub fn answer(value: &Value) -> String {
     out.push_str(",\"value\":");
     Writer { out: &mut out }.value(value);
     out.push('}');
-    out
+    if out.len() > LONGEST {
+        return Err(err!(Limit, "the answer would be longer than {LONGEST} bytes"));
+    }
+    Ok(out)
 }
 
 /// `{"ok":false,"code":"dsk::shape","message":"…","line":3,"column":7}`; `null` for a place that is not known.
@@ -58,6 +63,9 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
+/// Bytes of the longest answer.
+const LONGEST: usize = 1 << 30;
+
 struct Writer<'a> {
     out: &'a mut String,
 }
@@ -88,6 +96,10 @@ impl Writer<'_> {
         self.out.push('[');
         deep(|| {
             for (n, item) in items.enumerate() {
+                // Lists that share their parts may have no end.
+                if self.out.len() > LONGEST {
+                    break;
+                }
                 if n > 0 {
                     self.out.push(',');
                 }
@@ -190,7 +202,7 @@ mod tests {
     use crate::err;
 
     fn line(value: impl Into<Value>) -> String {
-        answer(&value.into())
+        answer(&value.into()).unwrap()
     }
 
     #[test]

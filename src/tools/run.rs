@@ -39,15 +39,15 @@ pub fn expression(options: &Options, expr: &str, args: Vec<String>) -> ExitCode 
     });
     let done = value.and_then(|(form, value)| match value {
         Value::Nil => Ok(()),
-        value => print_line(&shown(&job.engine, form.as_ref(), &value)),
+        value => print_line(&shown(&job.engine, form.as_ref(), &value)?),
     });
     job.end(done)
 }
 
 /// A form's value as text. What `doc` and `source` answer with is text to read, and no string to go on with.
-pub(super) fn shown(engine: &Engine, form: Option<&Task>, value: &Value) -> String {
+pub(super) fn shown(engine: &Engine, form: Option<&Task>, value: &Value) -> Result<String> {
     match value {
-        Value::Str(text) if form.is_some_and(|f| f.is_call_of("doc") || f.is_call_of("source")) => text.to_string(),
+        Value::Str(text) if form.is_some_and(|f| f.is_call_of("doc") || f.is_call_of("source")) => Ok(text.to_string()),
         _ => engine.show(value),
     }
 }

@@ -15,7 +15,7 @@ use super::elementwise::{Binary, Unary};
 use super::layout::broadcast_shapes;
 use super::tile::{Kernel, TILE};
 use crate::data::task::deep;
-use crate::data::{Block, DType, Value};
+use crate::data::{Block, DType, Value, cancel};
 use crate::err;
 use crate::text::{Error, Result};
 use std::fmt;
@@ -162,7 +162,7 @@ impl Program {
         self.result == Source::Input(0) && self.inputs.len() == 1 && self.steps.is_empty()
     }
 
-    /// Runs over blocks that broadcast to the result's shape (`dsk::shape` if they do not). The memory of a block that nobody
+    /// Runs over blocks that broadcast to the result's shape (`dsk::shape` if they do not), or until it is cancelled. The memory of a block that nobody
     /// else holds, of the result's shape and dtype, becomes the result's.
     ///
     /// # Panics
@@ -242,7 +242,12 @@ impl Program {
         let bases: Vec<*const u8> = operands[1..].iter().map(|(p, _)| *p).collect();
         let mut pointers = bases.clone();
         let past_cache = reused.is_none() && shape.iter().product::<usize>() * size >= PAST_CACHE;
+        // Copies are as fast as memory is, and whoever copies counts on it that nothing can go wrong.
+        let computes = !self.steps.is_empty();
         let done = plan.for_each(|offsets, rows, columns, steps| {
+            if computes {
+                cancel::check()?;
+            }
             let target = out.wrapping_offset(offsets[0]);
             for (pointer, (base, offset)) in pointers.iter_mut().zip(bases.iter().zip(&offsets[1..])) {
                 *pointer = base.wrapping_offset(*offset);

@@ -63,6 +63,9 @@ macro_rules! product {
                         unsafe {
                             pack_b(packed_b, b, p, deep, j, columns);
                             for i in (0..m).step_by(A_ROWS) {
+                                if crate::data::cancel::cancelled() {
+                                    return;
+                                }
                                 let rows = A_ROWS.min(m - i);
                                 pack_a(packed_a, a, i, rows, p, deep);
                                 let c = c.add(i * c_row + j);

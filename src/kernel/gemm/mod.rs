@@ -8,7 +8,7 @@
 mod avx512;
 
 use super::{elementwise, layout};
-use crate::data::{Block, Complex32, Complex64, DType, Dims, Element};
+use crate::data::{Block, Complex32, Complex64, DType, Dims, Element, cancel};
 use crate::err;
 use crate::text::Result;
 use crate::with_dtype;
@@ -22,6 +22,9 @@ pub enum Threads {
 
 /// Products below this many multiplications are not worth a second thread.
 const WORTH_THREADS: usize = 64 * 64 * 64;
+
+/// Multiplications that the `gemm` crate is given at a time: it does not look whether it is cancelled.
+const AT_A_TIME: usize = 1 << 31;
 
 /// A matrix anywhere in memory: element (i, j) is at `pointer + i·row + j·column`, in elements.
 #[derive(Clone, Copy)]
@@ -53,7 +56,7 @@ struct Sizes {
 
 /// An element type that matrices of are multiplied.
 trait Factor: Element {
-    /// `c = a·b`, or `c += a·b` where `add` is set; `c` has `n` columns, row-major.
+    /// `c = a·b`, or `c += a·b` where `add` is set; `c` has `n` columns, row-major. Stops early where it is cancelled.
     ///
     /// # Safety
     /// Every element of `a` (m×k) and `b` (k×n) can be read.
@@ -66,29 +69,35 @@ macro_rules! through_crate {
         /// As [`Factor::multiply`].
         unsafe fn by_crate(s: Sizes, a: Strided<$T>, b: Strided<$T>, c: &mut [$T], add: bool) {
             debug_assert!(c.len() >= s.m * s.n);
-            // SAFETY: the caller vouches for a and b; c is a row-major slice of m×n elements.
-            unsafe {
-                gemm::gemm(
-                    s.m,
-                    s.n,
-                    s.k,
-                    c.as_mut_ptr(),
-                    1,
-                    s.n as isize,
-                    add,
-                    a.pointer,
-                    a.column,
-                    a.row,
-                    b.pointer,
-                    b.column,
-                    b.row,
-                    $one,
-                    $one,
-                    false,
-                    false,
-                    false,
-                    gemm::Parallelism::None,
-                );
+            let rows = (AT_A_TIME / (s.n * s.k).max(1)).max(64);
+            for (n, c) in c.chunks_mut(rows * s.n).enumerate() {
+                if cancel::cancelled() {
+                    return;
+                }
+                // SAFETY: the caller vouches for a and b, of which these are some rows of a; c is as many rows of n elements.
+                unsafe {
+                    gemm::gemm(
+                        c.len() / s.n,
+                        s.n,
+                        s.k,
+                        c.as_mut_ptr(),
+                        1,
+                        s.n as isize,
+                        add,
+                        a.at(n * rows, 0),
+                        a.column,
+                        a.row,
+                        b.pointer,
+                        b.column,
+                        b.row,
+                        $one,
+                        $one,
+                        false,
+                        false,
+                        false,
+                        gemm::Parallelism::None,
+                    );
+                }
             }
         }
     };
@@ -138,6 +147,9 @@ macro_rules! exact_factor {
                     c.fill(<$T>::default());
                 }
                 for (i, row) in c.chunks_exact_mut(s.n.max(1)).enumerate().take(s.m) {
+                    if cancel::cancelled() {
+                        return;
+                    }
                     for p in 0..s.k {
                         // SAFETY: the caller vouches for the elements of a and b.
                         let $a = unsafe { *a.at(i, p) };
@@ -173,15 +185,15 @@ exact_factor! {
     u64, |c, a, b| *c = c.wrapping_add(a.wrapping_mul(b));
 }
 
-/// The product of two matrices into `c`, rows of which are dealt out to the threads.
-fn product<T: Factor>(a: &Block, b: &Block, c: &mut [T], add: bool, threads: Threads) {
+/// The product of two matrices into `c`, rows of which are dealt out to the threads. `dsk::interrupted` where it was cancelled.
+fn product<T: Factor>(a: &Block, b: &Block, c: &mut [T], add: bool, threads: Threads) -> Result<()> {
     let strided = |x: &Block| Strided::<T> { pointer: x.as_ptr(), row: x.strides()[0], column: x.strides()[1] };
     let sizes = Sizes { m: a.shape()[0], n: b.shape()[1], k: a.shape()[1] };
     if sizes.k == 0 || c.is_empty() {
         if !add {
             c.fill(T::default());
         }
-        return;
+        return Ok(());
     }
     let (a, b) = (strided(a), strided(b));
     let cores = match threads {
@@ -192,17 +204,25 @@ fn product<T: Factor>(a: &Block, b: &Block, c: &mut [T], add: bool, threads: Thr
     };
     if cores == 1 {
         // SAFETY: pointers and strides are of blocks that are borrowed for this call, with these sizes.
-        return unsafe { T::multiply(sizes, a, b, c, add) };
+        unsafe { T::multiply(sizes, a, b, c, add) };
+        return cancel::check();
     }
     let rows = sizes.m.div_ceil(cores);
-    std::thread::scope(|scope| {
-        for (n, part) in c.chunks_mut(rows * sizes.n).enumerate() {
-            let a = Strided { pointer: a.at(n * rows, 0), ..a };
-            let sizes = Sizes { m: part.len() / sizes.n, ..sizes };
-            // SAFETY: as above; these rows of a are within its own.
-            scope.spawn(move || unsafe { T::multiply(sizes, a, b, part, add) });
-        }
+    cancel::with_flag(|flag| {
+        std::thread::scope(|scope| {
+            for (n, part) in c.chunks_mut(rows * sizes.n).enumerate() {
+                let a = Strided { pointer: a.at(n * rows, 0), ..a };
+                let sizes = Sizes { m: part.len() / sizes.n, ..sizes };
+                // SAFETY: as above; these rows of a are within its own.
+                let mut multiply = move || unsafe { T::multiply(sizes, a, b, part, add) };
+                scope.spawn(move || match flag {
+                    Some(flag) => cancel::during(flag, multiply),
+                    None => multiply(),
+                });
+            }
+        });
     });
+    cancel::check()
 }
 
 /// The block as a matrix whose rows are its first `split` axes and whose columns are the others: a view where the
@@ -294,7 +314,7 @@ fn batched(c: Option<Block>, a: &Block, b: &Block, threads: Threads) -> Result<B
         for _ in 0..count {
             let at = |x: &Block| index.iter().fold(x.clone(), |x, &i| x.take_axis(0, i));
             let part = parts.next().unwrap_or_default();
-            product::<T>(&at(&a), &at(&b), part, add, threads);
+            product::<T>(&at(&a), &at(&b), part, add, threads)?;
             step(&mut index, &batch);
         }
     });
@@ -367,7 +387,7 @@ fn contract(
     if out.dtype() != dtype {
         return sum_of_dtypes(out, &contract(None, &a, &b, axes_a, axes_b, threads)?);
     }
-    with_dtype!(dtype, T => product::<T>(&rows, &columns, out.as_mut_slice::<T>(), add, threads));
+    with_dtype!(dtype, T => product::<T>(&rows, &columns, out.as_mut_slice::<T>(), add, threads)?);
     Ok(out)
 }
 
@@ -398,6 +418,22 @@ mod tests {
             let c = matmul(&a.cast(dtype).unwrap(), &b.cast(dtype).unwrap(), Threads::All).unwrap();
             let want = Block::from_slice(&[2, 2], &[3i64, 2, 3, 7]).cast(dtype).unwrap();
             assert!(c.same(&want), "{dtype}: {c:?}");
+        }
+    }
+
+    #[test]
+    fn a_cancelled_product_is_no_product() {
+        let cancelled = std::sync::atomic::AtomicBool::new(true);
+        for &dtype in DType::ALL {
+            let a = numbers(&[70, 70]).cast(dtype).unwrap();
+            for threads in [Threads::One, Threads::All] {
+                let product = cancel::during(&cancelled, || matmul(&a, &a, threads));
+                assert_eq!(
+                    product.err().map(|e| e.code()),
+                    Some(crate::text::Code::Interrupted),
+                    "{dtype} {threads:?}"
+                );
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use super::elementwise::Binary;
 use super::fused::{Expr, Machine, Nest, Program, byte_view, copy_tile};
 use super::layout::broadcast_shapes;
 use crate::data::block::row_major;
-use crate::data::{Block, DType, Dims, Kind, Value};
+use crate::data::{Block, DType, Dims, Kind, Value, cancel};
 use crate::err;
 use crate::text::Result;
 use fold::{Accumulate, Tile};
@@ -197,6 +197,7 @@ impl Reduction {
         let accumulator = std::cell::RefCell::new(accumulator);
         plan.for_each_group(
             |offsets, rows, columns, steps| {
+                cancel::check()?;
                 for (pointer, ((base, _), offset)) in pointers.iter_mut().zip(views.iter().zip(&offsets[1..])) {
                     *pointer = base.wrapping_offset(*offset);
                 }

@@ -1,6 +1,6 @@
 //! What ops on graphs are given: graphs, and keys of them.
 
-use crate::data::{Args, Form, Graph, Key, Layer, Task, Value, task::deep};
+use crate::data::{Args, Form, Graph, Key, Layer, Task, Value, cancel, task::deep};
 use crate::err;
 use crate::text::{Result, Span};
 use std::sync::Arc;
@@ -29,6 +29,7 @@ fn collect(value: &Value, layers: &mut Vec<Arc<Layer>>) {
     match value {
         Value::Array(array) => layers.push(array.layer.clone()),
         Value::Delayed(delayed) => layers.push(delayed.layer.clone()),
+        Value::List(_) | Value::Map(_) if cancel::cancelled() => {}
         Value::List(items) => deep(|| items.iter().for_each(|v| collect(v, layers))),
         Value::Map(map) => deep(|| map.iter().for_each(|(_, v)| collect(v, layers))),
         _ => {}

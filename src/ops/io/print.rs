@@ -18,10 +18,10 @@ pub static OP: Op = Op {
 
 fn print(args: Args) -> Result<Value> {
     let shown = |value: &Value| match value {
-        Value::Str(text) => text.to_string(),
+        Value::Str(text) => Ok(text.to_string()),
         other => read::show(other),
     };
-    let texts: Vec<String> = args.rest.iter().map(shown).collect();
+    let texts: Vec<String> = args.rest.iter().map(shown).collect::<Result<_>>()?;
     let separator = if texts.len() > 1 && texts.iter().any(|text| text.contains('\n')) { "\n" } else { " " };
     args.host.print(&(texts.join(separator) + "\n"))?;
     Ok(Value::Nil)

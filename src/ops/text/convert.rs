@@ -39,12 +39,12 @@ pub static OPS: &[Op] = &[
 ];
 
 /// A value as text, for people: strings without quotes.
-pub(crate) fn display(value: &Value) -> String {
+pub(crate) fn display(value: &Value) -> Result<String> {
     match value {
-        Value::Nil => String::new(),
-        Value::Str(text) => text.to_string(),
+        Value::Nil => Ok(String::new()),
+        Value::Str(text) => Ok(text.to_string()),
         Value::Block(block) if block.ndim() > 0 => read::show(value),
-        other => read::print(&other.clone().plain()),
+        other => read::print_bounded(&other.clone().plain()),
     }
 }
 
@@ -55,7 +55,7 @@ fn str(mut args: Args) -> Result<Value> {
     }
     let mut all = String::new();
     for x in &xs {
-        let text = display(x);
+        let text = display(x)?;
         check_text(all.len() + text.len())?;
         all.push_str(&text);
     }
@@ -63,7 +63,7 @@ fn str(mut args: Args) -> Result<Value> {
 }
 
 fn pr_str(args: Args) -> Result<Value> {
-    let all: Vec<String> = args.rest.iter().map(read::print).collect();
+    let all: Vec<String> = args.rest.iter().map(read::print_bounded).collect::<Result<_>>()?;
     Ok(all.join(" ").into())
 }
 

@@ -55,7 +55,8 @@ fn run(args: Args) -> Result<Value> {
         let value = value.ok_or_else(|| wrong(format!("there is no value for `{{{field}}}`")))?.clone().plain();
         let spec = Spec::parse(spec).ok_or_else(|| wrong(format!("`{spec}` is no format specification")))?;
         check_text(spec.width)?;
-        let text = spec.apply(&value).ok_or_else(|| {
+        let text = if matches!(spec.kind, None | Some('s')) { display(&value)? } else { String::new() };
+        let text = spec.apply(&value, text).ok_or_else(|| {
             let kind = spec.kind.map_or_else(|| "this format".into(), |k| format!("`{k}`"));
             err!(Type, "format: {kind} does not take {}", described(&value)).label(args.span, "in this call")
         })?;
@@ -116,12 +117,12 @@ impl Spec {
         chars.is_empty().then_some(spec)
     }
 
-    /// The value as text; `None` where the kind does not take it.
-    fn apply(&self, value: &Value) -> Option<String> {
+    /// The value, which is that text where no kind or `s` is asked for, as it was asked for; `None` where the kind does not take it.
+    fn apply(&self, value: &Value, text: String) -> Option<String> {
         let number =
             matches!(value, Value::Int(_) | Value::Float(_)) && self.kind != Some('s') && self.kind != Some('c');
         let text = match (self.kind, value) {
-            (Some('s'), _) => self.cut(display(value)),
+            (Some('s'), _) => self.cut(text),
             (Some('c'), Value::Int(n)) => char::from_u32(u32::try_from(*n).ok()?)?.to_string(),
             (Some('d'), Value::Bool(b)) => i64::from(*b).to_string(),
             (None | Some('d'), Value::Int(n)) if self.precision.is_none() => {
@@ -139,8 +140,8 @@ impl Spec {
             }
             (Some('f' | 'F' | 'e' | 'E' | 'g' | 'G' | '%'), _) => self.float(value.as_float()?),
             (None, Value::Float(x)) if self.precision.is_some() || self.thousands.is_some() => self.float(*x),
-            (None, Value::Float(x)) => self.signed(x.is_sign_negative(), display(value).trim_start_matches('-')),
-            (None, _) => self.cut(display(value)),
+            (None, Value::Float(x)) => self.signed(x.is_sign_negative(), text.trim_start_matches('-')),
+            (None, _) => self.cut(text),
             _ => return None,
         };
         Some(self.padded(text, number))

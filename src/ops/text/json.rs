@@ -1,10 +1,10 @@
 //! `json/…`: values as JSON text (RFC 8259) and back.
 
-use crate::data::{Args, Map, Value, task::deep};
+use crate::data::{Args, Map, Value, cancel, task::deep};
 use crate::err;
 use crate::op;
 use crate::op::args::described;
-use crate::op::sequence::Seq;
+use crate::op::sequence::{Seq, check_text};
 use crate::op::{Kind, Op};
 use crate::text::Result;
 use serde_json::Deserializer;
@@ -132,6 +132,8 @@ fn quoted(out: &mut String, text: &str) {
 }
 
 fn put(out: &mut String, value: &Value, indent: Option<usize>, depth: usize) -> Result<()> {
+    cancel::check()?;
+    check_text(out.len())?;
     let unsaid = || err!(Value, "json/write: JSON has no way to say {}", described(value));
     match value {
         Value::Nil => out.push_str("null"),

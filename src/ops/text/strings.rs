@@ -292,7 +292,7 @@ fn join(mut args: Args) -> Result<Value> {
         }
         match item {
             Value::Str(text) => all.push_str(text),
-            other => all.push_str(&display(other)),
+            other => all.push_str(&display(other)?),
         }
         check_text(all.len())?;
     }

@@ -29,7 +29,7 @@ pub fn start(options: &Options) -> ExitCode {
     if !std::io::stdin().is_terminal() {
         return super::run::program(options, vec!["-".into()]);
     }
-    let job = match Job::start(options) {
+    let job = match Job::session(options) {
         Ok(job) => job,
         Err(status) => return status,
     };
@@ -80,7 +80,7 @@ fn evaluate(job: &Job, name: &str, text: &str) {
         for form in &forms {
             let value = job.engine.eval_form(form)?;
             if !matches!(value, Value::Nil) {
-                say(&shown(&job.engine, Some(form), &value));
+                say(&shown(&job.engine, Some(form), &value)?);
             }
             remember(job, value)?;
         }
