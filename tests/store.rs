@@ -153,3 +153,78 @@ fn targets_that_are_none_are_explained() {
     }
     assert!(!Path::new("x.h5").exists());
 }
+
+#[test]
+fn several_programs_store_to_one_file_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("c.h5");
+    let store = |i: usize| {
+        // Half of them compressed: these have the file open all the time.
+        let options = if i < 4 { "" } else { ":compression 1" };
+        let program =
+            format!("(store (+ (zeros [200 200] :chunks [50 50]) {i}) \"{}::/d{i}\" {options})", file.display());
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dsk"));
+        command.args(["-e", &program]).stderr(std::process::Stdio::piped()).spawn().expect("a process")
+    };
+    let programs: Vec<_> = (0..8).map(store).collect();
+    for program in programs {
+        let out = program.wait_with_output().expect("an end");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+    let engine = Engine::new();
+    for i in 0..8 {
+        let sum = engine.eval_as::<f64>(&format!("(sum (read-array \"{}::/d{i}\"))", file.display()));
+        assert_eq!(sum.expect("it was stored"), 40_000.0 * i as f64);
+    }
+    let names: Vec<String> = dsk::io::hdf5::list(&file).expect("a list").into_iter().map(|e| e.name).collect();
+    assert_eq!(names.len(), 1 + 8, "{names:?}");
+}
+
+#[test]
+fn what_is_no_file_is_refused_and_not_waited_for() {
+    let d = Desk::new();
+    let pipe = d.folder.path().join("pipe.h5");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).expect("a pipe");
+    for program in
+        ["(read-array (at \"pipe.h5::/A\"))", "(store 1 (at \"pipe.h5::/A\"))", "(attributes (at \"pipe.h5\"))"]
+    {
+        let (code, message, _) = d.fails(program);
+        assert_eq!((code, message.as_str()), (Code::Io, "`pipe.h5` is not a file"), "{program}");
+    }
+}
+
+#[test]
+fn a_file_that_was_cut_off_is_not_said_to_be_locked() {
+    let d = Desk::new();
+    d.run("(store (ones [100 100]) (at \"a.h5::/A\"))");
+    let path = d.folder.path().join("a.h5");
+    std::fs::OpenOptions::new().write(true).open(&path).and_then(|f| f.set_len(3000)).expect("it is cut off");
+    for program in ["(read-array (at \"a.h5::/A\"))", "(store 1 (at \"a.h5::/B\"))"] {
+        let (code, message, help) = d.fails(program);
+        assert_eq!(code, Code::Io, "{program}");
+        assert!(!format!("{message} {help}").contains("another program"), "{message} {help}");
+    }
+}
+
+#[test]
+fn storage_chunks_are_of_the_array() {
+    let d = Desk::new();
+    for (chunks, expected) in [
+        ("[0]", "expected sizes of 1 or more for `storage-chunks`, found the int 0"),
+        ("[5]", "a size of 5 for axis 0, which has 3 elements"),
+        ("[1 1]", "a size for each axis: 1 here, found 2"),
+    ] {
+        let (_, message, _) = d.fails(&format!("(store (ones 3) (at \"a.h5::/A\") :storage-chunks {chunks})"));
+        assert!(message.contains(expected), "{message}");
+    }
+    assert!(!d.folder.path().join("a.h5").exists());
+    d.run("(store (ones 3) (at \"a.h5::/A\") :storage-chunks [2])");
+}
+
+#[test]
+fn the_name_of_a_file_may_hold_two_colons() {
+    let d = Desk::new();
+    d.run("(store (ones 3) (at \"f::x y.h5::/a\"))");
+    assert_eq!(d.names("f::x y.h5"), ["/", "/a"]);
+    d.is_true("(= 3 (sum (read-array (at \"f::x y.h5::/a\"))))");
+}

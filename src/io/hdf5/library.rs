@@ -10,6 +10,7 @@ use std::ffi::{CStr, CString, c_void};
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::ptr::{null, null_mut};
 
@@ -149,6 +150,11 @@ impl Library {
             }
         }
         Ok(open)
+    }
+
+    /// Whether this program has a file open for writing.
+    pub fn has_open(&self, path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|about| self.flush_written((about.dev(), about.ino())).unwrap_or(false))
     }
 
     /// Opens the object of a name.

@@ -135,7 +135,11 @@ impl Sink {
         });
         check_room(path, &name, bytes.saturating_add(tables))?;
         locked(|lib| {
-            let failed_before = check_names(lib, path, &name, &temporary, options.overwrite)?;
+            let look = || check_names(lib, path, &name, &temporary, options.overwrite);
+            let failed_before = match path.exists() && !lib.has_open(path) {
+                true => file::undisturbed(path, look)?,
+                false => look()?,
+            };
             let (file, made_file) = open_for_writing(lib, path)?;
             if failed_before {
                 lib.delete_link(&file, &file::c_name(&temporary)?).map_err(|f| write_error(path, &name, &f.0))?;
@@ -291,6 +295,9 @@ impl Sink {
     pub fn finish(&self) -> Result<()> {
         self.close();
         check_room(&self.path, &self.name, 0)?;
+        if !locked(|lib| lib.has_open(&self.path)) {
+            file::wait_for_long(&self.path)?;
+        }
         locked(|lib| {
             let replaces = match Source::open(lib, &self.path)?.find(lib, &self.name) {
                 Ok(place) => check_whole(&place)?.is_some(),
@@ -498,7 +505,12 @@ fn open_for_writing(lib: &Library, path: &Path) -> Result<(Id, bool)> {
             if let Some(folder) = folder.filter(|f| !f.is_dir()) {
                 return Err(err!(Io, "`{}` cannot be made: there is no folder `{}`", path.display(), folder.display()));
             }
-            let made = lib.create_file(path).map_err(|f| {
+            let made = lib.create_file(path);
+            if made.is_err() && path.exists() {
+                // Another program was faster.
+                return Ok((file::open_in_library(lib, path, true)?, false));
+            }
+            let made = made.map_err(|f| {
                 // The system's own words are better than the library's.
                 let why = match OpenOptions::new().write(true).create_new(true).open(path) {
                     Err(e) => e.to_string(),
@@ -711,10 +723,16 @@ fn cut(chunks: &Chunks, size: usize, options: &Options) -> Result<Option<Dims>> 
     let filtered = is_filtered(options);
     let bytes = shape.iter().product::<usize>() * size;
     if let Some(dims) = &options.chunks {
-        if dims.len() != shape.len() || dims.contains(&0) {
-            return Err(err!(Value, "`:storage-chunks` is a size of 1 or more for each of the {} axes", shape.len()));
+        if dims.len() != shape.len() {
+            let (given, axes) = (dims.len(), shape.len());
+            return Err(err!(Value, "`:storage-chunks` has a size for each axis: {axes} here, found {given}"));
         }
-        let dims: Dims = dims.iter().zip(&shape).map(|(&c, &n)| c.min(n.max(1))).collect();
+        if let Some(axis) = (0..dims.len()).find(|&a| dims[a] == 0 || dims[a] > shape[a].max(1)) {
+            let (size, n) = (dims[axis], shape[axis]);
+            return Err(err!(Value, "`:storage-chunks` has a size of {size} for axis {axis}, which has {n} elements")
+                .help("sizes are from 1 to the length of the axis"));
+        }
+        let dims = dims.clone();
         if dims.iter().product::<usize>().saturating_mul(size) > MOST_CHUNK {
             return Err(err!(Value, "a storage chunk takes 4 GiB at most"));
         }

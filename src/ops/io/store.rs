@@ -23,6 +23,9 @@ pub static OP: Op = Op {
           blocks unless `:storage-chunks` gives their shape. `:attributes` is a map of numbers, strings and arrays, or a list of such maps.\n\
           Until it is complete, a dataset is called `/path.incomplete`. If the store fails it stays, with the blocks written so far, for the next \
           store to replace; nothing else in the file has changed.\n\
+          One program writes a file at a time: while another one has it open, for writing or for reading, a store waits, up to ten \
+          seconds. The space of what is replaced or removed stays in the file: HDF5 uses it again only before the file is closed. \
+          `h5repack old.h5 new.h5` writes the file anew without it.\n\
           Errors: `dsk::io` for a dataset that is there already, a file that cannot be written, a full disk.",
     examples: &[],
     see: &["read-array", "compute", "attributes"],
@@ -207,9 +210,11 @@ fn options(args: &Args) -> Result<Options> {
     let chunks = match args.list_or_nil("storage-chunks")? {
         None => None,
         Some(sizes) => {
-            let size = |v: &Value| v.as_int().and_then(|n| usize::try_from(n).ok()).filter(|&n| n > 0);
-            let sizes: Option<Dims> = sizes.iter().map(size).collect();
-            Some(sizes.ok_or_else(|| args.wrong("storage-chunks", "a list of sizes of 1 or more"))?)
+            let size = |v: &Value| {
+                let size = v.as_int().and_then(|n| usize::try_from(n).ok()).filter(|&n| n > 0);
+                size.ok_or_else(|| args.wrong_value("storage-chunks", v, "sizes of 1 or more"))
+            };
+            Some(sizes.iter().map(size).collect::<Result<Dims>>()?)
         }
     };
     Ok(Options {
