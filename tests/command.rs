@@ -367,3 +367,9 @@ fn a_profile_that_cannot_be_written_is_told_before_anything_runs() {
     assert_eq!((status(&out), text(&out.stdout).as_str()), (1, ""));
     assert!(text(&out.stderr).contains("no-such-folder/out.html cannot be written"), "{}", text(&out.stderr));
 }
+
+#[test]
+fn what_computing_the_value_of_an_expression_fails_with_points_at_it() {
+    let out = run(&["-e", "(def x 1) (ones [1000000 1000000] :chunks [1000 1000])"]);
+    assert!(text(&out.stderr).contains("[-e:1:11]"), "{}", text(&out.stderr));
+}

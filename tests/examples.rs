@@ -6,13 +6,18 @@ use std::process::Command;
 #[path = "../examples/embed.rs"]
 mod embed;
 
-/// Runs an example by the real binary in a folder of its own, and gives what it prints.
+/// Runs an example by the real binary in a folder of its own, and gives what it prints: the same when it is run again.
 fn printed(example: &Path) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let out = Command::new(env!("CARGO_BIN_EXE_dsk")).arg(example).current_dir(folder.path()).output().unwrap();
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(out.status.success() && said.is_empty(), "{}: {said}", example.display());
-    String::from_utf8(out.stdout).unwrap()
+    let run = || {
+        let out = Command::new(env!("CARGO_BIN_EXE_dsk")).arg(example).current_dir(folder.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.success() && said.is_empty(), "{}: {said}", example.display());
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let first = run();
+    assert_eq!(run(), first, "{}", example.display());
+    first
 }
 
 #[test]

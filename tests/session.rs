@@ -84,6 +84,7 @@ impl Drop for Session {
 #[test]
 fn values_are_shown_and_remembered() {
     let mut session = Session::start();
+    session.answers("[*1 *e]", "[nil nil]");
     session.answers("(+ 1 2)", "3");
     session.answers("(def x 10) (* x 2)", "20");
     session.answers("[*1 *2 *3]", "[20 nil 3]");

@@ -270,6 +270,9 @@ impl Interpreter {
     pub(super) fn unbound(&self, name: &str, span: Span) -> Error {
         let span = self.head_of(name, span);
         let error = err!(Unbound, "nothing is called `{name}` here").label(span, "not bound to anything");
+        if matches!(name, "exit" | "quit") {
+            return error.help("a session ends with Ctrl-D, a program after its last form");
+        }
         let Some(near) = analyze::nearest(&self.main, name) else { return error };
         let error = error.help(format!("did you mean `{near}`?"));
         match self.usage(&near) {

@@ -62,12 +62,15 @@ pub fn dtype(value: &Value) -> Result<Option<DType>> {
         Value::Keyword(name) | Value::Str(name) => match DType::parse(name) {
             Some(dtype) => Ok(Some(dtype)),
             None => {
+                let known: Vec<String> = DType::ALL.iter().map(|d| format!("`:{}`", d.name())).collect();
                 let error = err!(Type, "there is no dtype `:{name}`");
-                let known = DType::ALL.iter().map(|d| d.name());
-                Err(match crate::text::suggest::nearest(name, known) {
+                // A short name is near to everything.
+                let near = crate::text::suggest::nearest(name, DType::ALL.iter().map(|d| d.name()));
+                let error = match near.filter(|_| name.len() > 3) {
                     Some(near) => error.help(format!("did you mean `:{near}`?")),
                     None => error,
-                })
+                };
+                Err(error.help(format!("dtypes are {}", known.join(" "))))
             }
         },
         other => Err(err!(Type, "a dtype is a keyword such as `:float64`, found {}", other.a_type_name())),

@@ -31,7 +31,7 @@ pub struct Config {
 /// The option's name and what it takes.
 pub const OPTIONS: &[(&str, &str)] = &[
     ("scheduler", "`:threads` or `:sync`"),
-    ("workers", "a number of threads, at least 1"),
+    ("workers", "a number of threads, from 1 to 1024"),
     ("memory-limit", "a size, as \"1GB\", or a number of bytes"),
     ("spill-dir", "a folder"),
     ("max-spill", "a size, as \"1GB\", or a number of bytes"),

@@ -5,7 +5,7 @@ use super::job::Job;
 use crate::data::{Task, Value};
 use crate::engine::Engine;
 use crate::err;
-use crate::text::Result;
+use crate::text::{Result, Span};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,7 +35,9 @@ pub fn expression(options: &Options, expr: &str, args: Vec<String>) -> ExitCode 
     };
     let value = set_args(&job, args).and_then(|()| job.engine.read("-e", expr)).and_then(|forms| {
         let value = forms.iter().try_fold(Value::Nil, |_, form| job.engine.eval_form(form))?;
-        Ok((forms.last().cloned(), job.engine.compute(&value)?))
+        let last = forms.last().cloned();
+        let span = last.as_ref().map_or(Span::NONE, |form| form.span);
+        Ok((last, job.engine.compute(&value).map_err(|e| e.at(span))?))
     });
     let done = value.and_then(|(form, value)| match value {
         Value::Nil => Ok(()),

@@ -123,7 +123,11 @@ fn reduced(op: Reduce, mut args: Args, options: Options) -> Result<Value> {
     }
     let x = Given::of(std::mem::take(&mut args.values[0]))?;
     let shape = x.shape();
-    let axes = options.axes(shape.len())?;
+    let axes = options.axes(shape.len()).map_err(|error| match op {
+        Reduce::Min => error.help("`(minimum a b)` is the smaller of two"),
+        Reduce::Max => error.help("`(maximum a b)` is the larger of two"),
+        _ => error,
+    })?;
     if matches!(op, Reduce::Min | Reduce::Max) && nothing(&shape, &axes) {
         return Err(err!(Value, "there is no {} of nothing: the array has shape {}", op.name(), show(&shape)));
     }

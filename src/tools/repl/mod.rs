@@ -56,6 +56,10 @@ fn session(job: &Job) -> rustyline::Result<()> {
         // No history yet is no error.
         let _ = editor.load_history(path);
     }
+    for name in ["*1", "*2", "*3", "*e"] {
+        // Before there is a value, or an error, it is nil.
+        let _ = job.engine.set(name, Value::Nil);
+    }
     for entry in 1.. {
         match editor.readline(PROMPT) {
             Ok(text) if text.trim().is_empty() => {}
