@@ -341,6 +341,21 @@ impl Block {
         value.unwrap_or_else(|| Value::Block(Arc::new(self.clone())))
     }
 
+    /// The parts along the first axis: plain values of an array of one axis, except a uint64 beyond int64, which stays a block.
+    ///
+    /// # Panics
+    /// When the block has no dimensions.
+    pub fn parts(&self) -> Vec<Value> {
+        let part = |at: usize| Value::from(self.take_axis(0, at)).plain();
+        if self.ndim() > 1 {
+            return (0..self.shape[0]).map(part).collect();
+        }
+        with_dtype!(self.dtype, T => {
+            let view = self.view::<T>();
+            view.iter().enumerate().map(|(at, x)| x.value().unwrap_or_else(|| part(at))).collect()
+        })
+    }
+
     /// A contiguous block of the same elements; the same block where it is contiguous already.
     pub fn contiguous(&self) -> Block {
         if self.is_contiguous() {

@@ -22,9 +22,7 @@ impl Seq {
             Value::Nil => Vec::new(),
             Value::Map(map) => map.iter().map(|(k, v)| pair(k.clone(), v.clone())).collect(),
             Value::Str(text) => text.chars().map(character).collect(),
-            Value::Block(block) if block.ndim() > 0 => {
-                (0..block.shape()[0]).map(|i| Value::from(block.take_axis(0, i)).plain()).collect()
-            }
+            Value::Block(block) if block.ndim() > 0 => block.parts(),
             Value::Code(task) => match &task.form {
                 Form::Call(items) => items.iter().map(|t| t.quoted()).collect(),
                 _ => return Err(value),
@@ -260,6 +258,7 @@ pub fn sort_by<T>(items: &mut [T], reverse: bool, key: impl Fn(&T) -> &Value) ->
 
 /// Sorts longer and longer parts, so that it can be cancelled in between: a stable sort that finds parts in order merges them.
 fn in_steps<T>(items: &mut [T], mut sort: impl FnMut(&mut [T])) -> Result<()> {
+    cancel::check()?;
     let mut size = 1 << 20;
     while size < items.len() {
         for part in items.chunks_mut(size) {
@@ -327,6 +326,20 @@ mod tests {
             sorted(vec![pair(Value::Int(1), Value::Nil), pair(Value::Int(1), Value::Int(2))]).err(),
             Some(Code::Type)
         );
+    }
+
+    #[test]
+    fn the_elements_of_an_array_are_its_parts_in_any_layout() {
+        use crate::data::Block;
+        let elements = |block: Block| Seq::of(block.into()).map(|seq| format!("{:?}", &*seq)).ok();
+        let range = |start, step, count| crate::data::slice::Range { start, step, count };
+        let x = Block::from_slice(&[4], &[1i64, 2, 3, 4]).slice_axis(0, range(3, -2, 2));
+        assert_eq!(elements(x).as_deref(), Some("[4, 2]"));
+        let large = Block::from_slice(&[2], &[u64::MAX, 7]);
+        let large = Seq::of(large.into()).ok().unwrap();
+        assert!(matches!(&large[..], [Value::Block(b), Value::Int(7)] if b.get::<u64>(&[]) == u64::MAX));
+        let rows = Seq::of(Block::from_slice(&[2, 1], &[1.5, 2.5]).into()).ok().unwrap();
+        assert!(matches!(&rows[..], [Value::Block(a), Value::Block(_)] if a.shape() == [1]));
     }
 
     #[test]
