@@ -203,6 +203,6 @@ mod tests {
 
         let slip = config.clone().set("worker", &Value::Int(1)).unwrap_err();
         assert_eq!(slip.help_lines(), ["did you mean `:workers`?"]);
-        assert!(config.clone().set("workers", &Value::Int(0)).unwrap_err().message().contains("at least 1"));
+        assert!(config.clone().set("workers", &Value::Int(0)).unwrap_err().message().contains("from 1 to 1024"));
     }
 }
