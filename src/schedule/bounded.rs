@@ -110,6 +110,8 @@ struct Shelf {
     away: FxHashMap<u32, Ticket>,
     /// Results on their way to the disk.
     leaving: FxHashSet<u32>,
+    /// For results in their slots: how many running tasks have them.
+    users: FxHashMap<u32, u32>,
     /// Bytes of what is held, and what running tasks may take.
     used: usize,
     running: usize,
@@ -126,6 +128,7 @@ impl Shelf {
             held: FxHashMap::default(),
             away: FxHashMap::default(),
             leaving: FxHashSet::default(),
+            users: FxHashMap::default(),
             used: 0,
             running: 0,
             done: 0,
@@ -244,7 +247,10 @@ impl Floor<'_, '_> {
             // What no task needs is wanted of the run.
             users.copied().filter(|&user| !self.run.state.is_started(user)).min().filter(|&user| user > before)
         };
-        let movable = shelf.held.iter().filter(|&(id, &bytes)| bytes > 0 && !shelf.leaving.contains(id));
+        let movable = shelf
+            .held
+            .iter()
+            .filter(|&(id, &bytes)| bytes > 0 && !shelf.leaving.contains(id) && !shelf.users.contains_key(id));
         movable.filter_map(|(id, _)| Some((next_use(id)?, *id))).max().map(|(_, id)| id)
     }
 
@@ -298,7 +304,6 @@ impl Floor<'_, '_> {
         let mut inputs = Vec::new();
         // SAFETY: the task was ready and was taken out by this worker alone; results are claimed under the lock.
         unsafe { run.state.inputs(id, &mut inputs) };
-        let mut freed = 0;
         // What has to be read back; nobody else touches it until this task is done.
         let mut tickets: SmallVec<[(u32, Ticket); 4]> = SmallVec::new();
         for &d in dependencies {
@@ -307,8 +312,8 @@ impl Floor<'_, '_> {
             {
                 shelf.leaving.insert(d);
                 tickets.push((d, ticket));
-            } else if run.state.results.uses(d) == 0 && !shelf.leaving.contains(&d) {
-                freed += shelf.forget(d, &self.bounds.chest);
+            } else if !shelf.leaving.contains(&d) {
+                *shelf.users.entry(d).or_default() += 1;
             }
         }
         let (value, growth, read) = MutexGuard::unlocked(&mut shelf, || {
@@ -336,7 +341,23 @@ impl Floor<'_, '_> {
             }
         });
         shelf.running -= 1;
-        shelf.used -= given + freed;
+        // A result is gone when the last running task that had it is done, whichever claimed it last.
+        let mut freed = 0;
+        for d in dependencies {
+            let Some(users) = shelf.users.get_mut(d) else { continue };
+            *users -= 1;
+            if *users == 0 {
+                shelf.users.remove(d);
+            }
+            if run.state.results.uses(*d) == 0 {
+                freed += shelf.held.get(d).copied().unwrap_or(0);
+                if !shelf.users.contains_key(d) {
+                    let bytes = shelf.forget(*d, &self.bounds.chest);
+                    shelf.used -= bytes;
+                }
+            }
+        }
+        shelf.used -= given;
         let back = read.unwrap_or_else(|error| {
             run.fail(id, error);
             Vec::new()
