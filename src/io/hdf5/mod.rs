@@ -7,7 +7,8 @@
 //! index       chunk indexes to one list                        virtuals    datasets made of parts of others
 //! pipeline    filters undone and done                          library     the one door to libhdf5
 //! gather      many pieces of a file in few calls               file        opening, names, messages
-//! walk        a part of one array in another, as runs
+//! walk        a part of one array in another, as runs          target      room for a new dataset
+//! cut         the shape of its storage chunks
 //!
 //! the format, from the ground up:
 //! format      bytes, numbers, checksums                        checksum    of newer metadata
@@ -27,6 +28,7 @@ mod attributes;
 mod btree2;
 mod checksum;
 mod convert;
+mod cut;
 mod dataset;
 mod datatype;
 mod element;
@@ -46,10 +48,12 @@ mod read;
 mod sink;
 mod source;
 mod superblock;
+mod target;
 mod virtuals;
 mod walk;
 
 pub use attributes::read as attributes;
 pub use dataset::Dataset;
 pub use listing::{Content, Entry, list, text as listing};
-pub use sink::{Options, Sink, write_part};
+pub use sink::{Sink, write_part};
+pub use target::Options;
