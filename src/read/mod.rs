@@ -5,6 +5,7 @@
 //! ```
 
 pub mod layout;
+mod literals;
 pub mod printer;
 pub mod reader;
 
