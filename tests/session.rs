@@ -112,6 +112,15 @@ fn an_error_is_reported_and_kept_and_the_session_goes_on() {
 }
 
 #[test]
+fn results_are_kept_for_the_next_form() {
+    let mut session = Session::start();
+    session.answers("(> (:limit (cache-info)) 1_000_000)", "true");
+    session.answers("(def s (std (random/normal 0 1 [1000 1000] :chunks 500 :seed 1))) 1", "1");
+    session.answers("(= (compute s) (compute s))", "true");
+    session.answers("(> (:hits (cache-info)) 0)", "true");
+}
+
+#[test]
 fn ctrl_c_stops_the_computation_only() {
     let mut session = Session::start();
     session.answers("(def kept 5) kept", "5");

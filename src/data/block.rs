@@ -358,9 +358,11 @@ impl Block {
 
     /// A contiguous block of the same elements; the same block where it is contiguous already.
     pub fn contiguous(&self) -> Block {
-        if self.is_contiguous() {
-            return self.clone();
-        }
+        if self.is_contiguous() { self.clone() } else { self.copied() }
+    }
+
+    /// A block of the same elements in memory of its own.
+    pub fn copied(&self) -> Block {
         let mut out = Block::alloc(self.dtype, &self.shape);
         crate::kernel::layout::copy_into(&mut out, &Dims::from_elem(0, self.ndim()), self);
         out

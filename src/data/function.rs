@@ -47,6 +47,13 @@ pub trait Callable: Send + Sync {
         None
     }
 
+    /// What the answers depend on besides the arguments and the text of the function, as a number that changes when they
+    /// may: with the file that is read, with what the names it mentions are bound to. `None` where equal calls may give different answers, or
+    /// do more than answer: then no answer is kept for another computation.
+    fn state(&self, _host: &dyn Host) -> Option<u64> {
+        None
+    }
+
     fn as_any(&self) -> &dyn Any;
 }
 

@@ -9,6 +9,7 @@ pub use register::{HostFunction, Refusal};
 use crate::data::{Cost, Function, Graph, Host, Key, ParamKind, Task, Value, cancel};
 use crate::err;
 use crate::eval::Interpreter;
+use crate::memory::CacheInfo;
 use crate::read;
 use crate::schedule::{Computation, Config};
 use crate::text::{Code, Error, Result, Sources, Span};
@@ -76,6 +77,17 @@ impl Engine {
     /// The most bytes that blocks of this engine have taken at once.
     pub fn peak_bytes(&self) -> usize {
         self.interpreter().runtime().pool.peak()
+    }
+
+    /// What is kept of computations for later ones, with so many entries of the highest scores. What is kept is said by the option
+    /// [`Config::cache`]: nothing unless it is set.
+    pub fn cache_info(&self, top: usize) -> CacheInfo {
+        self.interpreter().cache_info(top)
+    }
+
+    /// Drops all that is kept between computations.
+    pub fn clear_cache(&self) {
+        self.interpreter().runtime().cache.clear();
     }
 
     /// Where `print` writes; standard output if never told.

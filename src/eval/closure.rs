@@ -2,7 +2,7 @@
 
 use super::code::Proto;
 use super::machine;
-use crate::data::{Args, Callable, Cost, Form, Function, Str, Task, Value};
+use crate::data::{Args, Callable, Cost, Form, Function, Host, Str, Task, Value};
 use crate::text::Result;
 use std::any::Any;
 use std::sync::Arc;
@@ -57,6 +57,10 @@ impl Callable for Closure {
         let bindings =
             bound.iter().flat_map(|(name, value)| [Task::symbol((*name).clone()), constant(value)]).collect();
         Some(Task::call(vec![Task::symbol("let"), Task::list(bindings), inlined]))
+    }
+
+    fn state(&self, host: &dyn Host) -> Option<u64> {
+        super::state::of(self, host)
     }
 
     fn as_any(&self) -> &dyn Any {

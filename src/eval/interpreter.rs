@@ -9,6 +9,7 @@ use super::quasi::Internals;
 use super::{analyze, lazy, machine};
 use crate::data::{Args, Form, Function, Host, Pool, Str, Task, Value, task::deep};
 use crate::err;
+use crate::memory::CacheInfo;
 use crate::op::{Op, Registry};
 use crate::read;
 use crate::schedule::{self, Config, Runtime};
@@ -213,6 +214,11 @@ impl Interpreter {
         });
         let _restore = Restore(before);
         f()
+    }
+
+    /// What is kept between computations, with so many entries of the highest scores.
+    pub fn cache_info(&self, top: usize) -> CacheInfo {
+        CacheInfo { limit: self.config().cache.unwrap_or(0), ..self.runtime.cache.info(top) }
     }
 
     /// A number that nobody got before.

@@ -25,6 +25,7 @@ mod modules;
 mod operator;
 mod params;
 mod quasi;
+mod state;
 mod syntax;
 
 pub use failure::{thrown, to_value as error_value};

@@ -95,7 +95,7 @@ pub fn constant(block: &Block, chunks: Chunks, span: Span) -> Array {
 }
 
 /// The part of a block that is one block of its cut, as a view.
-fn region(whole: &Block, bounds: &Bounds, index: &[u32]) -> Block {
+pub fn region(whole: &Block, bounds: &Bounds, index: &[u32]) -> Block {
     (0..whole.ndim()).fold(whole.clone(), |part, axis| {
         let block = index[axis];
         part.slice_axis(axis, Range { start: bounds.start(axis, block), step: 1, count: bounds.len(axis, block) })

@@ -1,7 +1,7 @@
 //! The ops of an engine by name, as functions that programs call.
 
 use super::{Kind, Op, usage};
-use crate::data::{Args, Callable, Function, Signature, Str, Value};
+use crate::data::{Args, Callable, Function, Host, Signature, Str, Value};
 use crate::err;
 use crate::text::Result;
 use indexmap::IndexMap;
@@ -21,16 +21,21 @@ struct Entry {
 }
 
 impl Registry {
-    /// The ops, and further names for some of them: `("+", "add")`.
+    /// The ops, and further names for some of them: `("+", "add")`. `effects` are the names of ops that do more than answer, or
+    /// whose answers depend on more than their arguments.
     ///
     /// Errors: `dsk::internal` when a usage line cannot be read, a name is there twice, or another name is of no op.
-    pub fn new(ops: impl IntoIterator<Item = &'static Op>, aliases: &[(&'static str, &str)]) -> Result<Registry> {
+    pub fn new(
+        ops: impl IntoIterator<Item = &'static Op>,
+        aliases: &[(&'static str, &str)],
+        effects: &[&str],
+    ) -> Result<Registry> {
         let mut by_name: IndexMap<Str, Entry, FxBuildHasher> = IndexMap::default();
         for op in ops {
             let entry = match op.kind {
                 Kind::Form => (Str::from(op.name()), Entry { op, function: None }),
                 _ => {
-                    let function = function(op)?;
+                    let function = function(op, !effects.contains(&op.name()))?;
                     (function.name.clone(), Entry { op, function: Some(Arc::new(function)) })
                 }
             };
@@ -70,8 +75,8 @@ impl Registry {
     }
 }
 
-/// The op as a function.
-pub fn function(op: &'static Op) -> Result<Function> {
+/// The op as a function. A pure one only answers, and equal calls get equal answers.
+pub fn function(op: &'static Op, pure: bool) -> Result<Function> {
     let (name, signature) = usage::parse(op.usage)?;
     let watched = Watched::of(op, &signature)?;
     Ok(Function {
@@ -79,7 +84,7 @@ pub fn function(op: &'static Op) -> Result<Function> {
         signature: Arc::new(signature),
         doc: Some(op.doc.into()),
         cost: op.cost,
-        callable: Box::new(OpCall { op, watched }),
+        callable: Box::new(OpCall { op, watched, pure }),
     })
 }
 
@@ -87,6 +92,7 @@ pub fn function(op: &'static Op) -> Result<Function> {
 pub struct OpCall {
     pub op: &'static Op,
     watched: Watched,
+    pure: bool,
 }
 
 /// The parameters of a [`Kind::Over`] that make the call lazy, bit by bit.
@@ -146,6 +152,10 @@ impl Callable for OpCall {
         }
     }
 
+    fn state(&self, _host: &dyn Host) -> Option<u64> {
+        self.pure.then_some(0)
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -167,7 +177,7 @@ mod tests {
 
     #[test]
     fn another_name_is_the_same_function() {
-        let registry = Registry::new([&ADD, &IF], &[("+", "add")]).unwrap();
+        let registry = Registry::new([&ADD, &IF], &[("+", "add")], &[]).unwrap();
         assert!(Arc::ptr_eq(registry.get("+").unwrap(), registry.get("add").unwrap()));
         assert!(registry.get("if").is_none() && registry.op("if").is_some());
         assert_eq!(registry.names().map(|n| n.as_str()).collect::<Vec<_>>(), ["add", "if", "+"]);
@@ -175,7 +185,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_aliases_name_ops() {
-        assert!(Registry::new([&ADD, &ADD], &[]).is_err());
-        assert!(Registry::new([&ADD], &[("-", "subtract")]).is_err());
+        assert!(Registry::new([&ADD, &ADD], &[], &[]).is_err());
+        assert!(Registry::new([&ADD], &[("-", "subtract")], &[]).is_err());
     }
 }

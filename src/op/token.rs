@@ -51,7 +51,12 @@ impl Token {
 
     /// `op-<16 hex digits>`.
     pub fn name(&self) -> Str {
-        format!("{}-{:016x}", self.op, self.state.finish()).into()
+        format!("{}-{:016x}", self.op, self.hash()).into()
+    }
+
+    /// What was gathered, as a number.
+    pub fn hash(&self) -> u64 {
+        self.state.finish()
     }
 }
 

@@ -55,6 +55,34 @@ pub static ALIASES: &[(&str, &str)] = &[
     ("println", "print"),
 ];
 
+/// Ops that do more than answer, or whose answers depend on more than their arguments. What tasks make by them is never kept
+/// for another computation, unless the task itself settles it: a seed, a dataset that is open already.
+pub static EFFECTS: &[&str] = &[
+    "random/random",
+    "random/uniform",
+    "random/normal",
+    "random/integers",
+    "gensym",
+    "eval",
+    "expand",
+    "doc",
+    "source",
+    "apropos",
+    "timed",
+    "configured",
+    "compute",
+    "persist",
+    "explain",
+    "cache-info",
+    "cache-clear",
+    "read",
+    "read-array",
+    "attributes",
+    "store",
+    "write",
+    "print",
+];
+
 /// The only op of a file, as a table.
 pub const fn one(op: &'static Op) -> &'static [Op] {
     std::slice::from_ref(op)
@@ -67,7 +95,7 @@ pub fn all() -> impl Iterator<Item = &'static Op> {
 
 /// The functions that programs start with.
 pub fn registry() -> Result<Registry> {
-    Registry::new(all(), ALIASES)
+    Registry::new(all(), ALIASES, EFFECTS)
 }
 
 /// The documentation of a name: usage, text, examples with results, related ops. `None` where there is no such op.
@@ -108,6 +136,12 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_has_effects_exists() {
+        let missing: Vec<&&str> = EFFECTS.iter().filter(|name| !all().any(|op| op.name() == **name)).collect();
+        assert!(missing.is_empty(), "not ops: {missing:?}");
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 use super::bounded::Bounded;
 use super::gather::Gather;
+use super::keep::{self, Keeper};
 use super::plan::{Plan, Room, Want};
+use super::recall::{Recall, there};
 use super::run::{Run, inside_task};
 use super::{Bytes, Config, Runtime, Scheduler, Synchronous};
 use crate::data::graph::ravel;
 use crate::data::task::deep;
-use crate::data::{Array, Body, Cost, Delayed, Graph, Host, Key, Layer, Map, Task, Value};
+use crate::data::{Array, Body, Delayed, Graph, Host, Key, Layer, Map, Value};
 use crate::err;
 use crate::memory::Chest;
 use crate::optimize::{self, Goal};
@@ -15,6 +17,7 @@ use crate::text::Result;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 /// What a computation needs besides what is to be computed.
 #[derive(Clone, Copy)]
@@ -91,8 +94,9 @@ impl Computation<'_> {
     pub fn persist(&self, values: &[Value]) -> Result<Vec<Value>> {
         let lazy = Lazy::of(values);
         let wants: Vec<Want> = lazy.found.iter().map(want).collect();
+        let learnt = Recall::learnt(self, &wants, 0);
         let kept = self.run(&wants, &vec![None; wants.len()], |results| {
-            lazy.found.iter().zip(results).map(|(value, blocks)| kept(value, blocks)).collect()
+            lazy.found.iter().zip(results).map(|(value, blocks)| kept(value, blocks, &learnt)).collect()
         })?;
         Ok(values.iter().map(|v| lazy.replace(v, &kept)).collect())
     }
@@ -116,7 +120,7 @@ impl Computation<'_> {
         let lazy = Lazy::of(values);
         let wants: Vec<Want> = lazy.found.iter().map(want).collect();
         let tasks_before = Plan::new(self.host, &wants, self.room())?.len();
-        let wants = if self.config.optimize { self.optimized(&wants) } else { wants };
+        let wants = if self.config.optimize { self.optimized(&wants, Vec::new()) } else { wants };
         let plan = Plan::new(self.host, &wants, self.room())?;
         let bytes: Vec<usize> = (0..plan.len() as u32).map(|id| plan.bytes(id).unwrap_or(0)).collect();
         let keep: Vec<u32> = plan.wanted.iter().flatten().copied().collect();
@@ -138,10 +142,10 @@ impl Computation<'_> {
     pub fn plan(&self, plan: &Plan) -> Result<()> {
         let mut gathers: Vec<Option<Gather>> = Vec::new();
         gathers.resize_with(plan.layers.len(), || None);
-        self.drive(&Run::new(plan, &[], &gathers, self), &[])
+        self.drive(&Run::new(plan, &[], &gathers, self), &[], None)
     }
 
-    fn drive(&self, run: &Run, keep: &[u32]) -> Result<()> {
+    fn drive(&self, run: &Run, keep: &[u32], keeper: Option<&Keeper>) -> Result<()> {
         // A task that computes does so itself: its workers have work, and may wait for this task.
         let alone = inside_task() || run.tasks() == 1;
         let scheduler: &dyn Scheduler = if alone { &Synchronous } else { &*self.config.scheduler };
@@ -155,18 +159,44 @@ impl Computation<'_> {
         if Bounded::all_fit(run.plan, left) {
             return run.drive(scheduler);
         }
+        let left = self.left_beside(run.plan, keep, workers, keeper);
         let chest = Chest::new(&self.config.spill_dir, self.config.max_spill);
         run.drive(&Bounded::new(run.plan, keep, workers, left, chest)?)
     }
 
-    /// Runs what is wanted. Blocks of `arrays` are put together as they come, the results of other wants are kept.
+    /// Answers what is wanted, from what was kept of earlier computations as far as it was. Blocks of `arrays` are put together as they
+    /// come, the results of other wants are kept.
     fn run<R>(
         &self,
         wants: &[Want],
         arrays: &[Option<&Array>],
         answer: impl FnOnce(Vec<Vec<Value>>) -> Vec<R>,
     ) -> Result<Vec<R>> {
-        let wants = if self.config.optimize { self.optimized(wants) } else { wants.to_vec() };
+        let Some(mut recall) = Recall::of(self, wants) else {
+            return self.run_all(wants, arrays, None).map(answer);
+        };
+        let known: Vec<Option<Vec<Value>>> =
+            wants.iter().zip(arrays).map(|(want, array)| recall.results(want, array.is_some())).collect();
+        let open = || known.iter().enumerate().filter(|(_, known)| known.is_none()).map(|(n, _)| n);
+        let (wants, arrays): (Vec<Want>, Vec<Option<&Array>>) = open().map(|n| (wants[n].clone(), arrays[n])).unzip();
+        let mut made = Vec::new();
+        if !wants.is_empty() {
+            let begun = Instant::now();
+            let recalled = recall.recall(&wants);
+            made = self.run_all(&recalled, &arrays, Some(&recall))?;
+            if recall.still_holds() {
+                let together: Vec<bool> = arrays.iter().map(Option::is_some).collect();
+                keep::keep_answers(&recall, &wants, &together, &made, begun.elapsed());
+            }
+        }
+        let mut made = made.into_iter();
+        Ok(answer(known.into_iter().map(|known| known.or_else(|| made.next()).unwrap_or_default()).collect()))
+    }
+
+    /// Runs what is wanted, and tells what may be recalled later of what it makes.
+    fn run_all(&self, wants: &[Want], arrays: &[Option<&Array>], recall: Option<&Recall>) -> Result<Vec<Vec<Value>>> {
+        let apart = recall.map_or_else(Vec::new, |recall| recall.apart(wants));
+        let wants = if self.config.optimize { self.optimized(wants, apart) } else { wants.to_vec() };
         let plan = Plan::new(self.host, &wants, self.room())?;
         let _pool = self.runtime.pool.enter();
         let mut gathers: Vec<Option<Gather>> = Vec::new();
@@ -180,8 +210,16 @@ impl Computation<'_> {
                 _ => keep.extend_from_slice(tasks),
             }
         }
-        let run = Run::new(&plan, &keep, &gathers, self);
-        self.drive(&run, &keep)?;
+        let together = |layer: usize| gathers[layer].is_some();
+        let keeper = recall.and_then(|recall| Keeper::of(recall, &plan, &together));
+        let run = Run::new(&plan, &keep, &gathers, self).kept_by(keeper.as_ref());
+        let driven = self.drive(&run, &keep, keeper.as_ref());
+        if let (Some(recall), Some(keeper)) = (recall, &keeper)
+            && !recall.still_holds()
+        {
+            keeper.take_back();
+        }
+        driven?;
         let kept: Vec<Vec<Value>> = plan
             .wanted
             .iter()
@@ -200,17 +238,18 @@ impl Computation<'_> {
                 None => kept,
             }
         });
-        Ok(answer(results.collect()))
+        Ok(results.collect())
     }
 
-    /// The same wants of layers that the passes rewrote.
-    fn optimized(&self, wants: &[Want]) -> Vec<Want> {
-        let layers: Vec<Arc<Layer>> = wants
+    /// The same wants of layers that the passes rewrote, which left the layers of `apart` by themselves.
+    fn optimized(&self, wants: &[Want], apart: Vec<Arc<Layer>>) -> Vec<Want> {
+        let mut layers: Vec<Arc<Layer>> = wants
             .iter()
             .map(|w| match w {
                 Want::Layer(layer) | Want::Key(layer, _) => layer.clone(),
             })
             .collect();
+        layers.extend(apart);
         let goal = Goal { outputs: &layers };
         let graph = optimize::optimize(Graph::of(&layers), &goal, &mut |_, _| {});
         let rewritten = |layer: &Arc<Layer>| match layer.body {
@@ -255,27 +294,15 @@ fn graph_want(graph: &Graph, key: &Key) -> Result<Want> {
 }
 
 /// A lazy value whose blocks are there.
-fn kept(value: &Value, blocks: Vec<Value>) -> Value {
+fn kept(value: &Value, blocks: Vec<Value>, learnt: &Recall) -> Value {
     let layer = match value {
         Value::Array(array) => &array.layer,
         Value::Delayed(delayed) => &delayed.layer,
         other => return other.clone(),
     };
     let grid = layer.grid.clone();
-    let block = {
-        let grid = grid.clone();
-        Task::index(move |index| blocks.get(ravel(index, &grid)).cloned().unwrap_or_default())
-    };
-    let body = Body::Blockwise { inputs: Vec::new(), task: block };
-    let layer = Arc::new(Layer {
-        name: layer.name.clone(),
-        grid,
-        body,
-        parents: Vec::new(),
-        blocks: layer.blocks.clone(),
-        cost: Cost::Free,
-        span: layer.span,
-    });
+    let block = move |index: &[u32]| blocks.get(ravel(index, &grid)).cloned().unwrap_or_default();
+    let layer = there(layer, learnt.settled_name(layer), block);
     match value {
         Value::Array(array) => Value::Array(Arc::new(Array { layer, ..(**array).clone() })),
         _ => Value::Delayed(Arc::new(Delayed { layer })),

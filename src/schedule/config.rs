@@ -20,6 +20,8 @@ pub struct Config {
     pub spill_dir: PathBuf,
     /// Bytes that may lie there.
     pub max_spill: u64,
+    /// Bytes that results may take which are kept for later computations; `None` is "none, unless in a session".
+    pub cache: Option<usize>,
     /// Whether passes rewrite the graph before it runs.
     pub optimize: bool,
     /// Whether progress is shown; `None` is "where standard error is a terminal".
@@ -35,6 +37,7 @@ pub const OPTIONS: &[(&str, &str)] = &[
     ("memory-limit", "a size, as \"1GB\", or a number of bytes"),
     ("spill-dir", "a folder"),
     ("max-spill", "a size, as \"1GB\", or a number of bytes"),
+    ("cache", "a size, as \"1GB\", a number of bytes, or `false`"),
     ("optimize", "`true` or `false`"),
     ("progress", "`true`, `false`, or `nil` for \"where standard error is a terminal\""),
 ];
@@ -47,6 +50,7 @@ impl Default for Config {
             memory_limit: default_memory_limit(),
             spill_dir: std::env::temp_dir(),
             max_spill: u64::MAX,
+            cache: None,
             optimize: true,
             progress: None,
             observers: Vec::new(),
@@ -107,6 +111,10 @@ impl Config {
                 self.spill_dir = folder.to_path_buf();
             }
             "max-spill" => self.max_spill = bytes(value).ok_or_else(wrong)? as u64,
+            "cache" => {
+                let off = flag(value) == Some(false);
+                self.cache = Some(if off { 0 } else { bytes(value).ok_or_else(wrong)? });
+            }
             "optimize" => self.optimize = flag(value).ok_or_else(wrong)?,
             "progress" => {
                 self.progress = match value {

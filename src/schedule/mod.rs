@@ -10,7 +10,9 @@ pub mod config;
 mod crew;
 mod fused;
 mod gather;
+mod keep;
 mod plan;
+mod recall;
 mod results;
 mod run;
 pub mod state;
@@ -27,6 +29,7 @@ pub use sync::Synchronous;
 pub use threads::Threads;
 
 use crate::data::{Pool, Value};
+use crate::memory::Cache;
 use crate::text::{Error, Result};
 
 /// A way to run tasks.
@@ -52,12 +55,14 @@ pub trait Observer: Send + std::marker::Sync {
 /// What outlives a computation: worker threads and the pool of block buffers. One for each engine.
 pub struct Runtime {
     pub pool: Pool,
+    /// Results kept between computations.
+    pub cache: Cache,
     crew: crew::Crew,
 }
 
 impl Runtime {
     pub fn new(pool: Pool) -> Self {
-        Runtime { pool, crew: crew::Crew::default() }
+        Runtime { pool, cache: Cache::default(), crew: crew::Crew::default() }
     }
 }
 

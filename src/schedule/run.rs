@@ -1,6 +1,7 @@
 //! One run of a plan: what schedulers drive, and where tasks are evaluated.
 
 use super::gather::Gather;
+use super::keep::Keeper;
 use super::state::State;
 use super::task::Frame;
 use super::{Computation, Observer, Plan, Runtime};
@@ -13,6 +14,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
+use std::time::Instant;
 
 /// A run, as a scheduler sees it: tasks by number, lower numbers first.
 pub struct Run<'a> {
@@ -25,6 +27,7 @@ pub struct Run<'a> {
     observers: &'a [Arc<dyn Observer>],
     /// For each layer of the plan: where its blocks go as they are done.
     gathers: &'a [Option<Gather>],
+    keeper: Option<&'a Keeper<'a>>,
     stopped: AtomicBool,
     /// The failure to report: of the tasks that failed, the first in the static order.
     failure: Mutex<Option<(u32, Error)>>,
@@ -83,10 +86,17 @@ impl<'a> Run<'a> {
             cancel: with.cancel,
             observers: &with.config.observers,
             gathers,
+            keeper: None,
             stopped: AtomicBool::new(false),
             failure: Mutex::new(None),
             done: AtomicUsize::new(0),
         }
+    }
+
+    /// Has a keeper told of every result.
+    pub(super) fn kept_by(mut self, keeper: Option<&'a Keeper<'a>>) -> Self {
+        self.keeper = keeper;
+        self
     }
 
     /// Number of tasks.
@@ -146,7 +156,11 @@ impl<'a> Run<'a> {
 
     /// What a task makes of its inputs; `None` where it failed, which is written down.
     pub(super) fn perform(&self, id: u32, worker: usize, inputs: &mut [Value]) -> Option<Value> {
+        let begun = self.keeper.map(|keeper| (keeper, Instant::now()));
         let result = self.evaluate(id, inputs);
+        if let (Some((keeper, begun)), Ok(value)) = (begun, &result) {
+            keeper.done(id, value, begun.elapsed());
+        }
         if !self.observers.is_empty() {
             let event = TaskEvent { id, worker, live: self.state.live(), plan: self.plan };
             self.observers.iter().for_each(|o| o.after_task(&event, &result));

@@ -5,6 +5,7 @@ use super::profile::Profile;
 use super::progress::Progress;
 use crate::engine::Engine;
 use crate::err;
+use crate::schedule::Config;
 use crate::text::{Code, Error};
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
@@ -19,6 +20,9 @@ const USAGE: u8 = 2;
 /// The exit status after Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 
+/// The part of the memory limit that kept results may take in a session.
+const CACHED: usize = 10;
+
 pub struct Job {
     pub engine: Engine,
     profile: Option<(Arc<Profile>, PathBuf)>,
@@ -27,24 +31,27 @@ pub struct Job {
 impl Job {
     /// An engine as the options say, for a program: Ctrl-C cancels it, and the second time ends the process.
     pub fn start(options: &Options) -> Result<Job, ExitCode> {
-        Job::with(options, |engine| {
+        Job::with(options, configured(options)?, |engine| {
             let error = err!(Interrupted, "the program was interrupted");
             let _ = write!(std::io::stderr(), "{}", engine.report(&error, std::io::stderr().is_terminal()));
             std::process::exit(INTERRUPTED.into())
         })
     }
 
-    /// The same for a session: Ctrl-C cancels what it computes, and never ends the session.
+    /// The same for a session: Ctrl-C cancels what it computes, and never ends the session. Who explores asks for much the same again and
+    /// again, so results are kept.
     pub fn session(options: &Options) -> Result<Job, ExitCode> {
-        Job::with(options, |_| ())
+        let mut config = configured(options)?;
+        config.cache.get_or_insert(config.memory_limit / CACHED);
+        Job::with(options, config, |_| ())
     }
 
     /// `uncancelled` is called when Ctrl-C comes and there is nothing that it had not cancelled before.
-    fn with(options: &Options, uncancelled: impl Fn(&Engine) + Send + 'static) -> Result<Job, ExitCode> {
-        let mut config = options.config().map_err(|error| {
-            complain(&error);
-            ExitCode::from(USAGE)
-        })?;
+    fn with(
+        options: &Options,
+        mut config: Config,
+        uncancelled: impl Fn(&Engine) + Send + 'static,
+    ) -> Result<Job, ExitCode> {
         if Progress::wanted(config.progress) {
             config.observers.push(Arc::new(Progress::default()));
         }
@@ -89,6 +96,13 @@ impl Job {
             }
         }
     }
+}
+
+fn configured(options: &Options) -> Result<Config, ExitCode> {
+    options.config().map_err(|error| {
+        complain(&error);
+        ExitCode::from(USAGE)
+    })
 }
 
 /// Says that a profile cannot be written, and gives the exit status.

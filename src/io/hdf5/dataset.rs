@@ -16,6 +16,7 @@ use crate::data::{DType, Dims, Map};
 use crate::err;
 use crate::text::Result;
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -262,6 +263,22 @@ impl Dataset {
     /// Differs when the file is another one or was written to since.
     pub fn identity(&self) -> &str {
         &self.identity
+    }
+
+    /// The state of the file it is read from, as a number: another one once the file was written to. `None` where nothing tells that
+    /// it was: the data are in other files, or the file was changed a moment ago, so that the next change may leave the
+    /// same time.
+    pub fn state(&self) -> Option<u64> {
+        if matches!(self.storage, Storage::Library(Foreign::External | Foreign::Virtual { .. })) {
+            return None;
+        }
+        let about = self.file.metadata().ok()?;
+        file::is_settled(&about).then(|| {
+            let mut state = DefaultHasher::new();
+            let (written, changed) = ((about.mtime(), about.mtime_nsec()), (about.ctime(), about.ctime_nsec()));
+            (about.dev(), about.ino(), about.len(), written, changed).hash(&mut state);
+            state.finish()
+        })
     }
 
     /// Attributes by name.

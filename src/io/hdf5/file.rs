@@ -12,7 +12,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Counts the datasets that stores of this process have replaced, so that arrays opened before know to look whether they
 /// are still what they were. libhdf5's own state is the process's, too.
@@ -54,6 +54,16 @@ pub fn open(path: &Path) -> Result<File> {
         return Err(error.help(what));
     }
     Ok(file)
+}
+
+/// Whether the times of a file tell it from what it will be after the next change. Systems stamp changes with a clock that ticks some
+/// hundred times a second, or once in two seconds where only whole seconds are kept: of two changes within a tick the second one
+/// leaves no trace. (Git has the same trouble, and the same way out.)
+pub fn is_settled(about: &std::fs::Metadata) -> bool {
+    let tick = if about.ctime_nsec() == 0 { Duration::from_secs(2) } else { Duration::from_millis(50) };
+    let changed = Duration::new(about.ctime().max(0) as u64, about.ctime_nsec().clamp(0, 999_999_999) as u32);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.checked_sub(changed).is_some_and(|since| since > tick)
 }
 
 /// How long a file that another program has locked is waited for: as long as making a dataset may take.

@@ -11,11 +11,12 @@ use std::sync::Arc;
 
 pub static OPS: &[Op] = &[
     Op {
-        usage: "(compute x :scheduler nil :workers nil :memory-limit nil :optimize nil :progress nil & more)",
+        usage: "(compute x :scheduler nil :workers nil :memory-limit nil :cache nil :optimize nil :progress nil & more)",
         doc: "The concrete value of anything lazy: an array becomes one block, or a number where it has no axes. Lists and maps are computed \
               through; what is concrete is itself. Several arguments are computed together, sharing what they share, and come back as a list.\n\
               Of a graph, `(compute g 'z)` is the result of a key, and `(compute g ['z '[w 0]])` those of keys in lists nested in any way.\n\
-              Options: `:scheduler` (`:threads`, `:sync`), `:workers`, `:memory-limit` (\"1GB\"), `:optimize`, `:progress`.",
+              Options: `:scheduler` (`:threads`, `:sync`), `:workers`, `:memory-limit` (\"1GB\"), `:cache` (\"1GB\" for \
+              results that later computations may ask for again, `false` for none), `:optimize`, `:progress`.",
         examples: &[
             ("(compute (sum (+ (arange 15 :chunks 5) 100)))", "1605"),
             ("(compute (graph '{x 1 y 2 z (+ x y) [w 0] (sum [x y z])}) ['z '[w 0]])", "[3 6]"),
@@ -26,7 +27,7 @@ pub static OPS: &[Op] = &[
         kind: Kind::Lazy(compute),
     },
     Op {
-        usage: "(persist x :scheduler nil :workers nil :memory-limit nil :optimize nil :progress nil & more)",
+        usage: "(persist x :scheduler nil :workers nil :memory-limit nil :cache nil :optimize nil :progress nil & more)",
         doc: "Computes, but a lazy value stays one, whose blocks are there: what is built on it starts from them.",
         examples: &[("(let [x (persist (* (arange 4 :chunks 2) 10))] (compute (sum x)))", "60")],
         see: &["compute"],

@@ -1,5 +1,6 @@
 //! Ops on graphs and computing.
 
+mod cache;
 mod compute;
 mod edges;
 mod passes;
@@ -8,4 +9,4 @@ mod subject;
 use crate::op::Op;
 
 /// In documentation order.
-pub static OPS: &[&[Op]] = &[compute::OPS, edges::OPS, passes::OPS];
+pub static OPS: &[&[Op]] = &[compute::OPS, cache::OPS, edges::OPS, passes::OPS];

@@ -1,7 +1,7 @@
 //! `read`: a part of a dataset, now. The tasks of `read-array` are calls of it.
 
 use crate::data::slice::Range;
-use crate::data::{Args, Callable, Cost, Function, Signature, Str, Task, Value};
+use crate::data::{Args, Callable, Cost, Function, Host, Signature, Str, Task, Value};
 use crate::err;
 use crate::io::hdf5::Dataset;
 use crate::io::target::Target;
@@ -102,6 +102,10 @@ impl Callable for Opened {
 
     fn source(&self) -> Option<Task> {
         Some(Task::data(Value::Str(self.target.clone())))
+    }
+
+    fn state(&self, _host: &dyn Host) -> Option<u64> {
+        self.dataset.state()
     }
 
     fn as_any(&self) -> &dyn Any {
