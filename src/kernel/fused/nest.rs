@@ -42,19 +42,6 @@ impl Nest {
         nest
     }
 
-    /// Puts the axes in the order in which `operand` lies in memory, the longest steps outermost.
-    pub fn sort_by(&mut self, operand: usize) {
-        self.axes.sort_by_key(|a| std::cmp::Reverse(a.steps[operand].unsigned_abs()));
-        self.merge();
-    }
-
-    /// Whether an operand has its elements of `size` bytes side by side along the innermost axis, and goes forward along the
-    /// next.
-    pub fn is_packed(&self, operand: usize, size: usize) -> bool {
-        let mut steps = self.axes.iter().rev().map(|a| a.steps[operand]);
-        steps.next().is_none_or(|s| s == size as isize) && steps.next().is_none_or(|s| s >= 0)
-    }
-
     fn merge(&mut self) {
         let mut merged: Vec<Axis> = Vec::with_capacity(self.axes.len());
         for axis in self.axes.drain(..) {
@@ -96,7 +83,7 @@ impl Nest {
         Plan { outer: self.axes, row, column, rows, columns, operands: self.operands }
     }
 
-    /// Tiles of a reduction: as they lie in memory, the rest outside. Axes that are kept give vectors of at most `widest`.
+    /// Tiles of a reduction along the last axes. Axes that are kept give vectors of at most `widest`.
     pub fn reduction(mut self, limit: usize, widest: usize) -> Plan {
         let column = self.axes.pop().unwrap_or_else(|| self.unit());
         let row = self.axes.pop().unwrap_or_else(|| self.unit());

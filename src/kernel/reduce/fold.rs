@@ -8,14 +8,12 @@ use crate::kernel::tile::{of_bits, of_integers};
 use multiversion::multiversion;
 use num_complex::Complex;
 
-/// Elements of a tile, and which of its two axes are reduced. Those that are not stand side by side in the result.
+/// Elements of a tile, row after row, and which of its two axes are reduced. Those that are not stand side by side in the result.
 #[derive(Clone, Copy)]
 pub struct Tile {
     pub data: *const u8,
     pub rows: usize,
     pub columns: usize,
-    /// Elements from row to row.
-    pub stride: usize,
     pub rows_reduced: bool,
     pub columns_reduced: bool,
 }
@@ -30,15 +28,14 @@ impl Tile {
     /// The data must be of that type and live for `'a`.
     pub unsafe fn row<'a, T>(&self, row: usize) -> &'a [T] {
         // SAFETY: passed on to the caller.
-        unsafe { std::slice::from_raw_parts(self.data.cast::<T>().add(row * self.stride), self.columns) }
+        unsafe { std::slice::from_raw_parts(self.data.cast::<T>().add(row * self.columns), self.columns) }
     }
 
     /// # Safety
     /// As for `row`.
-    pub unsafe fn all<'a, T>(&self) -> Option<&'a [T]> {
-        let packed = self.rows == 1 || self.stride == self.columns;
+    pub unsafe fn all<'a, T>(&self) -> &'a [T] {
         // SAFETY: passed on to the caller.
-        packed.then(|| unsafe { std::slice::from_raw_parts(self.data.cast::<T>(), self.rows * self.columns) })
+        unsafe { std::slice::from_raw_parts(self.data.cast::<T>(), self.rows * self.columns) }
     }
 }
 
@@ -143,28 +140,17 @@ pub fn fold_into<T: Copy, U: Copy, F: Fn(T, U) -> T>(into: &mut [T], x: &[U], f:
 /// The tile must be of that type.
 pub unsafe fn fold_tile<T: Copy + 'static, F: Fn(T, T) -> T + Copy>(tile: Tile, f: F, out: &mut Vec<T>) {
     out.clear();
-    // SAFETY: the rows are within the tile.
-    let row = |i: usize| unsafe { tile.row::<T>(i) };
+    // SAFETY: passed on to the caller.
+    let all = unsafe { tile.all::<T>() };
     match (tile.rows_reduced, tile.columns_reduced) {
-        // SAFETY: as above.
-        (true, true) => match unsafe { tile.all::<T>() } {
-            Some(all) => out.push(fold_all(all, f)),
-            None => out.extend((0..tile.rows).map(|i| fold_all(row(i), f)).reduce(f)),
-        },
-        (false, true) => out.extend((0..tile.rows).map(|i| fold_all(row(i), f))),
-        // SAFETY: as above.
-        (true, false) => match unsafe { tile.all::<T>() } {
-            Some(all) => fold_rows(all, tile.columns, f, out),
-            None => {
-                out.extend_from_slice(row(0));
-                (1..tile.rows).for_each(|i| fold_into(out, row(i), f));
-            }
-        },
-        (false, false) => (0..tile.rows).for_each(|i| out.extend_from_slice(row(i))),
+        (true, true) => out.push(fold_all(all, f)),
+        (false, true) => out.extend(all.chunks_exact(tile.columns).map(|row| fold_all(row, f))),
+        (true, false) => fold_rows(all, tile.columns, f, out),
+        (false, false) => out.extend_from_slice(all),
     }
 }
 
-/// Folds packed rows into one. Narrow rows go several abreast, which is faster, and more exact than one after the other.
+/// Folds rows into one. Narrow rows go several abreast, which is faster, and more exact than one after the other.
 fn fold_rows<T: Copy, F: Fn(T, T) -> T + Copy>(rows: &[T], columns: usize, f: F, out: &mut Vec<T>) {
     let mut abreast = 1;
     while abreast * 2 * columns <= (4 * LANES).min(rows.len()) {

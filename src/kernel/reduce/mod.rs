@@ -1,23 +1,25 @@
 //! Reductions of one block over some of its axes. Reduced axes stay, with size 1; callers drop them.
 //!
-//! A reduction reads its block once, in the order in which it lies in memory, tile by tile. Each tile is folded to a vector
+//! A reduction reads its block once, by index and not by address, tile by tile. Each tile is folded to a vector
 //! of partial results, and these are merged in pairs, as the digits of a binary counter are carried: a sum of n floats is
 //! off by O(log n) roundings, as NumPy's pairwise sums are (Higham, "The accuracy of floating point summation", 1993). On
 //! top of an elementwise expression nothing is written in between.
 
 mod fold;
 mod moments;
+mod runs;
 
 pub use moments::{mean, merge_moments, var};
 
 use super::elementwise::Binary;
-use super::fused::{Expr, Machine, Nest, Program, byte_view, copy_tile};
+use super::fused::{Expr, Machine, Nest, Program, copy_tile};
 use super::layout::broadcast_shapes;
 use crate::data::block::row_major;
 use crate::data::{Block, DType, Dims, Kind, Value, cancel};
 use crate::err;
 use crate::text::Result;
 use fold::{Accumulate, Tile};
+use runs::Runs;
 
 /// Reductions whose partial results merge by the operation itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -179,40 +181,34 @@ impl Reduction {
         let size = self.program.dtype().size();
         let mut to: Vec<isize> = row_major(kept).iter().map(|s| s * size as isize).collect();
         axes.iter().for_each(|&axis| to[axis] = 0);
-        let views: Vec<(*const u8, Vec<isize>)> = inputs.iter().map(|b| byte_view(b, shape)).collect();
-        let strides: Vec<Vec<isize>> = std::iter::once(to).chain(views.iter().map(|(_, s)| s.clone())).collect();
-        let mut nest = Nest::marked(shape, &strides, axes);
-        // In the order of the input that is broadcast least.
-        let spread = |i: &usize| strides[*i].iter().filter(|s| **s != 0).count();
-        if let Some(widest) = (1..strides.len()).rev().max_by_key(spread) {
-            nest.sort_by(widest);
-        }
-        // What needs no computing is folded where it lies, in longer runs.
-        let bare = self.program.is_input() && nest.is_packed(1, size);
-        let plan = if bare { nest.reduction(4096, 4096) } else { nest.reduction(512, 128) };
+        // The tiles are those of a block in row-major order: runs of its elements.
+        let nest = Nest::marked(shape, &[to, row_major(shape).to_vec()], axes);
+        let plan = nest.reduction(4096, 4096);
         let (rows_reduced, columns_reduced) = plan.marks();
+        let mut runs: Vec<Runs> = inputs.iter().map(|b| Runs::new(b, shape, plan.elements())).collect();
+        let sizes: Vec<isize> = inputs.iter().map(|b| b.dtype().size() as isize).collect();
+        let bare = self.program.is_input();
         let mut machine = Machine::new(&self.program, if bare { 0 } else { plan.elements() }, None);
-        let mut pointers: Vec<*const u8> = vec![std::ptr::null(); views.len()];
+        let mut pointers: Vec<*const u8> = vec![std::ptr::null(); runs.len()];
         // Both closures fold into the accumulator.
         let accumulator = std::cell::RefCell::new(accumulator);
         plan.for_each_group(
-            |offsets, rows, columns, steps| {
+            |offsets, rows, columns, _| {
                 cancel::check()?;
-                for (pointer, ((base, _), offset)) in pointers.iter_mut().zip(views.iter().zip(&offsets[1..])) {
-                    *pointer = base.wrapping_offset(*offset);
+                for (pointer, runs) in pointers.iter_mut().zip(&mut runs) {
+                    // SAFETY: the plan stays within the shape that the runs were made for; the blocks are borrowed.
+                    *pointer = unsafe { runs.get(offsets[1] as usize, rows * columns) };
                 }
-                let (data, stride) = if bare {
-                    (pointers[0], steps[1][0] as usize / size)
+                let data = if bare {
+                    pointers[0]
                 } else {
-                    // SAFETY: offsets stay within the shape that the views were made for; nothing is written but the
-                    // machine's own memory.
-                    let tile = unsafe { machine.tile(&pointers, &steps[1..], rows, columns, None) };
-                    (tile.ok_or_else(super::fused::negative_power)?, columns)
+                    let packed: Vec<[isize; 2]> = sizes.iter().map(|&s| [s * columns as isize, s]).collect();
+                    // SAFETY: packed tiles of the inputs lie there; nothing is written but the machine's own memory.
+                    let tile = unsafe { machine.tile(&pointers, &packed, rows, columns, None) };
+                    tile.ok_or_else(super::fused::negative_power)?
                 };
                 // SAFETY: a tile of `rows` × `columns` elements of the program's dtype lies there.
-                unsafe {
-                    accumulator.borrow_mut().push(Tile { data, rows, columns, stride, rows_reduced, columns_reduced })
-                };
+                unsafe { accumulator.borrow_mut().push(Tile { data, rows, columns, rows_reduced, columns_reduced }) };
                 Ok(())
             },
             |base, rows, columns, steps| {

@@ -1,6 +1,7 @@
 //! Reductions against scalar loops.
 
 use super::{any_block, indices, scrambled};
+use crate::data::slice::Range;
 use crate::data::{Block, Complex64, DType, Dims};
 use crate::kernel::fused::Expr;
 use crate::kernel::reduce::{self, Reduce, Reduction};
@@ -94,12 +95,50 @@ proptest! {
     }
 
     #[test]
+    fn how_a_block_lies_in_memory_changes_no_bit(block in any_block(DType::F64), mask: u8) {
+        let axes = axes_of(&block, mask);
+        prop_assert!(same_as_of_a_copy(&block, &axes));
+    }
+
+    #[test]
     fn a_reduction_of_an_expression_is_the_reduction_of_its_result(block in any_block(DType::I32), mask: u8) {
         let axes = axes_of(&block, mask);
         let square = Expr::binary(Binary::Multiply, Expr::Input(0), Expr::Input(0));
         let fused = Reduction::new(Reduce::Sum, &[DType::I32], square, None).unwrap();
         let (_, expected) = naive(&block, &axes, 0.0, |a, x| a + x * x);
         prop_assert_eq!(floats(&fused.run(&[block], &axes).unwrap()), expected);
+    }
+}
+
+/// Whether sum, product and moments of a block are, to the bit, those of a packed copy of it.
+fn same_as_of_a_copy(block: &Block, axes: &[usize]) -> bool {
+    let copy = Block::from_slice(block.shape(), &block.view::<f64>().iter().copied().collect::<Vec<_>>());
+    let same = |op| {
+        let of = |block| reduce::reduce(op, block, axes, None).unwrap();
+        of(block).same(&of(&copy))
+    };
+    let moments = |block| reduce::moments(block, axes).unwrap();
+    same(Reduce::Sum) && same(Reduce::Prod) && moments(block).same(&moments(&copy))
+}
+
+/// Larger than a tile in every way that tiles are cut.
+#[test]
+fn views_of_large_blocks_are_reduced_as_copies_of_them() {
+    for shape in [&[300, 200][..], &[9000, 3], &[3, 9000], &[40, 50, 30], &[2, 5000, 2]] {
+        let elements: Vec<f64> = (0..shape.iter().product::<usize>()).map(|i| (i as f64).sin()).collect();
+        let block = Block::from_slice(shape, &elements);
+        let ndim = block.ndim();
+        let reversed: Vec<usize> = (0..ndim).rev().collect();
+        let every_other = Range { start: block.shape()[0] - 1, step: -2, count: block.shape()[0] / 2 };
+        let views = [
+            block.transpose(&reversed),
+            block.slice_axis(0, every_other),
+            block.slice_axis(ndim - 1, Range { start: 1, step: 1, count: shape[ndim - 1] - 1 }).transpose(&reversed),
+            block.insert_axis(0).broadcast_to(&[&[2][..], shape].concat()).unwrap(),
+        ];
+        for (view, mask) in views.iter().flat_map(|view| (0..1 << ndim).map(move |mask| (view, mask))) {
+            assert!(same_as_of_a_copy(view, &axes_of(view, mask)), "{shape:?} {mask:b}");
+        }
     }
 }
 
