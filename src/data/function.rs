@@ -25,6 +25,8 @@ pub enum Cost {
     Free,
     /// One pass over the block, or reading it from a store.
     Cheap,
+    /// Reading a block that has to be decoded: worth keeping the result of while there is room.
+    Decode,
     /// Worth keeping the result of.
     Dear,
     #[default]

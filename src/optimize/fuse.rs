@@ -24,10 +24,11 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
     nest::dissolve(graph, &mut |n, layer| {
         let [consumer] = edges.consumers[n][..] else { return false };
         let is_parent = |p: usize| edges.parents[consumer].get(p) == Some(&n);
-        let beside_dear = dear[n] && edges.parents[consumer].iter().any(|&p| p != n && dear[p]);
+        // Small results that wait, such as the means of columns, do no harm.
+        let rival = |&p: &usize| p != n && dear[p] && !nest::is_much_smaller(&graph.layers[p], layer);
         !goal.wants(layer)
-            && !beside_dear
             && nest::calls(layer) <= super::MOST_CALLS
+            && !(dear[n] && edges.parents[consumer].iter().any(rival))
             && Uses::of(&graph.layers[consumer], layer, &is_parent).once
     })
 }

@@ -11,6 +11,7 @@ pub mod inline;
 pub mod lists;
 pub mod nest;
 pub mod order;
+pub mod rematerialize;
 
 pub use lists::Lists;
 
@@ -18,12 +19,14 @@ use crate::data::{Body, Graph, Layer};
 use std::sync::Arc;
 
 /// What is done to a graph before it runs.
-pub static PASSES: &[&Pass] = &[&cull::PASS, &inline::PASS, &fuse::PASS];
+pub static PASSES: &[&Pass] = &[&cull::PASS, &inline::PASS, &rematerialize::PASS, &fuse::PASS];
 
 /// What a graph is rewritten for.
 pub struct Goal<'a> {
     /// The layers whose blocks are wanted.
     pub outputs: &'a [Arc<Layer>],
+    /// Bytes that the results of tasks may take.
+    pub bytes: usize,
 }
 
 impl Goal<'_> {

@@ -67,6 +67,15 @@ pub struct Uses {
 }
 
 impl Uses {
+    /// How each consumer of the n-th layer uses it.
+    pub fn of_all(graph: &Graph, edges: &Edges, n: usize) -> Vec<Uses> {
+        let of = |&c: &usize| {
+            let is_parent = |p: usize| edges.parents[c].get(p) == Some(&n);
+            Uses::of(&graph.layers[c], &graph.layers[n], &is_parent)
+        };
+        edges.consumers[n].iter().map(of).collect()
+    }
+
     /// How `layer` uses its parents at the positions `parent` (one layer, which it may have under several positions).
     pub fn of(layer: &Layer, parent: &Layer, is_parent: &dyn Fn(usize) -> bool) -> Uses {
         let (tasks, blocks) = (layer.len(), parent.len().max(1));
@@ -131,6 +140,12 @@ fn first_reuse(at: &At, grid: &[usize]) -> Option<usize> {
 fn held(at: &At, grid: &[usize]) -> usize {
     let taken = |axis: &usize| at.0.contains(&Axis::Axis(*axis as u8));
     first_reuse(at, grid).map_or(1, |first| (first..grid.len()).filter(taken).map(|axis| grid[axis]).product())
+}
+
+/// Whether the blocks of one layer are known to take much less memory than those of another.
+pub fn is_much_smaller(layer: &Layer, than: &Layer) -> bool {
+    let bytes = |layer: &Layer| layer.blocks.as_ref().map(|(dtype, chunks)| chunks.largest() * dtype.size());
+    matches!((bytes(layer), bytes(than)), (Some(small), Some(large)) if small <= large / 4)
 }
 
 /// Calls in one task of a layer.
@@ -236,8 +251,9 @@ fn dearer(a: Cost, b: Cost) -> Cost {
     let rank = |c: Cost| match c {
         Cost::Free => 0,
         Cost::Cheap => 1,
-        Cost::Dear => 2,
-        Cost::Unknown => 3,
+        Cost::Decode => 2,
+        Cost::Dear => 3,
+        Cost::Unknown => 4,
     };
     if rank(a) >= rank(b) { a } else { b }
 }

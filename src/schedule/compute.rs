@@ -250,7 +250,8 @@ impl Computation<'_> {
             })
             .collect();
         layers.extend(apart);
-        let goal = Goal { outputs: &layers };
+        let bytes = self.config.memory_limit.saturating_sub(self.runtime.pool.live());
+        let goal = Goal { outputs: &layers, bytes };
         let graph = optimize::optimize(Graph::of(&layers), &goal, &mut |_, _| {});
         let rewritten = |layer: &Arc<Layer>| match layer.body {
             // Hand-made tasks have no name that says what they are; the passes leave them as they are.

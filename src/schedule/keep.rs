@@ -104,7 +104,7 @@ fn keeps(recall: &Recall, layer: &Layer, is_kept: &dyn Fn(&Layer) -> bool) -> bo
     let Some(facts) = recall.facts(layer).filter(|facts| !facts.is_link) else { return false };
     match layer.cost {
         Cost::Dear | Cost::Unknown => facts.worker || facts.dear && facts.bytes <= recall.limit,
-        Cost::Free | Cost::Cheap => {
+        Cost::Free | Cost::Cheap | Cost::Decode => {
             let taken = layer.parents.iter().filter_map(|p| recall.facts(p)).map(|facts| facts.bytes);
             !layer.parents.is_empty()
                 && layer.parents.iter().all(|parent| is_kept(parent))

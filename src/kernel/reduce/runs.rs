@@ -37,16 +37,7 @@ impl Runs {
             }
         }
         let total = shape.iter().product();
-        Runs {
-            base,
-            size: block.dtype().size(),
-            axes,
-            total,
-            gathered: Buffer::new(0),
-            held: 0..0,
-            longest,
-            ahead: 1,
-        }
+        Runs { base, size: block.dtype().size(), axes, total, gathered: Buffer::new(0), held: 0..0, longest, ahead: 1 }
     }
 
     /// Where elements `start..start + n` lie packed, until the next call.

@@ -2,8 +2,10 @@
 
 use super::subject::{self, Keys};
 use crate::data::{Args, Body, Cost, Graph, Layer, Task, Value};
+use crate::eval::Interpreter;
 use crate::op::{Kind, Op};
 use crate::optimize::{self, Goal, by_hand::ByHand};
+use crate::schedule::Config;
 use crate::text::Result;
 use std::sync::Arc;
 
@@ -110,8 +112,15 @@ fn optimize(args: Args) -> Result<Value> {
         return result(optimized.and_then(|g| g.fuse(&keys)), &args);
     }
     let outputs = outputs(&graph);
-    let optimized = optimize::optimize((*graph).clone(), &Goal { outputs: &outputs }, &mut |_, _| {});
+    let goal = Goal { outputs: &outputs, bytes: memory(&args) };
+    let optimized = optimize::optimize((*graph).clone(), &goal, &mut |_, _| {});
     Ok(Value::Graph(Arc::new(optimized)))
+}
+
+/// Bytes that the results of tasks may take.
+fn memory(args: &Args) -> usize {
+    let interpreter = args.host.as_any().downcast_ref::<Interpreter>();
+    interpreter.map_or_else(|| Config::default().memory_limit, |i| i.config().memory_limit)
 }
 
 /// The layers that no other layer takes blocks of.
