@@ -112,6 +112,16 @@ fn an_error_is_reported_and_kept_and_the_session_goes_on() {
 }
 
 #[test]
+fn the_report_of_a_task_that_failed_says_how_to_run_it_again() {
+    let mut session = Session::start();
+    session.answers("(def n 0) (def g (graph '{x 8 y (// x n)})) 1", "1");
+    session.press("(compute g 'y)\r");
+    session.wait_for("(replay '\"y\")");
+    session.wait_for("dsk> ");
+    session.answers("(def n 2) [(:key *e) (replay (:key *e))]", "[y 4]");
+}
+
+#[test]
 fn results_are_kept_for_the_next_form() {
     let mut session = Session::start();
     session.answers("(> (:limit (cache-info)) 1_000_000)", "true");

@@ -85,6 +85,11 @@ impl Engine {
         self.interpreter().cache_info(top)
     }
 
+    /// The task that failed in the last computation: what `(replay)` runs again.
+    pub fn failed_task(&self) -> Option<Key> {
+        self.interpreter().runtime().failed.lock().as_ref().map(|failed| failed.key.clone())
+    }
+
     /// Drops all that is kept between computations.
     pub fn clear_cache(&self) {
         self.interpreter().runtime().cache.clear();

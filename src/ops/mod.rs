@@ -75,6 +75,7 @@ pub static EFFECTS: &[&str] = &[
     "explain",
     "cache-info",
     "cache-clear",
+    "replay",
     "read",
     "read-array",
     "attributes",

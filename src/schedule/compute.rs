@@ -4,7 +4,8 @@ use super::bounded::Bounded;
 use super::gather::Gather;
 use super::keep::{self, Keeper};
 use super::plan::{Plan, Room, Want};
-use super::recall::{Recall, there};
+use super::recall::{Recall, layer_of, there};
+use super::replay::Failed;
 use super::run::{Run, inside_task};
 use super::{Bytes, Config, Runtime, Scheduler, Synchronous};
 use crate::data::graph::ravel;
@@ -172,6 +173,10 @@ impl Computation<'_> {
         arrays: &[Option<&Array>],
         answer: impl FnOnce(Vec<Vec<Value>>) -> Vec<R>,
     ) -> Result<Vec<R>> {
+        if !inside_task() {
+            // What the last computation left behind.
+            self.runtime.failed.lock().take();
+        }
         let Some(mut recall) = Recall::of(self, wants) else {
             return self.run_all(wants, arrays, None).map(answer);
         };
@@ -194,7 +199,13 @@ impl Computation<'_> {
     }
 
     /// Runs what is wanted, and tells what may be recalled later of what it makes.
-    fn run_all(&self, wants: &[Want], arrays: &[Option<&Array>], recall: Option<&Recall>) -> Result<Vec<Vec<Value>>> {
+    pub(super) fn run_all(
+        &self,
+        wants: &[Want],
+        arrays: &[Option<&Array>],
+        recall: Option<&Recall>,
+    ) -> Result<Vec<Vec<Value>>> {
+        let asked = wants;
         let apart = recall.map_or_else(Vec::new, |recall| recall.apart(wants));
         let wants = if self.config.optimize { self.optimized(wants, apart) } else { wants.to_vec() };
         let plan = Plan::new(self.host, &wants, self.room())?;
@@ -219,7 +230,12 @@ impl Computation<'_> {
         {
             keeper.take_back();
         }
-        driven?;
+        if let Err(error) = driven {
+            if let Some(failed) = Failed::of(&run, asked.iter().map(|want| layer_of(want).clone()).collect(), &error) {
+                *self.runtime.failed.lock() = Some(Arc::new(failed));
+            }
+            return Err(error);
+        }
         let kept: Vec<Vec<Value>> = plan
             .wanted
             .iter()
@@ -283,7 +299,7 @@ fn want(value: &Value) -> Want {
 }
 
 /// Where a graph has a key.
-fn graph_want(graph: &Graph, key: &Key) -> Result<Want> {
+pub(super) fn graph_want(graph: &Graph, key: &Key) -> Result<Want> {
     let has = |layer: &&Arc<Layer>| match &layer.body {
         Body::Tasks(tasks) => tasks.contains_key(key),
         _ => layer.name == key.name && super::task::position(&key.index, &layer.grid).is_some(),

@@ -13,6 +13,7 @@ mod gather;
 mod keep;
 mod plan;
 mod recall;
+mod replay;
 mod results;
 mod run;
 pub mod state;
@@ -24,6 +25,7 @@ pub use crate::text::Bytes;
 pub use compute::{Computation, Forecast, compute, persist};
 pub use config::Config;
 pub use plan::{Plan, Room, Want, no_such_key};
+pub use replay::Failed;
 pub use run::{Run, TaskEvent, inside_task};
 pub use sync::Synchronous;
 pub use threads::Threads;
@@ -31,6 +33,8 @@ pub use threads::Threads;
 use crate::data::{Pool, Value};
 use crate::memory::Cache;
 use crate::text::{Error, Result};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// A way to run tasks.
 pub trait Scheduler: Send + std::marker::Sync {
@@ -57,12 +61,14 @@ pub struct Runtime {
     pub pool: Pool,
     /// Results kept between computations.
     pub cache: Cache,
+    /// What the last computation left behind, if it failed.
+    pub failed: Mutex<Option<Arc<Failed>>>,
     crew: crew::Crew,
 }
 
 impl Runtime {
     pub fn new(pool: Pool) -> Self {
-        Runtime { pool, cache: Cache::default(), crew: crew::Crew::default() }
+        Runtime { pool, cache: Cache::default(), failed: Mutex::default(), crew: crew::Crew::default() }
     }
 }
 

@@ -19,7 +19,8 @@ use super::plan::Want;
 use super::{Computation, task};
 use crate::data::task::deep;
 use crate::data::{
-    Block, BlockRef, Body, Chunks, Cost, DType, Form, Function, Graph, Host, Layer, Str, Task, Value, cancel, graph,
+    Block, BlockRef, Body, Chunks, Cost, DType, Form, Function, Graph, Host, Key, Layer, Str, Task, Value, cancel,
+    graph,
 };
 use crate::memory::{Cache, Origin, Part};
 use crate::op::Token;
@@ -260,44 +261,13 @@ impl<'a> Recall<'a> {
 
     /// The same wants, of layers that hold what was kept.
     pub fn recall(&mut self, wants: &[Want]) -> Vec<Want> {
-        let outputs: Vec<Arc<Layer>> = wants.iter().map(|want| layer_of(want).clone()).collect();
-        let layers = Graph::of(&outputs).layers;
-        let mut needed: FxHashSet<*const Layer> = outputs.iter().map(Arc::as_ptr).collect();
-        let mut found: FxHashMap<*const Layer, Cached> = FxHashMap::default();
-        for layer in layers.iter().rev() {
-            if !needed.contains(&Arc::as_ptr(layer)) {
-                continue;
-            }
-            let cached = self.cached(layer);
-            let complete = cached.as_ref().is_some_and(|cached| cached.is_complete(layer));
-            found.extend(cached.map(|cached| (Arc::as_ptr(layer), cached)));
-            if complete {
+        with_results(wants, &mut |layer| {
+            let cached = self.cached(layer)?;
+            if cached.is_complete(layer) {
                 self.recalled.insert(layer.name.clone());
-            } else {
-                needed.extend(layer.parents.iter().map(Arc::as_ptr));
             }
-        }
-        if found.is_empty() {
-            return wants.to_vec();
-        }
-        let mut now: FxHashMap<*const Layer, Arc<Layer>> = FxHashMap::default();
-        for layer in layers.iter().filter(|layer| needed.contains(&Arc::as_ptr(layer))) {
-            let parents = || layer.parents.iter().map(|parent| now.get(&Arc::as_ptr(parent)).unwrap_or(parent).clone());
-            let new = match found.remove(&Arc::as_ptr(layer)) {
-                Some(cached) => cached.in_place_of(layer, parents().collect()),
-                None if layer.parents.iter().any(|parent| now.contains_key(&Arc::as_ptr(parent))) => {
-                    with_body(layer, layer.name.clone(), clone_of(&layer.body), parents().collect(), layer.cost)
-                }
-                None => continue,
-            };
-            now.insert(Arc::as_ptr(layer), new);
-        }
-        let renewed = |layer: &Arc<Layer>| now.get(&Arc::as_ptr(layer)).unwrap_or(layer).clone();
-        let renew = |want: &Want| match want {
-            Want::Layer(layer) => Want::Layer(renewed(layer)),
-            Want::Key(layer, key) => Want::Key(renewed(layer), key.clone()),
-        };
-        wants.iter().map(renew).collect()
+            Some(cached)
+        })
     }
 
     fn cached(&self, layer: &Layer) -> Option<Cached> {
@@ -367,8 +337,47 @@ const CHEAP: f64 = 200e-9;
 /// What was made faster than this is made again.
 const LEAST_SECONDS: f64 = 100e-6;
 
-/// What the cache has of a layer.
-enum Cached {
+/// The same wants, of layers that hold what is found of them. Below a layer of which everything is found nothing is looked for.
+pub(super) fn with_results(wants: &[Want], find: &mut dyn FnMut(&Arc<Layer>) -> Option<Cached>) -> Vec<Want> {
+    let outputs: Vec<Arc<Layer>> = wants.iter().map(|want| layer_of(want).clone()).collect();
+    let layers = Graph::of(&outputs).layers;
+    let mut needed: FxHashSet<*const Layer> = outputs.iter().map(Arc::as_ptr).collect();
+    let mut found: FxHashMap<*const Layer, Cached> = FxHashMap::default();
+    for layer in layers.iter().rev() {
+        if !needed.contains(&Arc::as_ptr(layer)) {
+            continue;
+        }
+        let cached = find(layer);
+        if !cached.as_ref().is_some_and(|cached| cached.is_complete(layer)) {
+            needed.extend(layer.parents.iter().map(Arc::as_ptr));
+        }
+        found.extend(cached.map(|cached| (Arc::as_ptr(layer), cached)));
+    }
+    if found.is_empty() {
+        return wants.to_vec();
+    }
+    let mut now: FxHashMap<*const Layer, Arc<Layer>> = FxHashMap::default();
+    for layer in layers.iter().filter(|layer| needed.contains(&Arc::as_ptr(layer))) {
+        let parents = || layer.parents.iter().map(|parent| now.get(&Arc::as_ptr(parent)).unwrap_or(parent).clone());
+        let new = match found.remove(&Arc::as_ptr(layer)) {
+            Some(cached) => cached.in_place_of(layer, parents().collect()),
+            None if layer.parents.iter().any(|parent| now.contains_key(&Arc::as_ptr(parent))) => {
+                with_body(layer, layer.name.clone(), clone_of(&layer.body), parents().collect(), layer.cost)
+            }
+            None => continue,
+        };
+        now.insert(Arc::as_ptr(layer), new);
+    }
+    let renewed = |layer: &Arc<Layer>| now.get(&Arc::as_ptr(layer)).unwrap_or(layer).clone();
+    let renew = |want: &Want| match want {
+        Want::Layer(layer) => Want::Layer(renewed(layer)),
+        Want::Key(layer, key) => Want::Key(renewed(layer), key.clone()),
+    };
+    wants.iter().map(renew).collect()
+}
+
+/// What there is of a layer.
+pub(super) enum Cached {
     Whole(Block, Chunks),
     Blocks(Arc<FxHashMap<u32, Value>>),
 }
@@ -391,6 +400,14 @@ impl Cached {
             }
             Cached::Blocks(blocks) => blocks,
         };
+        if let Body::Tasks(tasks) = &layer.body {
+            let task = |(at, (key, task)): (usize, (&Key, &Task))| match blocks.get(&(at as u32)) {
+                Some(value) => (key.clone(), Task::data(value.clone()).with_span(task.span)),
+                None => (key.clone(), task.clone()),
+            };
+            let body = Body::Tasks(tasks.iter().enumerate().map(task).collect());
+            return with_body(layer, layer.name.clone(), body, parents, layer.cost);
+        }
         let grid = layer.grid.clone();
         let known = blocks.clone();
         let block = move |index: &[u32]| known.get(&(graph::ravel(index, &grid) as u32)).cloned().unwrap_or_default();

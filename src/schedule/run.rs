@@ -12,8 +12,8 @@ use crate::text::{Error, Result, TaskContext};
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// A run, as a scheduler sees it: tasks by number, lower numbers first.
@@ -31,6 +31,8 @@ pub struct Run<'a> {
     stopped: AtomicBool,
     /// The failure to report: of the tasks that failed, the first in the static order.
     failure: Mutex<Option<(u32, Error)>>,
+    /// Which task that was.
+    failed: OnceLock<u32>,
     done: AtomicUsize,
 }
 
@@ -89,6 +91,7 @@ impl<'a> Run<'a> {
             keeper: None,
             stopped: AtomicBool::new(false),
             failure: Mutex::new(None),
+            failed: OnceLock::new(),
             done: AtomicUsize::new(0),
         }
     }
@@ -208,6 +211,11 @@ impl<'a> Run<'a> {
         self.stopped.store(true, Relaxed);
     }
 
+    /// The task whose failure ended the run, once that is over.
+    pub(super) fn failed(&self) -> Option<u32> {
+        self.failed.get().copied()
+    }
+
     /// Counts tasks that were run. Whether all are done now.
     pub(super) fn count(&self, tasks: usize) -> bool {
         self.done.fetch_add(tasks, AcqRel) + tasks >= self.tasks()
@@ -219,7 +227,10 @@ impl<'a> Run<'a> {
         if !self.stopped() {
             scheduler.run(self);
         }
-        let failure = self.failure.lock().take().map(|(_, error)| error);
+        let failure = self.failure.lock().take().map(|(id, error)| {
+            let _ = self.failed.set(id);
+            error
+        });
         let outcome = match failure {
             Some(error) => Err(error),
             None if self.done.load(Acquire) < self.tasks() => {

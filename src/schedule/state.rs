@@ -116,6 +116,18 @@ impl<'p> State<'p> {
         }
     }
 
+    /// The result of a task that lies in its slot though the run is over, since others failed that were to use it; nil where none does.
+    ///
+    /// # Safety
+    /// No worker is at the run any more.
+    pub unsafe fn left_over(&self, id: u32) -> Value {
+        if self.results.uses(id) == 0 {
+            return Value::Nil;
+        }
+        // SAFETY: nobody claims anything any more, says the caller.
+        unsafe { self.results.exchange(id, Value::Nil) }
+    }
+
     /// A wanted result, after the run.
     ///
     /// # Safety

@@ -4,9 +4,11 @@ mod cache;
 mod compute;
 mod edges;
 mod passes;
+mod replay;
 mod subject;
 
 use crate::op::Op;
+use crate::ops::one;
 
 /// In documentation order.
-pub static OPS: &[&[Op]] = &[compute::OPS, cache::OPS, edges::OPS, passes::OPS];
+pub static OPS: &[&[Op]] = &[compute::OPS, one(&replay::OP), cache::OPS, edges::OPS, passes::OPS];

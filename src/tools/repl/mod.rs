@@ -90,10 +90,19 @@ fn evaluate(job: &Job, name: &str, text: &str) {
         }
         Ok(())
     });
-    if let Err(error) = done {
+    if let Err(error) = done.map_err(|error| told_to_replay(job, error)) {
         job.report(&error);
         // The session goes on without `*e` if the error cannot even be described.
         let _ = job.engine.set("*e", job.engine.error_value(&error));
+    }
+}
+
+/// Says how to run the task that failed again.
+fn told_to_replay(job: &Job, error: Error) -> Error {
+    let failed = job.engine.failed_task().map(|key| key.quoted());
+    match error.task().map(|task| task.key.clone()).filter(|key| failed.as_ref() == Some(key)) {
+        Some(key) => error.help(format!("`(replay '{key})` runs this task again, alone")),
+        None => error,
     }
 }
 
