@@ -12,6 +12,12 @@ pub struct Array {
 }
 
 impl Array {
+    /// The array whose blocks a layer makes, if it is one of an array.
+    pub fn of(layer: &Arc<Layer>) -> Option<Array> {
+        let (dtype, chunks) = layer.blocks.clone()?;
+        Some(Array { layer: layer.clone(), dtype, chunks })
+    }
+
     pub fn shape(&self) -> Dims {
         self.chunks.shape()
     }

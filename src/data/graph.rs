@@ -10,7 +10,8 @@
 //! A layer holds one task with places in it ([`Form::Input`], [`Form::Index`]) instead of a task per block, so making
 //! and rewriting layers costs O(layers). [`Layer::task`] fills in the places; a worker evaluates the task with places.
 
-use super::{Cost, DType, Dims, Form, Key, Str, Task, Value, task::deep};
+use super::slice::Range;
+use super::{Array, Cost, DType, Dims, Form, Key, Str, Task, Value, task::deep};
 use crate::err;
 use crate::text::{Result, Span};
 use indexmap::IndexMap;
@@ -33,8 +34,29 @@ pub struct Layer {
     pub cost: Cost,
     /// The call that made the layer.
     pub span: Span,
+    /// What parts of its array can be made of.
+    pub parts: Parts,
 }
 
+/// What is known of parts of a layer's array, for the pass that takes slices down to where blocks come from.
+#[derive(Clone, Default)]
+pub struct Parts {
+    /// Makes a part of the array out of parts of what the array is made of.
+    pub make: Option<Arc<MakePart>>,
+    /// All that the layer does is to take a part of its only parent's array.
+    pub taken: Option<Arc<Taken>>,
+}
+
+/// The part that ranges take, all of which go forward; `None` where that part is not made of parts.
+pub type MakePart = dyn Fn(&[Range]) -> Option<Array> + Send + Sync;
+
+/// What a slice takes: ranges that go forward, and whatever else is done with these (axes that go, elements turned round).
+pub struct Taken {
+    pub ranges: Vec<Range>,
+    pub rest: Box<dyn Fn(&Array) -> Array + Send + Sync>,
+}
+
+#[derive(Clone)]
 pub enum Body {
     /// The same task for every block, with `Form::Input(n)` for the block of `inputs[n]`.
     Blockwise { inputs: Vec<Input>, task: Task },
@@ -105,6 +127,20 @@ impl At {
 }
 
 impl Layer {
+    /// The same tasks, on blocks of other parents in the places of its own.
+    pub fn with_parents(&self, parents: Vec<Arc<Layer>>) -> Layer {
+        Layer {
+            name: self.name.clone(),
+            grid: self.grid.clone(),
+            body: self.body.clone(),
+            parents,
+            blocks: self.blocks.clone(),
+            cost: self.cost,
+            span: self.span,
+            parts: Parts::default(),
+        }
+    }
+
     /// Number of tasks.
     pub fn len(&self) -> usize {
         match &self.body {
@@ -185,7 +221,10 @@ pub fn ravel(index: &[u32], grid: &[usize]) -> usize {
 impl Drop for Layer {
     fn drop(&mut self) {
         if !self.parents.is_empty() {
-            deep(|| self.parents.clear());
+            deep(|| {
+                self.parents.clear();
+                self.parts = Parts::default();
+            });
         }
     }
 }
@@ -234,6 +273,7 @@ impl Graph {
                 blocks: None,
                 cost: Cost::Unknown,
                 span: Span::NONE,
+                parts: Parts::default(),
             })],
         }
     }

@@ -23,7 +23,7 @@ pub use buffer::{Buffer, Pool};
 pub use chunks::Chunks;
 pub use dtype::{Complex32, Complex64, DType, Kind};
 pub use function::{Args, Callable, Cost, Function, Host, Param, ParamKind, Signature};
-pub use graph::{At, Axis, BlockRef, Body, Graph, Input, Layer};
+pub use graph::{At, Axis, BlockRef, Body, Graph, Input, Layer, Parts, Taken};
 pub use key::Key;
 pub use list::List;
 pub use map::Map;

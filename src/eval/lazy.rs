@@ -168,6 +168,7 @@ impl Parts {
             blocks: None,
             cost,
             span,
+            parts: crate::data::Parts::default(),
         };
         Value::Delayed(Arc::new(Delayed { layer: Arc::new(layer) }))
     }

@@ -204,6 +204,15 @@ impl Bounds {
         Bounds((0..chunks.ndim()).map(|axis| chunks.bounds(axis)).collect())
     }
 
+    /// Of blocks that lie side by side somewhere in the whole, by what each takes of every axis.
+    pub fn of_pieces(pieces: &[Vec<Range>]) -> Bounds {
+        let along = |pieces: &Vec<Range>| {
+            let starts = pieces.iter().map(|r| r.start);
+            starts.chain(pieces.last().map(|r| r.start + r.count)).collect()
+        };
+        Bounds(pieces.iter().map(along).collect())
+    }
+
     pub fn start(&self, axis: usize, block: u32) -> usize {
         self.0[axis][block as usize]
     }

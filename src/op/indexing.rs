@@ -5,7 +5,7 @@ use super::chunking::{Bounds, show};
 use super::layers::{self, Plan};
 use super::token::Token;
 use crate::data::slice::Range;
-use crate::data::{Array, Block, BlockRef, Chunks, Cost, DType, Dims, Slice, Task, Value};
+use crate::data::{Array, Block, BlockRef, Chunks, Cost, DType, Dims, Slice, Taken, Task, Value};
 use crate::err;
 use crate::kernel::layout;
 use crate::text::{Result, Span, counted};
@@ -174,7 +174,7 @@ impl Index {
             cost: if lists { Cost::Cheap } else { Cost::Free },
             span,
         };
-        plan.per_block(move |index| {
+        let made = plan.per_block(move |index| {
             let mut out = index.iter();
             let chosen: Vec<Option<&Gather>> = steps
                 .iter()
@@ -193,7 +193,80 @@ impl Index {
             let mut refs = Vec::new();
             let task = build(&chosen, &bounds, &mut SmallVec::new(), 0, &mut refs);
             (refs, task)
-        })
+        });
+        self.as_part(made, array, span)
+    }
+
+    /// Says of a slice of `array` what it takes, and what a part of it is.
+    fn as_part(&self, mut made: Array, array: &Array, span: Span) -> Array {
+        let (ranges, rest) = self.split();
+        if let Some(layer) = Arc::get_mut(&mut made.layer) {
+            let rest = Box::new(move |part: &Array| rest.of_array(part, span));
+            layer.parts.taken = Some(Arc::new(Taken { ranges, rest }));
+        }
+        let (index, array) = (self.clone(), array.clone());
+        super::parts::with_parts(made, move |ranges| Some(index.then(ranges)?.of_array(&array, span)))
+    }
+
+    /// The ranges that hold what is taken, going forward, and the index that takes it of these.
+    fn split(&self) -> (Vec<Range>, Index) {
+        let mut ranges = Vec::new();
+        let mut part = |take: &Take| match take {
+            Take::One(at) => {
+                ranges.push(Range { start: *at, step: 1, count: 1 });
+                Take::One(0)
+            }
+            Take::Range(Range { count: 0, .. }) => {
+                ranges.push(Range { start: 0, step: 1, count: 0 });
+                Take::Range(Range { start: 0, step: 1, count: 0 })
+            }
+            Take::Range(Range { start, step, count }) if *step < 0 => {
+                let low = start - (count - 1) * step.unsigned_abs();
+                ranges.push(Range { start: low, step: -step, count: *count });
+                Take::Range(Range { start: count - 1, step: -1, count: *count })
+            }
+            Take::Range(range) => {
+                ranges.push(*range);
+                Take::Range(Range { start: 0, step: 1, count: range.count })
+            }
+            Take::List(list) => {
+                let low = list.iter().copied().min().unwrap_or(0);
+                let end = list.iter().copied().max().map_or(0, |high| high + 1);
+                ranges.push(Range { start: low, step: 1, count: end.saturating_sub(low) });
+                Take::List(list.iter().map(|at| at - low).collect())
+            }
+        };
+        let step = |step: &Step| match step {
+            Step::New => Step::New,
+            Step::Axis(take) => Step::Axis(part(take)),
+        };
+        let rest = Index(self.0.iter().map(step).collect());
+        (ranges, rest)
+    }
+
+    /// The index that takes the part of what this one takes; `None` where a new axis is not taken whole.
+    fn then(&self, ranges: &[Range]) -> Option<Index> {
+        let mut ranges = ranges.iter();
+        let mut step = |step: &Step| {
+            Some(match step {
+                Step::New => {
+                    ranges.next().filter(|r| r.count == 1)?;
+                    Step::New
+                }
+                Step::Axis(Take::One(at)) => Step::Axis(Take::One(*at)),
+                Step::Axis(Take::Range(own)) => {
+                    let part = ranges.next()?;
+                    let start = (own.start as isize + part.start as isize * own.step).max(0) as usize;
+                    Step::Axis(Take::Range(Range { start, step: own.step * part.step, count: part.count }))
+                }
+                Step::Axis(Take::List(list)) => {
+                    let part = ranges.next()?;
+                    let at = |i: usize| list[part.start + i * part.step.unsigned_abs()];
+                    Step::Axis(Take::List((0..part.count).map(at).collect()))
+                }
+            })
+        };
+        self.0.iter().map(&mut step).collect::<Option<Vec<Step>>>().map(Index)
     }
 }
 
@@ -320,6 +393,15 @@ fn plan_range(range: &Range, bounds: &Bounds, axis: usize, blocks: usize) -> Vec
         taken += count;
     }
     found
+}
+
+/// What the blocks of a range are, as ranges of the whole axis.
+pub fn met(range: &Range, bounds: &Bounds, axis: usize, blocks: usize) -> Vec<Range> {
+    let global = |gather: Gather| match gather {
+        Gather::Range(block, local) => Some(Range { start: bounds.start(axis, block) + local.start, ..local }),
+        _ => None,
+    };
+    plan_range(range, bounds, axis, blocks).into_iter().filter_map(global).collect()
 }
 
 /// Blocks for an index list. Where the list mostly stays within a block before it goes to the next, blocks of the result are

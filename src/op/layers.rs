@@ -3,10 +3,10 @@
 use super::chunking::{self, Bounds};
 use super::recut::recut;
 use super::token::Token;
-use super::{Operand, infer};
+use super::{Operand, infer, parts};
 use crate::data::slice::Range;
 use crate::data::{
-    Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Dims, Input, Layer, Slice, Task, Value,
+    Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Dims, Input, Layer, Parts, Slice, Task, Value,
 };
 use crate::text::{Result, Span};
 use std::sync::Arc;
@@ -32,6 +32,7 @@ impl Plan {
             blocks: Some((self.dtype, self.chunks.clone())),
             cost: self.cost,
             span: self.span,
+            parts: Parts::default(),
         };
         Array { layer: Arc::new(layer), dtype: self.dtype, chunks: self.chunks }
     }
@@ -89,9 +90,13 @@ impl Parents {
 /// A concrete array as a lazy one: its blocks are data in the tasks.
 pub fn constant(block: &Block, chunks: Chunks, span: Span) -> Array {
     let token = Token::new("array").value(&block.clone().into()).chunks(&chunks);
-    let (whole, bounds) = (block.clone(), Bounds::of(&chunks));
-    let task = Task::index(move |index| Value::from(region(&whole, &bounds, index)));
-    Plan { token, parents: Vec::new(), dtype: block.dtype(), chunks, cost: Cost::Free, span }.source(task)
+    let (whole, dtype, cut) = (block.clone(), block.dtype(), chunks);
+    parts::source(&cut, span, move |bounds, chunks| {
+        let whole = whole.clone();
+        let task = Task::index(move |index| Value::from(region(&whole, &bounds, index)));
+        let token = token.clone();
+        Plan { token, parents: Vec::new(), dtype, chunks, cost: Cost::Free, span }.source(task)
+    })
 }
 
 /// The part of a block that is one block of its cut, as a view.
@@ -189,7 +194,7 @@ pub fn elementwise(
         });
     }
     let plan = Plan { token, parents: parents.0, dtype, chunks, cost, span };
-    Ok(plan.array(Body::Blockwise { inputs, task: task(items) }))
+    Ok(parts::blockwise(plan.array(Body::Blockwise { inputs, task: task(items) })))
 }
 
 /// Which block of an operand meets block (i, j, …) of the result it is broadcast to.
@@ -208,7 +213,7 @@ pub fn map_blocks(array: &Array, token: Token, dtype: DType, cost: Cost, span: S
     let input = Input { parent: 0, at: At::same(array.ndim()) };
     let token = token.layer(&array.layer).with(dtype);
     let plan = Plan { token, parents: vec![array.layer.clone()], dtype, chunks: array.chunks.clone(), cost, span };
-    plan.array(Body::Blockwise { inputs: vec![input], task })
+    parts::blockwise(plan.array(Body::Blockwise { inputs: vec![input], task }))
 }
 
 /// `(slice x 0:2 :)`, or just `x` where that is all of it.

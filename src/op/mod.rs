@@ -11,6 +11,7 @@ pub mod layers;
 pub mod number;
 pub mod operand;
 pub mod pairs;
+pub mod parts;
 pub mod recut;
 pub mod registry;
 pub mod sequence;

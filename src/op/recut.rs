@@ -13,6 +13,7 @@
 
 use super::chunking::Bounds;
 use super::layers::{Plan, call, sliced};
+use super::parts;
 use super::token::Token;
 use crate::data::slice::Range;
 use crate::data::{Array, BlockRef, Chunks, Cost, Task};
@@ -24,6 +25,14 @@ pub fn recut(array: &Array, chunks: Chunks, span: Span) -> Array {
     if chunks == array.chunks {
         return array.clone();
     }
+    let (whole, cut) = (array.clone(), chunks.clone());
+    parts::with_parts(by_stages(array, chunks, span), move |ranges| {
+        let cut = parts::cut(&parts::pieces(&cut, ranges));
+        Some(recut(&parts::taken(&whole, ranges, span), cut, span))
+    })
+}
+
+fn by_stages(array: &Array, chunks: Chunks, span: Span) -> Array {
     let widest = |axis: usize| widest(array.chunks.axis(axis), chunks.axis(axis));
     let (taken, made) = (0..array.ndim()).map(widest).fold((1usize, 1usize), |(taken, made), (old, new)| {
         (taken.saturating_mul(old), made.saturating_mul(new.max(1)))

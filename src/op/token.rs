@@ -8,6 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// Gathers what a layer's name depends on.
+#[derive(Clone)]
 pub struct Token {
     op: Str,
     /// SipHash with its fixed keys: the same in every process.

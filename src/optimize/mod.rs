@@ -12,6 +12,7 @@ pub mod lists;
 pub mod nest;
 pub mod order;
 pub mod rematerialize;
+pub mod slice;
 
 pub use lists::Lists;
 
@@ -19,7 +20,7 @@ use crate::data::{Body, Graph, Layer};
 use std::sync::Arc;
 
 /// What is done to a graph before it runs.
-pub static PASSES: &[&Pass] = &[&cull::PASS, &inline::PASS, &rematerialize::PASS, &fuse::PASS];
+pub static PASSES: &[&Pass] = &[&cull::PASS, &slice::PASS, &inline::PASS, &rematerialize::PASS, &fuse::PASS];
 
 /// What a graph is rewritten for.
 pub struct Goal<'a> {

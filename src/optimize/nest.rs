@@ -10,7 +10,7 @@
 //! plan asks for it.
 
 use crate::data::task::IndexFn;
-use crate::data::{At, Axis, BlockRef, Body, Cost, Form, Graph, Input, Layer, Task};
+use crate::data::{At, Axis, BlockRef, Body, Cost, Form, Graph, Input, Layer, Parts, Task};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -215,18 +215,18 @@ fn rewrite(layer: &Layer, parents: &[Parent]) -> Layer {
             Parent::Kept(p) => Route::Direct(place(p)),
             Parent::Dissolved(p) => {
                 cost = dearer(cost, p.cost);
-                Route::Through(clone_body(&p.body), p.parents.iter().map(&mut place).collect())
+                Route::Through(p.body.clone(), p.parents.iter().map(&mut place).collect())
             }
         })
         .collect();
     let body = match &layer.body {
         Body::Blockwise { inputs, task } => match compose(inputs, task, &routes) {
             Some(body) => body,
-            None => per_block(clone_body(&layer.body), routes),
+            None => per_block(layer.body.clone(), routes),
         },
-        body @ Body::PerBlock(_) => per_block(clone_body(body), routes),
+        body @ Body::PerBlock(_) => per_block(body.clone(), routes),
         // Keys find their tasks by name, wherever the parents stand.
-        body @ Body::Tasks(_) => clone_body(body),
+        body @ Body::Tasks(_) => body.clone(),
     };
     Layer {
         name: layer.name.clone(),
@@ -236,14 +236,7 @@ fn rewrite(layer: &Layer, parents: &[Parent]) -> Layer {
         blocks: layer.blocks.clone(),
         cost,
         span: layer.span,
-    }
-}
-
-fn clone_body(body: &Body) -> Body {
-    match body {
-        Body::Blockwise { inputs, task } => Body::Blockwise { inputs: inputs.clone(), task: task.clone() },
-        Body::PerBlock(make) => Body::PerBlock(make.clone()),
-        Body::Tasks(tasks) => Body::Tasks(tasks.clone()),
+        parts: Parts::default(),
     }
 }
 

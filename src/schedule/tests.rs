@@ -265,6 +265,7 @@ fn chain(blocks: usize, steps: usize) -> Array {
             blocks: Some((DType::F64, chunks.clone())),
             cost: Cost::Dear,
             span: Span::NONE,
+            parts: data::Parts::default(),
         })
     };
     let mut last = layer("fill".into(), vec![], call("fill", vec![Task::data(4i64)]));
@@ -433,7 +434,16 @@ fn layers(expressions: &[(Expr, Cost)]) -> Vec<Arc<Layer>> {
             let chunks = Chunks::regular(&grid, &[1, 1]);
             let name = format!("l{at}{suffix}").into();
             let blocks = Some((DType::I64, chunks));
-            Arc::new(Layer { name, grid: grid.as_slice().into(), body, parents, blocks, cost: *cost, span: Span::NONE })
+            Arc::new(Layer {
+                name,
+                grid: grid.as_slice().into(),
+                body,
+                parents,
+                blocks,
+                cost: *cost,
+                span: Span::NONE,
+                parts: data::Parts::default(),
+            })
         };
         let same = |parent| Input { parent, at: At::same(2) };
         let pattern = |inputs: Vec<Input>, task| Body::Blockwise { inputs, task };
@@ -498,6 +508,7 @@ fn whole(layer: &Arc<Layer>) -> Value {
         blocks: None,
         cost: Cost::Cheap,
         span: Span::NONE,
+        parts: data::Parts::default(),
     };
     Value::Delayed(Arc::new(Delayed { layer: Arc::new(layer) }))
 }
@@ -532,7 +543,16 @@ fn elementwise(dtype: DType, what: Task) -> Value {
         });
         let body = Body::Blockwise { inputs: vec![], task };
         let (grid, blocks) = (chunks.grid(), Some((dtype, chunks)));
-        Arc::new(Layer { name: name.into(), grid, body, parents: vec![], blocks, cost: Cost::Dear, span: Span::NONE })
+        Arc::new(Layer {
+            name: name.into(),
+            grid,
+            body,
+            parents: vec![],
+            blocks,
+            cost: Cost::Dear,
+            span: Span::NONE,
+            parts: data::Parts::default(),
+        })
     };
     let (x, row) = (data("x", &[3, 1], &[2, 4]), data("row", &[1], &[4]));
     let inputs = vec![
@@ -541,14 +561,32 @@ fn elementwise(dtype: DType, what: Task) -> Value {
     ];
     let body = Body::Blockwise { inputs, task: what };
     let (grid, parents) = (x.grid.clone(), vec![x, row]);
-    let layer = Layer { name: "what".into(), grid, body, parents, blocks: None, cost: Cost::Cheap, span: Span::NONE };
+    let layer = Layer {
+        name: "what".into(),
+        grid,
+        body,
+        parents,
+        blocks: None,
+        cost: Cost::Cheap,
+        span: Span::NONE,
+        parts: data::Parts::default(),
+    };
     let all = Body::PerBlock(Arc::new(|_: &[u32]| {
         let blocks = (0..3).map(|n| data::BlockRef { parent: 0, index: [n, 0].as_slice().into() });
         (blocks.collect(), Task::list((0..3).map(Task::input).collect()))
     }));
     let parents = vec![Arc::new(layer)];
     let (name, grid) = ("all".into(), data::Dims::new());
-    let layer = Layer { name, grid, body: all, parents, blocks: None, cost: Cost::Cheap, span: Span::NONE };
+    let layer = Layer {
+        name,
+        grid,
+        body: all,
+        parents,
+        blocks: None,
+        cost: Cost::Cheap,
+        span: Span::NONE,
+        parts: data::Parts::default(),
+    };
     Value::Delayed(Arc::new(Delayed { layer: Arc::new(layer) }))
 }
 

@@ -5,7 +5,7 @@ use crate::err;
 use crate::op::chunking::show;
 use crate::op::indexing::{Index, Step, Take};
 use crate::op::layers::{Plan, call, ints};
-use crate::op::{Given, Kind, Op, Token, infer};
+use crate::op::{Given, Kind, Op, Token, infer, parts};
 use crate::text::{Result, Span, counted};
 use std::sync::Arc;
 
@@ -87,7 +87,7 @@ pub fn permute_lazy(array: &Array, axes: &[usize], span: Span) -> Array {
         cost: Cost::Free,
         span,
     };
-    plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at }], task })
+    parts::blockwise(plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at }], task }))
 }
 
 fn swapaxes(mut args: Args) -> Result<Value> {
@@ -164,7 +164,7 @@ fn expand_lazy(array: &Array, new: &[bool], span: Span) -> Array {
         span,
     };
     let task = call("expand-dims", vec![Task::input(0), Task::data(axis)], Vec::new());
-    plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at }], task })
+    parts::blockwise(plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at }], task }))
 }
 
 fn squeeze(mut args: Args) -> Result<Value> {

@@ -1,12 +1,13 @@
 //! `broadcast-to`.
 
-use crate::data::{Args, At, Axis, Body, Chunks, Cost, Input, Task, Value};
+use crate::data::slice::Range;
+use crate::data::{Args, Array, At, Axis, Body, Chunks, Cost, Input, Task, Value};
 use crate::err;
 use crate::op::chunking::{self, Bounds, show};
 use crate::op::layers::{Plan, call, ints};
 use crate::op::recut::recut;
-use crate::op::{Given, Kind, Op, Token, infer};
-use crate::text::Result;
+use crate::op::{Given, Kind, Op, Token, infer, parts};
+use crate::text::{Result, Span};
 use std::sync::Arc;
 
 pub static OPS: &[Op] = &[Op {
@@ -49,7 +50,15 @@ fn broadcast_to(mut args: Args) -> Result<Value> {
     if chunks == array.chunks {
         return Ok(Value::Array(array.into()));
     }
-    let at = At((0..own.len())
+    Ok(Value::Array(stretched(array, chunks, args.span).into()))
+}
+
+/// An array in one block along the axes that are stretched, and cut as the result along the others.
+fn stretched(array: Array, chunks: Chunks, span: Span) -> Array {
+    let (own, shape) = (array.shape(), chunks.shape());
+    let lead = shape.len() - own.len();
+    let keeps = move |axis: usize| axis >= lead && own[axis - lead] == shape[axis];
+    let at = At((0..array.ndim())
         .map(|a| if keeps(lead + a) { Axis::Axis((lead + a) as u8) } else { Axis::Block(0) })
         .collect());
     let bounds = Bounds::of(&chunks);
@@ -62,9 +71,14 @@ fn broadcast_to(mut args: Args) -> Result<Value> {
         token: Token::new("broadcast-to").layer(&array.layer).chunks(&chunks),
         parents: vec![array.layer.clone()],
         dtype: array.dtype,
-        chunks,
+        chunks: chunks.clone(),
         cost: Cost::Free,
-        span: args.span,
+        span,
     };
-    Ok(Value::Array(plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at }], task }).into()))
+    let made = plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at }], task });
+    parts::with_parts(made, move |ranges| {
+        let own = |axis: usize| if keeps(lead + axis) { ranges[lead + axis] } else { parts::all(1) };
+        let own: Vec<Range> = (0..array.ndim()).map(own).collect();
+        Some(stretched(parts::taken(&array, &own, span), parts::cut(&parts::pieces(&chunks, ranges)), span))
+    })
 }

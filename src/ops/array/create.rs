@@ -6,7 +6,7 @@ use crate::kernel::create as kernel;
 use crate::op::chunking::{self, Bounds, show};
 use crate::op::layers::{self, Plan, call, dtype_value, ints};
 use crate::op::recut::recut;
-use crate::op::{Given, Kind, Op, Token, infer};
+use crate::op::{Given, Kind, Op, Token, infer, parts};
 use crate::text::{Result, Span};
 
 macro_rules! op {
@@ -118,18 +118,19 @@ struct Filled {
 
 impl Filled {
     fn lazy(self, chunks: Chunks, span: Span) -> Array {
-        let bounds = Bounds::of(&chunks);
-        let mut items = vec![Task::index(move |index| ints(&bounds.block_shape(index)))];
-        if self.name == "full" {
-            items.push(Task::data(self.value.clone()));
-        }
+        let named = (self.name == "full").then(|| Task::data(self.value.clone()));
         let keywords = match self.dtype == self.default {
             true => Vec::new(),
             false => vec![("dtype", Task::data(dtype_value(self.dtype)))],
         };
         let token = Token::new(self.name).value(&self.value).with(self.dtype).chunks(&chunks);
-        let plan = Plan { token, parents: Vec::new(), dtype: self.dtype, chunks, cost: Cost::Free, span };
-        plan.source(call(self.name, items, keywords))
+        parts::source(&chunks, span, move |bounds, chunks| {
+            let shape = Task::index(move |index| ints(&bounds.block_shape(index)));
+            let items = std::iter::once(shape).chain(named.clone()).collect();
+            let token = token.clone();
+            let plan = Plan { token, parents: Vec::new(), dtype: self.dtype, chunks, cost: Cost::Free, span };
+            plan.source(call(self.name, items, keywords.clone()))
+        })
     }
 
     fn now(self, shape: &[usize]) -> Result<Block> {
@@ -257,8 +258,6 @@ fn arange(args: Args) -> Result<Value> {
         Some(dtype) => vec![("dtype", Task::data(dtype_value(dtype)))],
         None => Vec::new(),
     };
-    let bounds = Bounds::of(&chunks);
-    let plan = Plan { token, parents: Vec::new(), dtype, chunks, cost: Cost::Free, span: args.span };
     // Integers begin anew in every block; floats would round differently there.
     let end = match (&start, &step) {
         (Value::Int(a), Value::Int(s)) => {
@@ -266,7 +265,8 @@ fn arange(args: Args) -> Result<Value> {
         }
         _ => None,
     };
-    let task = match (&start, &step, end) {
+    let span = args.span;
+    let task = move |bounds: Bounds| match (&start, &step, end) {
         (&Value::Int(a), &Value::Int(s), Some(_)) => {
             let (from, to) = (bounds.clone(), bounds);
             let mut items = vec![
@@ -276,15 +276,20 @@ fn arange(args: Args) -> Result<Value> {
             if s != 1 {
                 items.push(Task::data(s));
             }
-            call("arange", items, keywords)
+            call("arange", items, keywords.clone())
         }
         _ => {
-            let mut keywords = keywords;
+            let mut keywords = keywords.clone();
             keywords.push(("part", part_of(bounds)));
-            call("arange", vec![Task::data(start), Task::data(stop), Task::data(step)], keywords)
+            let items = [&start, &stop, &step].map(|v| Task::data(v.clone()));
+            call("arange", items.to_vec(), keywords)
         }
     };
-    Ok(Value::Array(plan.source(task).into()))
+    let array = parts::source(&chunks, span, move |bounds, chunks| {
+        let token = token.clone();
+        Plan { token, parents: Vec::new(), dtype, chunks, cost: Cost::Free, span }.source(task(bounds))
+    });
+    Ok(Value::Array(array.into()))
 }
 
 /// `[i j]`: where the block lies in the whole.

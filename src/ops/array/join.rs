@@ -1,12 +1,13 @@
 //! Arrays put together: `concatenate`, `stack`, `block`.
 
+use crate::data::slice::Range;
 use crate::data::{Args, Array, Block, BlockRef, Chunks, Cost, DType, Dims, Task, Value, task::deep};
 use crate::err;
 use crate::kernel::layout;
 use crate::op::chunking::{self, show};
 use crate::op::layers::{Parents, Plan, call, dtype_value};
 use crate::op::recut;
-use crate::op::{Given, Kind, Op, Token, infer};
+use crate::op::{Given, Kind, Op, Token, infer, parts};
 use crate::text::{Result, Span};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -131,7 +132,11 @@ fn as_dtype(block: Task, own: DType, dtype: DType) -> Task {
 }
 
 fn concatenate_lazy(given: Vec<Given>, axis: usize, dtype: DType, span: Span) -> Result<Array> {
-    let arrays = aligned(given, Some(axis), span);
+    one_after_the_other(aligned(given, Some(axis), span), axis, dtype, span)
+}
+
+/// Arrays that are cut alike along every other axis.
+fn one_after_the_other(arrays: Vec<Array>, axis: usize, dtype: DType, span: Span) -> Result<Array> {
     let along = arrays.iter().map(|x| x.chunks.axis(axis).len()).sum();
     chunking::check_blocks(
         (0..arrays[0].ndim()).map(|a| if a == axis { along } else { arrays[0].chunks.axis(a).len() }),
@@ -154,12 +159,34 @@ fn concatenate_lazy(given: Vec<Given>, axis: usize, dtype: DType, span: Span) ->
     let mut cuts = arrays[0].chunks.axes().to_vec();
     cuts[axis] = cut.into();
     let plan = Plan { token, parents: parents.0, dtype, chunks: Chunks::from_axes(cuts), cost: Cost::Free, span };
-    Ok(plan.per_block(move |index| {
+    let array = plan.per_block(move |index| {
         let (parent, block, own) = sources[index[axis] as usize];
         let mut from: SmallVec<[u32; 4]> = SmallVec::from_slice(index);
         from[axis] = block;
         (vec![BlockRef { parent, index: from }], as_dtype(Task::input(0), own, dtype))
+    });
+    Ok(parts::with_parts(array, move |ranges| {
+        let mut start = 0;
+        let mut found = Vec::new();
+        for x in &arrays {
+            let end = start + x.shape()[axis];
+            let mut part = ranges.to_vec();
+            part[axis] = within(&ranges[axis], start, end);
+            if part[axis].count > 0 {
+                found.push(parts::taken(x, &part, span));
+            }
+            start = end;
+        }
+        if found.is_empty() { None } else { one_after_the_other(found, axis, dtype, span).ok() }
     }))
+}
+
+/// What a range that goes forward takes of elements `start..end`, counted from there.
+fn within(range: &Range, start: usize, end: usize) -> Range {
+    let step = range.step.unsigned_abs();
+    let before = |at: usize| at.saturating_sub(range.start).div_ceil(step).min(range.count);
+    let (first, past) = (before(start), before(end));
+    Range { start: (range.start + first * step).saturating_sub(start), step: range.step, count: past - first }
 }
 
 fn stack(mut args: Args) -> Result<Value> {
@@ -178,7 +205,11 @@ fn stack(mut args: Args) -> Result<Value> {
         let blocks: Vec<Block> = blocks.iter().map(|b| b.insert_axis(axis)).collect();
         return Ok(layout::concatenate(&blocks, axis)?.into());
     }
-    let arrays = aligned(given, None, span);
+    Ok(Value::Array(side_by_side(aligned(given, None, span), axis, dtype, span).into()))
+}
+
+/// Arrays of one shape that are cut alike, along a new axis.
+fn side_by_side(arrays: Vec<Array>, axis: usize, dtype: DType, span: Span) -> Array {
     let mut parents = Parents::default();
     let mut token = Token::new("stack").with((axis, dtype));
     let mut sources: Vec<(usize, DType)> = Vec::new();
@@ -196,7 +227,14 @@ fn stack(mut args: Args) -> Result<Value> {
         let wide = call("expand-dims", vec![Task::input(0), Task::data(Value::from(axis))], Vec::new());
         (vec![BlockRef { parent, index: from }], as_dtype(wide, own, dtype))
     });
-    Ok(Value::Array(array.into()))
+    parts::with_parts(array, move |ranges| {
+        let Range { start, step, count } = ranges[axis];
+        let mut own = ranges.to_vec();
+        own.remove(axis);
+        let chosen = arrays.iter().skip(start).step_by(step.unsigned_abs()).take(count);
+        let parts: Vec<Array> = chosen.map(|x| parts::taken(x, &own, span)).collect();
+        if parts.is_empty() { None } else { Some(side_by_side(parts, axis, dtype, span)) }
+    })
 }
 
 /// How deep lists are nested, by their first elements.

@@ -4,9 +4,9 @@
 use crate::data::{Args, Cost, DType, Dims, Task, Value};
 use crate::err;
 use crate::kernel::random::{self as kernel, Distribution};
-use crate::op::chunking::{self, Bounds, show};
+use crate::op::chunking::{self, show};
 use crate::op::layers::{Plan, call, dtype_value, ints};
-use crate::op::{Kind, Op, Token, infer};
+use crate::op::{Kind, Op, Token, infer, parts};
 use crate::text::Result;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -113,19 +113,21 @@ fn make(args: Args, name: &'static str, size: usize, distribution: Distribution)
         keywords.push(("dtype", Task::data(dtype_value(dtype))));
     }
     keywords.push(("seed", Task::data(seed)));
-    let bounds = Bounds::of(&chunks);
-    keywords.push((
-        "part",
-        Task::index(move |index| {
+    let (items, span): (Vec<Task>, _) = (items, args.span);
+    let array = parts::source(&chunks, span, move |bounds, chunks| {
+        let part = Task::index(move |index| {
             let axis = |axis: usize| {
                 let start = bounds.start(axis, index[axis]);
                 ints(&[start, start + bounds.len(axis, index[axis])])
             };
             Value::list((0..index.len()).map(axis).collect())
-        }),
-    ));
-    let plan = Plan { token, parents: Vec::new(), dtype, chunks, cost: Cost::Cheap, span: args.span };
-    Ok(Value::Array(plan.source(call(name, items, keywords)).into()))
+        });
+        let keywords = keywords.iter().cloned().chain([("part", part)]).collect();
+        let token = token.clone();
+        let plan = Plan { token, parents: Vec::new(), dtype, chunks, cost: Cost::Cheap, span };
+        plan.source(call(name, items.clone(), keywords))
+    });
+    Ok(Value::Array(array.into()))
 }
 
 /// Where `:part [[i j] …]` begins, and its shape.

@@ -9,7 +9,7 @@ use crate::op::chunking::show;
 use crate::op::layers::{Plan, call, dtype_value, ints};
 use crate::op::recut::recut;
 use crate::op::tree::{FAN_IN, Reduction};
-use crate::op::{Given, Kind, Op, Token, infer};
+use crate::op::{Given, Kind, Op, Token, infer, parts};
 use crate::text::{Result, Span};
 use std::sync::Arc;
 
@@ -53,6 +53,7 @@ pub static OPS: &[Op] = &[
 ];
 
 /// The keywords that all reductions take.
+#[derive(Clone)]
 struct Options {
     axis: Value,
     keepdims: bool,
@@ -237,7 +238,26 @@ fn whole(
     plan.array(Body::Blockwise { inputs, task })
 }
 
+/// Where nothing is rounded, a part of the result is the result of a part.
 fn reduce_lazy(op: Reduce, array: &Array, axes: &[usize], options: &Options) -> Array {
+    let made = reduce_all(op, array, axes, options);
+    if made.dtype == made.dtype.to_inexact() && matches!(op, Reduce::Sum | Reduce::Prod) {
+        return made;
+    }
+    let (array, axes, options) = (array.clone(), axes.to_vec(), options.clone());
+    parts::with_parts(made, move |ranges| {
+        let mut ranges = ranges.iter();
+        let mut own = |axis: usize| match (axes.contains(&axis), options.keepdims) {
+            (true, false) => Some(parts::all(array.shape()[axis])),
+            (true, true) => ranges.next().filter(|r| r.count == 1).map(|_| parts::all(array.shape()[axis])),
+            (false, _) => ranges.next().copied(),
+        };
+        let ranges = (0..array.ndim()).map(&mut own).collect::<Option<Vec<_>>>()?;
+        Some(reduce_all(op, &parts::taken(&array, &ranges, options.span), &axes, &options))
+    })
+}
+
+fn reduce_all(op: Reduce, array: &Array, axes: &[usize], options: &Options) -> Array {
     let array = without_empty(array, axes, options.span);
     let dtype = match op {
         Reduce::Sum | Reduce::Prod => options.dtype.unwrap_or_else(|| op.dtype(array.dtype)),

@@ -1,10 +1,11 @@
 //! Arrays as a whole: chunked as unchunked, printed graphs as computed, whatever the number of workers.
 
 use crate::data::slice::Range;
-use crate::data::{Block, Complex64, DType, Form, Function, Graph, Host, Key, Layer, Pool, Task, Value};
+use crate::data::{Array, Block, Complex64, DType, Form, Function, Graph, Host, Key, Layer, Pool, Task, Value};
 use crate::err;
 use crate::op::Registry;
-use crate::schedule::{Config, Runtime};
+use crate::optimize::{self, Goal};
+use crate::schedule::{Config, Runtime, Scheduler, Synchronous, Threads};
 use crate::text::{Result, SourceId, Span};
 use proptest::prelude::*;
 use rustc_hash::FxHashMap;
@@ -202,7 +203,7 @@ impl Choices {
             show(&axes)
         };
         let axis = |c: &mut Choices, ndim: usize| c.below(2 * ndim.max(1)) as i64 - ndim as i64;
-        match self.below(24) {
+        match self.below(26) {
             0 => format!(
                 "({} x)",
                 self.of(&["negative", "absolute", "square", "sqrt", "logical-not", "isfinite", "sign"])
@@ -256,7 +257,9 @@ impl Choices {
             19 => "(dot x (transpose x))".into(),
             20 => "(matmul (swapaxes x -1 -2) x)".into(),
             21 => format!("(tensordot x x :axes {})", self.below(3)),
-            22 => format!("(flip (expand-dims x {}))", axis(self, ndim + 1)),
+            22 => format!("(broadcast-to x {})", show(&[&[self.below(3)], shape].concat())),
+            23 => format!("(slice (broadcast-to x {}) 1: {})", show(&[&[3], shape].concat()), self.index(shape)),
+            24 => format!("(flip (expand-dims x {}))", axis(self, ndim + 1)),
             _ => format!("(round (clip x -2 {}) 0)", self.below(6)),
         }
     }
@@ -355,10 +358,29 @@ proptest! {
         };
         let strong = if computed.number_kind().is_some() { whole.clone().plain() } else { whole.clone() };
         prop_assert!(close(&computed, &strong), "{}\n{:?}\n{:?}", story, computed, whole);
-        for workers in [1, 3] {
-            let other = small.computed(&lazy, &Config { workers, ..Config::default() });
-            let other = other.map_err(|e| TestCaseError::fail(format!("{story}\n{e:?}")))?;
-            prop_assert!(other.same(&computed), "{} workers: {}\n{:?}\n{:?}", workers, story, other, computed);
+        let threads: Arc<dyn Scheduler> = Arc::new(Threads);
+        let sync: Arc<dyn Scheduler> = Arc::new(Synchronous);
+        let ways = [1, 2, 3, 8].map(|n| (format!("{n} workers"), threads.clone(), n)).into_iter();
+        for (way, scheduler, workers) in ways.chain([("one after the other".to_string(), sync, 1)]) {
+            let other = small.computed(&lazy, &Config { workers, scheduler, ..Config::default() });
+            let other = other.map_err(|e| TestCaseError::fail(format!("{way}: {story}\n{e:?}")))?;
+            prop_assert!(other.same(&computed), "{}: {}\n{:?}\n{:?}", way, story, other, computed);
+        }
+        // Each pass alone, and as many of them as go before it.
+        let outputs = [array.layer.clone()];
+        let goal = Goal { outputs: &outputs, bytes: 1 << 30 };
+        let before = Graph::of(&outputs);
+        let mut all = before.clone();
+        for pass in optimize::PASSES {
+            all = (pass.run)(&all, &goal);
+            for (how, graph) in [("alone", (pass.run)(&before, &goal)), ("in its turn", all.clone())] {
+                prop_assert_eq!(optimize::broken(&graph, &goal), None, "{} {}: {}", pass.name, how, story);
+                let layer = graph.layer(&array.layer.name).unwrap().clone();
+                let rewritten = Value::Array(Arc::new(Array { layer, ..(**array).clone() }));
+                let other = small.computed(&rewritten, &plain);
+                let other = other.map_err(|e| TestCaseError::fail(format!("{} {how}: {story}\n{e:?}", pass.name)))?;
+                prop_assert!(other.same(&computed), "{} {}: {}\n{:?}\n{:?}", pass.name, how, story, other, computed);
+            }
         }
         let names = from_text(&small, &array.layer);
         let names = names.map_err(|e| TestCaseError::fail(format!("{story}\n{e:?}")))?;

@@ -1,12 +1,13 @@
 //! `read-array`: a dataset as a lazy array.
 
 use super::read::Opened;
-use crate::data::{Args, Cost, DType, Dims, Slice, Task, Value};
+use crate::data::slice::Range;
+use crate::data::{Args, Cost, DType, Dims, Task, Value};
 use crate::io::hdf5::Dataset;
 use crate::io::target::Target;
-use crate::op::chunking::{self, Bounds};
-use crate::op::layers::{self, Plan};
-use crate::op::{Kind, Op, Token};
+use crate::op::chunking;
+use crate::op::layers::{self, Plan, as_slice};
+use crate::op::{Kind, Op, Token, parts};
 use crate::text::Result;
 use std::sync::Arc;
 
@@ -44,17 +45,23 @@ fn read_array(args: Args) -> Result<Value> {
     // Bytes that only change places come as fast as they are copied.
     let decodes = dataset.filters().iter().any(|f| !matches!(f.as_str(), "shuffle" | "fletcher32"));
     let cost = if decodes { Cost::Decode } else { Cost::Cheap };
-    let bounds = Bounds::of(&chunks);
-    let mut items = vec![Task::data(Opened::value(text, Arc::new(dataset)))];
-    items.extend((0..shape.len()).map(|axis| {
-        let bounds = bounds.clone();
-        Task::index(move |index| {
-            let (start, len) = (bounds.start(axis, index[axis]), bounds.len(axis, index[axis]));
-            Slice::new(start, start + len).into()
-        })
-    }));
-    let plan = Plan { token, parents: Vec::new(), dtype, chunks, cost, span: args.span };
-    Ok(Value::Array(Arc::new(plan.source(layers::call("read", items, vec![])))))
+    let (opened, span) = (Opened::value(text, Arc::new(dataset)), args.span);
+    let whole: Vec<Range> = shape.iter().map(|&n| parts::all(n)).collect();
+    let read = move |pieces: Vec<Vec<Range>>| {
+        let chunks = parts::cut(&pieces);
+        let axis =
+            |pieces: Vec<Range>, axis: usize| Task::index(move |index| as_slice(&pieces[index[axis] as usize]).into());
+        let slices = pieces.into_iter().enumerate().map(|(at, pieces)| axis(pieces, at));
+        let items = std::iter::once(Task::data(opened.clone())).chain(slices).collect();
+        let plan = Plan { token: token.clone(), parents: Vec::new(), dtype, chunks, cost, span };
+        plan.source(layers::call("read", items, vec![]))
+    };
+    let array = read(parts::pieces(&chunks, &whole));
+    let name = array.layer.name.clone();
+    let array = parts::with_parts(array, move |ranges| {
+        Some(parts::part_of(&name, ranges, read(parts::pieces(&chunks, ranges))))
+    });
+    Ok(Value::Array(array.into()))
 }
 
 /// A block of whole storage chunks with about [`BLOCK_BYTES`], nearly as long along each axis as along the others. In one

@@ -2,7 +2,7 @@
 
 use super::write::Place;
 use crate::data::{
-    Args, Array, At, BlockRef, Body, Chunks, Cost, Delayed, Dims, Input, Layer, Map, Slice, Task, Value,
+    Args, Array, At, BlockRef, Body, Chunks, Cost, Delayed, Dims, Input, Layer, Map, Parts, Slice, Task, Value,
 };
 use crate::err;
 use crate::io::hdf5::{Options, Sink};
@@ -124,6 +124,7 @@ fn written(array: &Arc<Array>, sink: &Arc<Sink>, span: Span) -> Value {
             blocks: None,
             cost: Cost::Dear,
             span,
+            parts: Parts::default(),
         })
     };
     let input = Input { parent: 0, at: At::same(array.ndim()) };
