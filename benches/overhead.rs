@@ -55,7 +55,16 @@ impl Host for Nothing {
 fn layer(name: String, len: usize, parents: Vec<Arc<Layer>>, body: Body) -> Arc<Layer> {
     let chunks = Chunks::regular(&[len], &[1]);
     let (grid, blocks) = (chunks.grid(), Some((DType::F64, chunks)));
-    Arc::new(Layer { name: name.into(), grid, body, parents, blocks, cost: Cost::Dear, span: Span::NONE })
+    Arc::new(Layer {
+        name: name.into(),
+        grid,
+        body,
+        parents,
+        blocks,
+        cost: Cost::Dear,
+        span: Span::NONE,
+        parts: Default::default(),
+    })
 }
 
 fn call(inputs: usize) -> Task {

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Blocks of which nothing is taken never become tasks anyway; this is for those of which a part is. What is needed whole, or in
-//! parts that are more than the whole together, is not taken apart. How a part of a layer is made, the op that made the layer
+//! parts that are more than the whole together, is not taken apart; only of what is read or filled a small part may be made besides
+//! the whole. How a part of a layer is made, the op that made the layer
 //! has said ([`crate::data::Parts`]); where it has not, as for products and functions of blocks, the slice stays above.
 
 use super::{Goal, Pass};
@@ -32,6 +33,9 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
     }
     if sinking.instead.is_empty() { graph.clone() } else { sinking.graph(graph, goal) }
 }
+
+/// The share of a source that is made once more where others need all of it.
+const SMALL: usize = 4;
 
 #[derive(Default)]
 struct Sinking {
@@ -87,14 +91,17 @@ impl Sinking {
             return self.forget(layer);
         };
         let (Some(make), Some((dtype, chunks))) = (&layer.parts.make, &layer.blocks) else { return };
-        if layer.cost == Cost::Decode && users.len() > 1 {
-            // Storage chunks would be decoded for each.
+        let is_whole = users.iter().any(|user| taken(user).is_none());
+        let is_source = layer.parents.is_empty() && matches!(layer.cost, Cost::Free | Cost::Cheap);
+        // Storage chunks would be decoded for each user.
+        let decodes = layer.cost == Cost::Decode && users.len() > 1;
+        if is_whole && !is_source || decodes {
             return;
         }
         let mut parts: Vec<(Arc<Layer>, Array)> = Vec::with_capacity(users.len());
         let mut elements = 0usize;
         for user in users {
-            let Some(taken) = taken(user) else { return };
+            let Some(taken) = taken(user) else { continue };
             elements = elements.saturating_add(taken.ranges.iter().map(|r| r.count).product());
             let Some(part) = make(&taken.ranges) else { return };
             let made = (taken.rest)(&part);
@@ -103,11 +110,17 @@ impl Sinking {
             }
             parts.push((user.clone(), made));
         }
-        if elements > chunks.shape().iter().product() {
+        let all: usize = chunks.shape().iter().product();
+        if elements > if is_whole { all / SMALL } else { all } {
             return;
         }
-        self.users.remove(&layer.name);
-        self.forget(layer);
+        if is_whole {
+            let sinks = |user: &Arc<Layer>| parts.iter().any(|(slice, _)| slice.name == user.name);
+            self.users.entry(layer.name.clone()).and_modify(|users| users.retain(|user| !sinks(user)));
+        } else {
+            self.users.remove(&layer.name);
+            self.forget(layer);
+        }
         for (user, made) in parts {
             let made = self.named(&user, &made.layer);
             made.parents.iter().for_each(|parent| self.add_new(parent));
