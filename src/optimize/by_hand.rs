@@ -117,7 +117,7 @@ impl ByHand {
 
     /// Every key in the order in which the tasks should run.
     pub fn order(&self) -> Result<Vec<Key>> {
-        let order = super::order::best_order(&self.dependencies, &self.dependencies.reversed());
+        let order = super::order::best_order(&self.dependencies, &self.dependencies.reversed(), super::order::WORK);
         let order = order.ok_or_else(|| self.cycle())?;
         Ok(order.into_iter().map(|at| self.key(at).clone()).collect())
     }

@@ -193,6 +193,9 @@ enum Numbers {
 
 /// Bytes that a task makes, on average, from which on it takes much longer to run than to order well.
 const WORTH: usize = 1 << 20;
+/// What is put into a better order then: some milliseconds, and some ten microseconds a task.
+const STEPS: usize = 100_000;
+const STEPS_A_TASK: usize = 500;
 
 const LARGE: usize = 1 << 24;
 
@@ -470,7 +473,8 @@ impl<'a> Builder<'a> {
         // Where tasks are worth it, time goes into a better order.
         let bytes = self.tasks.iter().map(|place| self.layers[place.layer as usize].bytes);
         let ordered = if bytes.sum::<usize>() / self.tasks.len().max(1) >= WORTH {
-            order::best_order(&self.dependencies, &dependents)
+            let work = (STEPS + STEPS_A_TASK * self.tasks.len()).min(order::WORK);
+            order::best_order(&self.dependencies, &dependents, work)
         } else {
             order::order(&self.dependencies, &dependents)
         };

@@ -1,0 +1,188 @@
+//! One order, soon. Three rules.
+//!
+//! *What does no harm is done at once.* A ready task that lets go of as many results as it makes (of at least one, unless nobody
+//! needs its own) never makes any later moment worse, so it runs as soon as it is ready. Only tasks that make something and free nothing
+//! are left to choose among.
+//!
+//! *The nearest goal first.* Those tasks are run for the sake of a task that nothing depends on: the one that lacks the fewest
+//! tasks, and so shares the most with what is there already.
+//!
+//! *The greedy branch first.* On the way down to a goal, the dependency that needs the most results at a time is
+//! made first, while little else is held (Sethi and Ullman, 1970: optimal for trees).
+
+use crate::optimize::Lists;
+
+/// Tasks run one by one, in the mind.
+pub struct Search<'a> {
+    dependencies: &'a Lists,
+    dependents: &'a Lists,
+    depth: Vec<u32>,
+    width: Vec<u32>,
+    ends: Vec<u32>,
+    /// Dependencies that are not done.
+    pending: Vec<u32>,
+    /// Dependents that are not done.
+    left: Vec<u32>,
+    /// Dependencies that this task alone still needs.
+    frees: Vec<u32>,
+    done: Vec<bool>,
+    order: Vec<u32>,
+    /// Ready tasks that may do no harm.
+    ready: Vec<u32>,
+    /// Tasks seen in the search of that number.
+    seen: Vec<u32>,
+    searches: u32,
+    ends_done: usize,
+}
+
+/// Goals that are looked at before one is chosen: at most so many, and fewer where there are so many tasks that looking would take
+/// longer than all else.
+const GOALS: usize = 192;
+const LOOKS: usize = 2_000_000;
+
+impl<'a> Search<'a> {
+    pub fn new(dependencies: &'a Lists, dependents: &'a Lists, depth: Vec<u32>, width: Vec<u32>) -> Self {
+        let n = dependencies.len();
+        let mut frees = vec![0; n];
+        for users in dependents.iter() {
+            if let [only] = users {
+                frees[*only as usize] += 1;
+            }
+        }
+        let pending: Vec<u32> = dependencies.iter().map(|d| d.len() as u32).collect();
+        Search {
+            dependencies,
+            dependents,
+            depth,
+            width,
+            ends: (0..n as u32).filter(|&t| dependents.get(t).is_empty()).collect(),
+            ready: (0..n as u32).rev().filter(|&t| pending[t as usize] == 0).collect(),
+            pending,
+            left: dependents.iter().map(|d| d.len() as u32).collect(),
+            frees,
+            done: vec![false; n],
+            order: Vec::with_capacity(n),
+            seen: vec![0; n],
+            searches: 0,
+            ends_done: 0,
+        }
+    }
+
+    fn is_done(&self, task: u32) -> bool {
+        self.done[task as usize]
+    }
+
+    pub fn run(mut self) -> Vec<u32> {
+        self.harmless();
+        while let Some(goal) = self.goal() {
+            self.reach(goal);
+        }
+        self.order
+    }
+
+    /// Runs the ready tasks that let go of as much as they make.
+    fn harmless(&mut self) {
+        while let Some(task) = self.ready.pop() {
+            let makes = u32::from(!self.dependents.get(task).is_empty());
+            if !self.is_done(task) && self.frees[task as usize] >= makes {
+                self.step(task);
+            }
+        }
+    }
+
+    fn step(&mut self, task: u32) {
+        self.done[task as usize] = true;
+        self.order.push(task);
+        for &d in self.dependencies.get(task) {
+            self.left[d as usize] -= 1;
+            if self.left[d as usize] == 1 {
+                let last = self.dependents.get(d).iter().find(|&&user| !self.is_done(user));
+                if let Some(&user) = last {
+                    self.frees[user as usize] += 1;
+                    if self.pending[user as usize] == 0 {
+                        self.ready.push(user);
+                    }
+                }
+            }
+        }
+        for &next in self.dependents.get(task) {
+            self.pending[next as usize] -= 1;
+            if self.pending[next as usize] == 0 {
+                self.ready.push(next);
+            }
+        }
+    }
+
+    /// Runs a task and all that it lacks.
+    fn reach(&mut self, goal: u32) {
+        let mut path: Vec<(u32, Vec<u32>)> = Vec::new();
+        let branches = |search: &Self, task: u32| {
+            let mut lacking: Vec<u32> =
+                search.dependencies.get(task).iter().copied().filter(|&d| !search.is_done(d)).collect();
+            // Taken from the end: the greatest, and the first among equals.
+            lacking.reverse();
+            lacking.sort_by_key(|&d| search.width[d as usize]);
+            lacking
+        };
+        path.push((goal, branches(self, goal)));
+        while let Some((task, lacking)) = path.last_mut() {
+            let task = *task;
+            match lacking.pop() {
+                Some(next) if self.is_done(next) => {}
+                Some(next) => path.push((next, branches(self, next))),
+                None => {
+                    path.pop();
+                    if !self.is_done(task) {
+                        self.step(task);
+                        self.harmless();
+                    }
+                }
+            }
+        }
+    }
+
+    /// What to run next for; `None` when all is done.
+    fn goal(&mut self) -> Option<u32> {
+        while self.ends.get(self.ends_done).is_some_and(|&end| self.is_done(end)) {
+            self.ends_done += 1;
+        }
+        let first = *self.ends.get(self.ends_done)?;
+        let most = (LOOKS / self.done.len().max(1)).clamp(4, GOALS);
+        let goals: Vec<u32> =
+            self.ends[self.ends_done..].iter().copied().filter(|&t| !self.is_done(t)).take(most).collect();
+        if let [only] = goals[..] {
+            return Some(only);
+        }
+        let mut best = (usize::MAX, 0, first);
+        let mut lacking: Vec<u32> = Vec::new();
+        for goal in goals {
+            // One that lacks more than the nearest so far is of no interest.
+            if self.lacking(goal, best.0, &mut lacking) {
+                best = best.min((lacking.len(), u32::MAX - self.depth[goal as usize], goal));
+            }
+        }
+        Some(best.2)
+    }
+
+    /// All that has to run before a task; false if that is more than `limit` tasks.
+    fn lacking(&mut self, task: u32, limit: usize, found: &mut Vec<u32>) -> bool {
+        self.searches += 1;
+        found.clear();
+        let mut at = 0;
+        let mut next = Some(task);
+        while let Some(task) = next {
+            for &d in self.dependencies.get(task) {
+                if !self.is_done(d) && self.seen[d as usize] != self.searches {
+                    self.seen[d as usize] = self.searches;
+                    found.push(d);
+                    if found.len() > limit {
+                        return false;
+                    }
+                }
+            }
+            next = found.get(at).copied();
+            at += 1;
+        }
+        true
+    }
+}
