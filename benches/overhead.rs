@@ -1,20 +1,71 @@
 //! What a task costs besides its work: graphs of trivial tasks under `:threads` and `:sync`, beside rayon on the same graph, and beside
-//! Dask where `python3` can import it.
+//! Dask where `python3` can import it; time and memory that planning takes for array expressions; and two small computations,
+//! from the text to the number.
 //!
-//!     cargo bench --bench overhead            1e5 tasks
+//!     cargo bench --bench overhead            1e5 and 1e6 tasks
 //!     cargo bench --bench overhead -- 1000000
 
 use dsk::data::function::Native;
 use dsk::data::{
-    Args, At, Axis, BlockRef, Body, Chunks, Cost, DType, Function, Host, Input, Layer, Param, ParamKind, Pool,
+    Args, At, Axis, BlockRef, Body, Chunks, Cost, DType, Function, Graph, Host, Input, Layer, Param, ParamKind, Pool,
     Signature, Task, Value,
 };
+use dsk::optimize::order::order;
+use dsk::optimize::{Goal, Lists, optimize};
 use dsk::schedule::{Computation, Config, Plan, Room, Runtime, Synchronous, Threads, Want};
 use dsk::text::{Result, Span};
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, Ordering::*};
 use std::time::Instant;
+
+/// The system's allocator, which counts what is allocated while it is told to.
+struct Counting;
+
+static COUNTING: AtomicBool = AtomicBool::new(false);
+static LIVE: AtomicIsize = AtomicIsize::new(0);
+static MOST: AtomicIsize = AtomicIsize::new(0);
+
+fn count(more: usize, less: usize) {
+    if COUNTING.load(Relaxed) {
+        let change = more as isize - less as isize;
+        MOST.fetch_max(LIVE.fetch_add(change, Relaxed) + change, Relaxed);
+    }
+}
+
+// SAFETY: the system's allocator does all of it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 0);
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 0);
+        unsafe { System.alloc_zeroed(layout) }
+    }
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size, layout.size());
+        unsafe { System.realloc(at, layout, size) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        count(0, layout.size());
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The most bytes that were held at a time while `f` ran, besides what was held before.
+fn most_bytes(f: impl FnOnce()) -> usize {
+    LIVE.store(0, Relaxed);
+    MOST.store(0, Relaxed);
+    COUNTING.store(true, Relaxed);
+    f();
+    COUNTING.store(false, Relaxed);
+    MOST.load(Relaxed) as usize
+}
 
 /// A host that knows one function, which does nothing.
 struct Nothing(Arc<Function>);
@@ -150,8 +201,23 @@ fn best(runs: usize, mut f: impl FnMut() -> f64) -> f64 {
     (0..runs).map(|_| f()).fold(f64::INFINITY, f64::min)
 }
 
+fn seconds(f: impl FnOnce()) -> f64 {
+    let begin = Instant::now();
+    f();
+    begin.elapsed().as_secs_f64()
+}
+
 fn main() {
-    let n = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(100_000usize);
+    let given = std::env::args().skip(1).find_map(|a| a.parse().ok());
+    for n in given.map_or(vec![100_000, 1_000_000], |n| vec![n]) {
+        running(n);
+        planning(n);
+    }
+    small();
+}
+
+/// Plans of trivial tasks, run.
+fn running(n: usize) {
     let host = Nothing::new();
     let runtime = Runtime::new(Pool::new(0));
     let cancel = AtomicBool::new(false);
@@ -159,44 +225,138 @@ fn main() {
     let sync = Config { scheduler: Arc::new(Synchronous), ..threads.clone() };
     assert_eq!(threads.scheduler.name(), dsk::schedule::Scheduler::name(&Threads));
 
-    println!("{n} tasks, {} workers; µs a task, best of 5", threads.workers);
-    println!("{:<22}{:>10}{:>10}{:>10}{:>10}", "", "plan", ":threads", ":sync", "rayon");
-    let rows: Vec<(&str, usize, Arc<Layer>)> = vec![
-        ("independent", n, independent(n)),
-        ("chain", n / 10, chain(n / 10)),
-        ("tree", n, tree(n.next_power_of_two() / 2)),
-        ("crosstalk, 1 each", n, crosstalk(n / 100, 100, 1)),
-        ("crosstalk, 5 each", n, crosstalk(n / 100, 100, 5)),
-        ("crosstalk, 20 each", n, crosstalk(n / 100, 100, 20)),
+    let dask = dask_runs(n);
+    println!(
+        "{n} tasks, {} workers; µs a task, best of 5; Dask's at 100000 tasks, and as a multiple of ours",
+        threads.workers
+    );
+    let head = ["plan", "of it order", ":threads", ":sync", "rayon", "dask.threaded", "", "dask.sync", ""];
+    println!("{:<20}{}", "", head.map(|h| format!("{h:>14}")).concat());
+    let rows: Vec<(&str, Arc<Layer>)> = vec![
+        ("independent", independent(n)),
+        ("chain", chain(n / 10)),
+        ("tree", tree(n.next_power_of_two() / 2)),
+        ("crosstalk, 1 each", crosstalk(n / 100, 100, 1)),
+        ("crosstalk, 5 each", crosstalk(n / 100, 100, 5)),
+        ("crosstalk, 20 each", crosstalk(n / 100, 100, 20)),
     ];
-    for (name, _, layer) in &rows {
+    for (row, (name, layer)) in rows.iter().enumerate() {
         let wants = [Want::Layer(layer.clone())];
         let room = Room { bytes: usize::MAX, cancel: &cancel };
         let make = || Plan::new(&host, &wants, room).expect("the layers fit together");
         let plan = make();
-        let tasks = plan.len() as f64;
-        let planning = best(3, || {
-            let begin = Instant::now();
-            std::hint::black_box(make());
-            begin.elapsed().as_secs_f64()
-        });
+        let a_task = 1e6 / plan.len() as f64;
         let run = |config: &Config| {
             let computation = Computation { host: &host, runtime: &runtime, config, cancel: &cancel };
-            best(5, || {
-                let begin = Instant::now();
-                computation.plan(&plan).expect("nothing fails");
-                begin.elapsed().as_secs_f64()
-            })
+            a_task * best(5, || seconds(|| computation.plan(&plan).expect("nothing fails")))
         };
-        let row = [planning, run(&threads), run(&sync), best(5, || rayon_run(&plan))];
-        let row: Vec<String> = row.iter().map(|s| format!("{:>10.3}", s / tasks * 1e6)).collect();
-        println!("{name:<22}{}", row.concat());
+        let planned = a_task * best(3, || seconds(|| drop(std::hint::black_box(make()))));
+        let (dependencies, dependents) = layer_by_layer(&plan);
+        let ordered = a_task * best(3, || seconds(|| drop(order(&dependencies, &dependents).expect("no cycle"))));
+        let (ours, ours_sync) = (run(&threads), run(&sync));
+        let own = [planned, ordered, ours, ours_sync, a_task * best(5, || rayon_run(&plan))];
+        print!("{name:<20}{}", own.map(|us| format!("{us:>14.3}")).concat());
+        if let Some(&[threaded, sync]) = dask.get(row).map(Vec::as_slice) {
+            print!("{threaded:>14.1}{:>13.0}x{sync:>14.1}{:>13.0}x", threaded / ours, sync / ours_sync);
+        }
+        println!();
     }
-    beside_dask(n);
+    println!();
 }
 
-/// Dask's schedulers on the same shapes, in the same minute.
-fn beside_dask(n: usize) {
+/// The edges of a plan, its tasks numbered layer by layer, as they are before they are ordered.
+fn layer_by_layer(plan: &Plan) -> (Lists, Lists) {
+    let mut pending: Vec<u32> = plan.dependencies.iter().map(|d| d.len() as u32).collect();
+    let mut tasks: Vec<u32> = (0..plan.len() as u32).filter(|&t| pending[t as usize] == 0).collect();
+    let mut rank = vec![0; plan.len()];
+    let mut at = 0;
+    while let Some(&task) = tasks.get(at) {
+        rank[task as usize] = at as u32;
+        at += 1;
+        for &next in plan.dependents.get(task) {
+            pending[next as usize] -= 1;
+            if pending[next as usize] == 0 {
+                tasks.push(next);
+            }
+        }
+    }
+    let dependencies = plan.dependencies.permuted(&tasks, &rank);
+    let dependents = dependencies.reversed();
+    (dependencies, dependents)
+}
+
+/// Array expressions of about so many keys: built, optimized, numbered and ordered.
+fn planning(n: usize) {
+    let host = Nothing::new();
+    let engine = dsk::Engine::new();
+    let cancel = AtomicBool::new(false);
+    println!("expressions of about {n} keys: built, optimized, ordered; best of 3");
+    println!(
+        "{:<44}{:>10}{:>10}{:>10}{:>10}{:>13}{:>14}",
+        "", "keys", "tasks", "µs a key", "a task", "bytes a key", "a task"
+    );
+    // Each with the layers of as many blocks as x has: its keys are so many times more.
+    let rows = [
+        ("(sum (+ (* x 2) y))", 5.0),
+        ("(- x (mean x :axis 0))", 3.0),
+        ("(+ x (transpose x))", 3.0),
+        ("(std (* (slice x 1: ::2) 2) :axis 1)", 2.0),
+        ("(rechunk x 3)", 1.1),
+        ("(sum (concat [x y] :axis 0) :axis 1)", 4.0),
+    ];
+    for (expression, layers) in rows {
+        let side = (n as f64 / layers).sqrt() as usize;
+        let source =
+            format!("(let [x (ones [{side} {side}] :chunks 1) y (zeros [{side} {side}] :chunks 1)] {expression})");
+        let (mut keys, mut tasks) = (0, 0);
+        let mut plan = || {
+            let value = engine.eval(&source).expect("the expression is right");
+            let Value::Array(array) = &value else { panic!("{expression} is no array") };
+            let outputs = [array.layer.clone()];
+            let graph = Graph::of(&outputs);
+            keys = graph.len();
+            let graph = optimize(graph, &Goal { outputs: &outputs, bytes: 1 << 34 }, &mut |_, _| {});
+            let layer = graph.layer(&array.layer.name).expect("outputs stay").clone();
+            let room = Room { bytes: usize::MAX, cancel: &cancel };
+            tasks = Plan::new(&host, &[Want::Layer(layer)], room).expect("the layers fit together").len();
+        };
+        let planned = best(3, || seconds(&mut plan));
+        let bytes = most_bytes(plan);
+        let a_key = keys as f64;
+        let a_task = tasks as f64;
+        print!("{expression:<44}{keys:>10}{tasks:>10}{:>10.3}{:>10.3}", planned / a_key * 1e6, planned / a_task * 1e6);
+        println!("{:>13.0}{:>14.0}", bytes as f64 / a_key, bytes as f64 / a_task);
+    }
+    println!();
+}
+
+/// Two whole computations, from the text on.
+fn small() {
+    let engine = dsk::Engine::new();
+    let ours = [2, 1000].map(|chunks| {
+        let source = format!("(compute (sum (ones [1000] :chunks [{chunks}])))");
+        best(20, || seconds(|| assert_eq!(engine.eval_as::<f64>(&source).expect("it adds up"), 1000.0)))
+    });
+    let dask = dask(
+        r#"
+import time
+import dask.array as da
+for chunks in (2, 1000):
+    times = []
+    for _ in range(5):
+        t = time.perf_counter(); da.ones(1000, chunks=chunks).sum().compute(); times.append(time.perf_counter() - t)
+    print(min(times) * 1e6)
+"#,
+    );
+    println!("whole computations; ms{:>31}{:>10}", "dsk", "dask");
+    for ((chunks, ours), dask) in [2, 1000].into_iter().zip(ours).zip(dask.iter().map(Some).chain([None, None])) {
+        print!("{:<42}{:>10.3}", format!("(sum (ones [1000] :chunks [{chunks}]))"), ours * 1e3);
+        println!("{}", dask.map_or(String::new(), |us| format!("{:>10.3}{:>9.0}x", us[0] / 1e3, us[0] / ours / 1e6)));
+    }
+}
+
+/// Dask's schedulers on the same shapes, in the same minute: for each row µs a task with threads, and without.
+fn dask_runs(n: usize) -> Vec<Vec<f64>> {
     let script = format!(
         r#"
 import time, random
@@ -215,18 +375,26 @@ def crosstalk(w, h, k):
     r = random.Random(0); g = {{("x", 0, i): (noop,) for i in range(w)}}
     for j in range(1, h): g.update({{("x", j, i): (noop, [("x", j-1, r.randrange(w)) for _ in range(k)]) for i in range(w)}})
     return g, [("x", h-1, i) for i in range(w)]
-rows = [("independent", independent(n)), ("chain", chain(n // 10)), ("tree", tree(n // 2))]
-rows += [(f"crosstalk, {{k}} each", crosstalk(n // 100, 100, k)) for k in (1, 5, 20)]
-print(f"dask {{dask.__version__}}, µs a task".ljust(32) + "threaded".rjust(10) + "sync".rjust(10))
-for name, (g, keys) in rows:
+for g, keys in [independent(n), chain(n // 10), tree(2 ** (n.bit_length() - 1)), *(crosstalk(n // 100, 100, k) for k in (1, 5, 20))]:
     times = []
     for get in (dask.threaded.get, dask.local.get_sync):
         t = time.perf_counter(); get(g, keys); times.append((time.perf_counter() - t) / len(g) * 1e6)
-    print(name.ljust(32) + "".join(f"{{t:10.1f}}" for t in times))
+    print(*times)
 "#
     );
-    match Command::new("python3").args(["-c", &script]).output() {
-        Ok(out) if out.status.success() => println!("\n{}", String::from_utf8_lossy(&out.stdout).trim_end()),
-        _ => println!("\nNo `python3` that imports dask was found: no comparison with Dask."),
+    dask(&script)
+}
+
+/// The numbers that a script prints, line by line; nothing where `python3` cannot run it.
+fn dask(script: &str) -> Vec<Vec<f64>> {
+    match Command::new("python3").args(["-c", script]).output() {
+        Ok(out) if out.status.success() => {
+            let numbers = |line: &str| line.split(' ').filter_map(|n| n.parse().ok()).collect();
+            String::from_utf8_lossy(&out.stdout).lines().map(numbers).collect()
+        }
+        _ => {
+            println!("No `python3` that imports dask was found: no comparison with Dask.");
+            Vec::new()
+        }
     }
 }

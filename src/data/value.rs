@@ -72,6 +72,17 @@ impl Value {
         Value::Code(Arc::new(Task::symbol(name)))
     }
 
+    /// The value again, if it has no memory of its own; `None` for others, even where cloning them costs little.
+    pub fn copy(&self) -> Option<Value> {
+        Some(match *self {
+            Value::Nil => Value::Nil,
+            Value::Bool(value) => Value::Bool(value),
+            Value::Int(value) => Value::Int(value),
+            Value::Float(value) => Value::Float(value),
+            _ => return None,
+        })
+    }
+
     /// What messages call the type of this value.
     pub fn type_name(&self) -> &'static str {
         match self {

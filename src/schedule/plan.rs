@@ -51,6 +51,7 @@ pub(super) struct Place {
     pub layer: u32,
     /// Position of the block, or of the hand-made task.
     pub at: u32,
+    /// `NONE` for a task that is compiled when it runs.
     pub code: u32,
 }
 
@@ -165,6 +166,18 @@ impl Plan {
         Some(chunks.block_shape(&unravel(place.at as usize, &layer.grid)).to_vec())
     }
 
+    /// Compiles a task that was not compiled with the plan.
+    pub(super) fn compile(&self, id: u32, host: &dyn Host) -> Result<Code> {
+        let place = self.tasks[id as usize];
+        let layer = &self.layers[place.layer as usize];
+        let Body::PerBlock(make) = &layer.body else {
+            return Err(err!(Internal, "a task of the layer `{}` was not compiled", layer.name));
+        };
+        let (_, task) = make(&unravel(place.at as usize, &layer.grid));
+        let code = task::compile(&task, &mut LayerNames { host, heads: &mut FxHashMap::default() })?;
+        Ok(fused::fuse(code, 2))
+    }
+
     pub(super) fn span(&self, id: u32) -> Span {
         let place = self.tasks[id as usize];
         let layer = &self.layers[place.layer as usize];
@@ -201,6 +214,8 @@ const LARGE: usize = 1 << 24;
 
 /// Compiled tasks of a layer that are compared with the next one: those inside an array, and those at its end.
 const KNOWN_TASKS: usize = 2;
+/// Where so many tasks of a layer are unlike each other, the others are compiled when they run, by the workers, and kept no longer.
+const UNLIKE_TASKS: u32 = 64;
 
 struct Known {
     layer: Arc<Layer>,
@@ -211,6 +226,8 @@ struct Known {
     rules: Vec<Rule>,
     /// Tasks of the layer that were compiled last: most tasks of a layer differ in nothing but the blocks they take.
     compiled: SmallVec<[(Task, u32); 2]>,
+    /// How many were.
+    unlike: u32,
     /// Of the largest block, as far as known.
     bytes: usize,
 }
@@ -323,6 +340,7 @@ impl<'a> Builder<'a> {
             code: NONE,
             rules: Vec::new(),
             compiled: SmallVec::new(),
+            unlike: 0,
             bytes,
         };
         if let Body::Blockwise { inputs, task } = &layer.body {
@@ -443,7 +461,8 @@ impl<'a> Builder<'a> {
                 let compiled = &self.layers[from as usize].compiled;
                 if let Some((_, code)) = compiled.iter().find(|(known, _)| *known == task) {
                     self.tasks[id as usize].code = *code;
-                } else {
+                } else if self.layers[from as usize].unlike < UNLIKE_TASKS {
+                    self.layers[from as usize].unlike += 1;
                     let code = task::compile(&task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
                     self.own_code(id, fused::fuse(code, 2));
                     let code = self.tasks[id as usize].code;

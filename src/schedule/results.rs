@@ -61,6 +61,29 @@ impl Results {
         (value, false)
     }
 
+    /// As [`Results::claim`], where nobody else claims at the same time: that takes no locked instruction.
+    ///
+    /// # Safety
+    /// As for [`Results::claim`], and no other claim is made at the same time.
+    pub unsafe fn claim_alone(&self, id: u32) -> (Value, bool) {
+        let Slot { value: slot, uses } = &self.0[id as usize];
+        let left = uses.load(Relaxed) - 1;
+        uses.store(left, Relaxed);
+        // SAFETY: nobody else reaches the slot now, says the caller.
+        let slot = unsafe { &mut *slot.get() };
+        if left == 0 { (std::mem::take(slot), true) } else { (slot.clone(), false) }
+    }
+
+    /// One use of a result that is a value without memory of its own, such as a number: those are copied, and their uses not counted,
+    /// so that workers who need the same one do not wait for each other's count. `None` for other values.
+    ///
+    /// # Safety
+    /// As for [`Results::claim`].
+    pub unsafe fn copy(&self, id: u32) -> Option<Value> {
+        // SAFETY: this use is to come, so that nobody takes the value out; others only read it.
+        unsafe { &*self.0[id as usize].value.get() }.copy()
+    }
+
     /// Takes a result out of its slot, or puts another in, while uses of it are to come: a claim gets what lies there.
     ///
     /// # Safety

@@ -150,6 +150,22 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// As [`Run::started`], where no task runs at the same time, and the static order says which comes next.
+    ///
+    /// # Safety
+    /// As for [`Run::started`], and no other task is running or told of those that are ready.
+    pub(super) unsafe fn alone(&self, id: u32, inputs: &mut Vec<Value>) {
+        self.before(id, 0);
+        // SAFETY: as for this function.
+        unsafe { self.state.inputs_alone(id, inputs) };
+        let value = self.perform(id, 0, inputs);
+        inputs.clear();
+        if let Some(value) = value {
+            // SAFETY: as for this function.
+            unsafe { self.state.store(id, value) }
+        }
+    }
+
     pub(super) fn before(&self, id: u32, worker: usize) {
         if !self.observers.is_empty() {
             let event = TaskEvent { id, worker, live: self.state.live(), plan: self.plan };
@@ -174,11 +190,13 @@ impl<'a> Run<'a> {
     fn evaluate(&self, id: u32, inputs: &mut [Value]) -> Result<Value> {
         let place = self.plan.tasks[id as usize];
         let layer = &*self.plan.layers[place.layer as usize];
-        let code = &self.plan.codes[place.code as usize];
         let mut frame = Frame { host: self.host, inputs, layer, at: place.at };
         let result = catch_unwind(AssertUnwindSafe(|| {
             cancel::during(self.cancel, || {
-                let value = code.run(&mut frame)?;
+                let value = match self.plan.codes.get(place.code as usize) {
+                    Some(code) => code.run(&mut frame)?,
+                    None => self.plan.compile(id, self.host)?.run(&mut frame)?,
+                };
                 if value.is_lazy() {
                     // A user's function built something lazy: the task is done when that is.
                     return Ok(self.host.compute(&[value], layer.span)?.pop().unwrap_or_default());

@@ -88,14 +88,54 @@ impl<'p> State<'p> {
     /// The task was ready and is started by the caller alone; this is called once for it.
     pub unsafe fn inputs(&self, id: u32, inputs: &mut Vec<Value>) {
         inputs.clear();
-        for &dependency in self.plan.dependencies.get(id) {
+        let claim = |&dependency: &u32| {
             // SAFETY: a ready task's dependencies are done (`pending` reached 0 after each had stored its result), and
             // each task claims each of its edges once.
-            let (value, released) = unsafe { self.results.claim(dependency) };
-            inputs.push(value);
-            if released && let Some(live) = &self.live {
-                live.fetch_sub(1, Relaxed);
+            unsafe {
+                // Whoever watches wants to know when a result is released, whatever it is.
+                if self.live.is_none()
+                    && let Some(value) = self.results.copy(dependency)
+                {
+                    return value;
+                }
+                let (value, released) = self.results.claim(dependency);
+                self.release(released);
+                value
             }
+        };
+        inputs.extend(self.plan.dependencies.get(id).iter().map(claim));
+    }
+
+    /// As [`State::inputs`], where nobody else asks at the same time.
+    ///
+    /// # Safety
+    /// As for [`State::inputs`], and no other result is claimed at the same time.
+    pub unsafe fn inputs_alone(&self, id: u32, inputs: &mut Vec<Value>) {
+        inputs.clear();
+        let claim = |&dependency: &u32| {
+            // SAFETY: as above.
+            let (value, released) = unsafe { self.results.claim_alone(dependency) };
+            self.release(released);
+            value
+        };
+        inputs.extend(self.plan.dependencies.get(id).iter().map(claim));
+    }
+
+    fn release(&self, released: bool) {
+        if released && let Some(live) = &self.live {
+            live.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Stores what a task made, if anything is to use it.
+    ///
+    /// # Safety
+    /// The task was started by the caller, this is called once for it, and no dependent was told yet.
+    pub unsafe fn store(&self, id: u32, value: Value) {
+        // SAFETY: as for this function.
+        let kept = unsafe { self.results.store(id, value) };
+        if kept && let Some(live) = &self.live {
+            live.fetch_add(1, Relaxed);
         }
     }
 
@@ -105,12 +145,15 @@ impl<'p> State<'p> {
     /// The task was started by the caller, and this is called once for it.
     pub unsafe fn finish(&self, id: u32, value: Value, mut ready: impl FnMut(u32)) {
         // SAFETY: the caller alone ran the task, and no dependent was told yet.
-        let kept = unsafe { self.results.store(id, value) };
-        if kept && let Some(live) = &self.live {
-            live.fetch_add(1, Relaxed);
-        }
+        unsafe { self.store(id, value) };
         for &dependent in self.plan.dependents.get(id) {
-            if self.pending[dependent as usize].fetch_sub(1, AcqRel) == 1 {
+            let pending = &self.pending[dependent as usize];
+            // Nobody else counts down what stands at 1.
+            let last = pending.load(Acquire) == 1;
+            if last {
+                pending.store(0, Release);
+            }
+            if last || pending.fetch_sub(1, AcqRel) == 1 {
                 ready(dependent);
             }
         }
@@ -131,9 +174,9 @@ impl<'p> State<'p> {
     /// A wanted result, after the run.
     ///
     /// # Safety
-    /// The task is done and was in `keep` as often as this is called for it.
+    /// The task is done and was in `keep` as often as this is called for it, by one thread.
     pub unsafe fn result(&self, id: u32) -> Value {
         // SAFETY: `keep` counted a use for this call.
-        unsafe { self.results.claim(id) }.0
+        unsafe { self.results.claim_alone(id) }.0
     }
 }

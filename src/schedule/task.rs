@@ -43,6 +43,8 @@ struct Places {
     /// For each argument: its parameter.
     to: Box<[Place]>,
     given: u64,
+    /// Arguments that go to the last parameter of all, which takes any number.
+    rest: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -183,7 +185,8 @@ impl Places {
             }
         }
         let missing = |(at, p): (usize, &crate::data::Param)| p.kind == ParamKind::Required && given & (1 << at) == 0;
-        (!params.iter().enumerate().any(missing)).then_some(Places { to: to.into(), given })
+        let rest = to.iter().filter(|place| matches!(place, Place::Rest)).count();
+        (!params.iter().enumerate().any(missing)).then_some(Places { to: to.into(), given, rest })
     }
 }
 
@@ -195,6 +198,14 @@ pub struct Frame<'a> {
     /// The layer and the position of the block, for what depends on its index.
     pub layer: &'a Layer,
     pub at: u32,
+}
+
+impl Frame<'_> {
+    /// The result of the n-th dependency, which is given away at its last use.
+    fn input(&mut self, n: u32, last: bool) -> Value {
+        let input = &mut self.inputs[n as usize];
+        if last { std::mem::take(input) } else { input.clone() }
+    }
 }
 
 impl Code {
@@ -244,10 +255,7 @@ impl Code {
     pub fn run(&self, frame: &mut Frame) -> Result<Value> {
         match self {
             Code::Const(value) => Ok(value.clone()),
-            Code::Input { n, last } => {
-                let input = &mut frame.inputs[*n as usize];
-                Ok(if *last { std::mem::take(input) } else { input.clone() })
-            }
+            Code::Input { n, last } => Ok(frame.input(*n, *last)),
             Code::Index(f) => Ok(f.value(&unravel(frame.at as usize, &frame.layer.grid))),
             Code::Call(call) => {
                 if call
@@ -302,7 +310,7 @@ impl Call {
             host,
             function,
             values: function.signature.params.iter().map(|p| p.default.clone()).collect(),
-            rest: Vec::new(),
+            rest: Vec::with_capacity(places.rest),
             given: places.given,
             span: self.span,
         };
@@ -310,7 +318,10 @@ impl Call {
             if let Place::Name = place {
                 continue;
             }
-            let value = code.run(frame)?;
+            let value = match *code {
+                Code::Input { n, last } => frame.input(n, last),
+                _ => code.run(frame)?,
+            };
             if matches!(value, Value::Keyword(_)) && !matches!(code, Code::Const(_)) {
                 // A computed keyword may name an argument: only the values can tell.
                 return self.run_by_values(frame, at, value, args);

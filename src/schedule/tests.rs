@@ -529,6 +529,31 @@ proptest! {
     }
 }
 
+/// More tasks than are compiled with a plan, each with a number of its own.
+#[test]
+fn tasks_that_are_all_unlike_are_compiled_as_they_run() {
+    let layer = |name: &str, grid: &[usize], body, parents: Vec<Arc<Layer>>| {
+        let (grid, cost) = (data::Dims::from_slice(grid), Cost::Dear);
+        Arc::new(Layer { name: name.into(), grid, body, parents, blocks: None, cost, span: Span::NONE })
+    };
+    let one = layer("one", &[], Body::Blockwise { inputs: vec![], task: call("inc", vec![Task::data(0i64)]) }, vec![]);
+    let own = Body::PerBlock(Arc::new(|i: &[u32]| {
+        let one = data::BlockRef { parent: 0, index: [].as_slice().into() };
+        (vec![one], call("add", vec![Task::input(0), Task::data(i64::from(i[0]))]))
+    }));
+    let sum = Body::PerBlock(Arc::new(|_: &[u32]| {
+        let all = (0..300).map(|n| data::BlockRef { parent: 0, index: [n].as_slice().into() });
+        (all.collect(), call("list-sum", vec![Task::list((0..300).map(Task::input).collect())]))
+    }));
+    let sum = layer("sum", &[], sum, vec![layer("own", &[300], own, vec![one])]);
+    let wanted = [Value::Delayed(Arc::new(Delayed { layer: sum }))];
+    for host in [Small::new(Synchronous, 1), Small::new(Threads, 2)] {
+        let got = host.compute(&wanted, Span::NONE).unwrap();
+        // `add` is 31 times the first, and the second.
+        assert!(got[0].same(&Value::Int(300 * 31 + 299 * 300 / 2)), "{got:?}");
+    }
+}
+
 /// `x * x / sqrt(row)` and more of it, over 3 blocks of 2 by 4 and a row of 4: `what` in terms of inputs 0 (x) and 1 (the row).
 fn elementwise(dtype: DType, what: Task) -> Value {
     let data = |name: &str, grid: &[usize], block: &[usize]| {

@@ -32,13 +32,17 @@ pub struct Search<'a> {
     /// Tasks seen in the search of that number.
     seen: Vec<u32>,
     searches: u32,
+    found: Vec<u32>,
+    goals: Vec<u32>,
     ends_done: usize,
 }
 
 /// Goals that are looked at before one is chosen: at most so many, and fewer where there are so many tasks that looking would take
 /// longer than all else.
 const GOALS: usize = 192;
-const LOOKS: usize = 2_000_000;
+const LOOKS: usize = 400_000;
+/// A goal that lacks more tasks is as far away as any other.
+const FAR: usize = 1000;
 
 impl<'a> Search<'a> {
     pub fn new(dependencies: &'a Lists, dependents: &'a Lists, depth: Vec<u32>, width: Vec<u32>) -> Self {
@@ -64,6 +68,8 @@ impl<'a> Search<'a> {
             order: Vec::with_capacity(n),
             seen: vec![0; n],
             searches: 0,
+            found: Vec::new(),
+            goals: Vec::new(),
             ends_done: 0,
         }
     }
@@ -115,28 +121,24 @@ impl<'a> Search<'a> {
 
     /// Runs a task and all that it lacks.
     fn reach(&mut self, goal: u32) {
-        let mut path: Vec<(u32, Vec<u32>)> = Vec::new();
-        let branches = |search: &Self, task: u32| {
-            let mut lacking: Vec<u32> =
-                search.dependencies.get(task).iter().copied().filter(|&d| !search.is_done(d)).collect();
-            // Taken from the end: the greatest, and the first among equals.
-            lacking.reverse();
-            lacking.sort_by_key(|&d| search.width[d as usize]);
-            lacking
-        };
-        path.push((goal, branches(self, goal)));
-        while let Some((task, lacking)) = path.last_mut() {
-            let task = *task;
-            match lacking.pop() {
-                Some(next) if self.is_done(next) => {}
-                Some(next) => path.push((next, branches(self, next))),
-                None => {
-                    path.pop();
-                    if !self.is_done(task) {
-                        self.step(task);
-                        self.harmless();
-                    }
-                }
+        // Tasks on the way, each below the branches that are still to be looked at; `true` where there are none left.
+        let mut path: Vec<(u32, bool)> = vec![(goal, false)];
+        while let Some((task, branches_done)) = path.pop() {
+            if self.is_done(task) {
+                continue;
+            }
+            if branches_done {
+                self.step(task);
+                self.harmless();
+                continue;
+            }
+            path.push((task, true));
+            let first = path.len();
+            let lacking = self.dependencies.get(task).iter().rev().filter(|&&d| !self.done[d as usize]);
+            path.extend(lacking.map(|&d| (d, false)));
+            // Taken from the end: the widest, and the first among equals.
+            if path.len() > first + 1 {
+                path[first..].sort_by_key(|&(d, _)| self.width[d as usize]);
             }
         }
     }
@@ -147,42 +149,43 @@ impl<'a> Search<'a> {
             self.ends_done += 1;
         }
         let first = *self.ends.get(self.ends_done)?;
-        let most = (LOOKS / self.done.len().max(1)).clamp(4, GOALS);
-        let goals: Vec<u32> =
-            self.ends[self.ends_done..].iter().copied().filter(|&t| !self.is_done(t)).take(most).collect();
-        if let [only] = goals[..] {
+        let most = (LOOKS / self.done.len().max(1)).clamp(2, GOALS);
+        self.goals.clear();
+        let open = self.ends[self.ends_done..].iter().copied().filter(|&t| !self.done[t as usize]);
+        self.goals.extend(open.take(most));
+        if let [only] = self.goals[..] {
             return Some(only);
         }
-        let mut best = (usize::MAX, 0, first);
-        let mut lacking: Vec<u32> = Vec::new();
-        for goal in goals {
+        let mut best = (FAR, u32::MAX, first);
+        for at in 0..self.goals.len() {
             // One that lacks more than the nearest so far is of no interest.
-            if self.lacking(goal, best.0, &mut lacking) {
-                best = best.min((lacking.len(), u32::MAX - self.depth[goal as usize], goal));
+            let goal = self.goals[at];
+            if let Some(lacks) = self.lacks(goal, best.0) {
+                best = best.min((lacks, u32::MAX - self.depth[goal as usize], goal));
             }
         }
         Some(best.2)
     }
 
-    /// All that has to run before a task; false if that is more than `limit` tasks.
-    fn lacking(&mut self, task: u32, limit: usize, found: &mut Vec<u32>) -> bool {
+    /// How many tasks have to run before this one; `None` if they are more than `limit`.
+    fn lacks(&mut self, task: u32, limit: usize) -> Option<usize> {
         self.searches += 1;
-        found.clear();
+        self.found.clear();
         let mut at = 0;
         let mut next = Some(task);
         while let Some(task) = next {
             for &d in self.dependencies.get(task) {
-                if !self.is_done(d) && self.seen[d as usize] != self.searches {
+                if !self.done[d as usize] && self.seen[d as usize] != self.searches {
                     self.seen[d as usize] = self.searches;
-                    found.push(d);
-                    if found.len() > limit {
-                        return false;
+                    self.found.push(d);
+                    if self.found.len() > limit {
+                        return None;
                     }
                 }
             }
-            next = found.get(at).copied();
+            next = self.found.get(at).copied();
             at += 1;
         }
-        true
+        Some(self.found.len())
     }
 }

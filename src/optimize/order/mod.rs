@@ -85,7 +85,9 @@ fn shape(before: &Lists, after: &Lists) -> Option<(Vec<u32>, Vec<u32>)> {
             ref several => {
                 widths.clear();
                 widths.extend(several.iter().map(|&d| width[d as usize]));
-                widths.sort_unstable_by(|a, b| b.cmp(a));
+                if widths.iter().any(|&w| w != widths[0]) {
+                    widths.sort_unstable_by(|a, b| b.cmp(a));
+                }
                 let held = widths.iter().zip(0..).map(|(w, others)| w + others);
                 width[task as usize] = held.max().unwrap_or(1);
             }
