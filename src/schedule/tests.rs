@@ -534,7 +534,16 @@ proptest! {
 fn tasks_that_are_all_unlike_are_compiled_as_they_run() {
     let layer = |name: &str, grid: &[usize], body, parents: Vec<Arc<Layer>>| {
         let (grid, cost) = (data::Dims::from_slice(grid), Cost::Dear);
-        Arc::new(Layer { name: name.into(), grid, body, parents, blocks: None, cost, span: Span::NONE })
+        Arc::new(Layer {
+            name: name.into(),
+            grid,
+            body,
+            parents,
+            blocks: None,
+            parts: data::Parts::default(),
+            cost,
+            span: Span::NONE,
+        })
     };
     let one = layer("one", &[], Body::Blockwise { inputs: vec![], task: call("inc", vec![Task::data(0i64)]) }, vec![]);
     let own = Body::PerBlock(Arc::new(|i: &[u32]| {
