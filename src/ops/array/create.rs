@@ -268,6 +268,11 @@ fn arange(args: Args) -> Result<Value> {
     let span = args.span;
     let task = move |bounds: Bounds| match (&start, &step, end) {
         (&Value::Int(a), &Value::Int(s), Some(_)) => {
+            let mut keywords = keywords;
+            if floats && named.is_none() {
+                // The end alone was a float, and the ends of blocks are not.
+                keywords.push(("dtype", Task::data(dtype_value(dtype))));
+            }
             let (from, to) = (bounds.clone(), bounds);
             let mut items = vec![
                 Task::index(move |index| Value::Int(a + s * from.start(0, index[0]) as i64)),
