@@ -144,6 +144,20 @@ fn what_is_slightly_changed_starts_from_what_is_there() {
 }
 
 #[test]
+fn ops_that_begin_alike_share_what_they_have_in_common() {
+    let session = Session::new();
+    for (first, others) in [("mean", ["sum", "mean"]), ("std", ["var", "std"])] {
+        session.compute(&format!("({first} x :axis 0)"));
+        for (op, options) in others.iter().zip(["", " :keepdims true"]) {
+            let text = format!("({op} x :axis 0{options})");
+            let (value, tasks) = session.compute(&text);
+            assert!(tasks <= 5, "{text} after {first} took {tasks} tasks");
+            assert!(value.same(&session.anew(&text)), "{text}");
+        }
+    }
+}
+
+#[test]
 fn results_on_the_way_are_kept_too() {
     let session = Session::new();
     session.compute("(max (- x (mean x :axis 0)))");
@@ -159,7 +173,7 @@ fn a_deviation_is_kept_and_a_transpose_is_not() {
     session.compute("(transpose x)");
     session.compute("(+ x 1)");
     session.compute("(x 0:1500)");
-    assert_eq!(session.kept(), ["std"]);
+    assert_eq!(session.kept(), ["moments", "std"]);
     // With the moments of the blocks: count, mean and squares of 250 columns for each of 10.
     let info = session.engine.cache_info(1);
     assert!(info.bytes < 4_000_000 / 40, "{} bytes", info.bytes);
@@ -327,6 +341,86 @@ fn a_kept_block_is_never_written_into() {
 fn mean_block(value: &Value) -> &dsk::data::Block {
     let Value::Block(block) = value else { panic!("{value:?} is no block") };
     block
+}
+
+/// What a result is recalled by is the name of its layer: two expressions of one name have one value.
+#[test]
+fn names_tell_apart_what_differs() {
+    let engine = Engine::new();
+    engine
+        .eval("(def x (random/integers 0 9 [6 4] :chunks [2 2] :seed 1)) (def y (+ x 0.5)) (def z (reshape x [2 3 4]))")
+        .unwrap();
+    let each = |names: &str, options: &str| -> Vec<String> {
+        let calls = names.split(' ').flat_map(|name| options.split(';').map(move |o| format!("({name} {})", o.trim())));
+        calls.collect()
+    };
+    let axes = "x; x :axis 0; x :axis 1; x :axis [0 1]; x :axis 0 :keepdims true; x :keepdims true; y; z :axis 1; x :split-every 2";
+    let mut texts = each("sum prod mean min max any all std var", axes);
+    texts.extend(each("std var", "x :ddof 1; x :axis 0 :ddof 1; y :ddof 0.5"));
+    texts.extend(each("sum prod mean", "x :dtype :f4; x :dtype :i4; x :axis 0 :dtype :f8"));
+    texts.extend(each(
+        "ones zeros empty",
+        "[4 2] :chunks 2; [4 2] :chunks [2 1]; [2 4] :chunks 2; [4 2] :chunks 2 :dtype :i4",
+    ));
+    texts.extend(each("full", "[4 2] 1 :chunks 2; [4 2] 1.0 :chunks 2; [4 2] 2 :chunks 2; [4 2] true :chunks 2"));
+    texts.extend(each(
+        "arange",
+        "6 :chunks 2; 6.0 :chunks 2; 0.5 6.5 :chunks 2; 1 7 :chunks 2; 0 12 2 :chunks 2; 6 :chunks 3; 6 :dtype :f4 :chunks 2",
+    ));
+    texts.extend(each(
+        "linspace",
+        "0 1 :num 6 :chunks 2; 0 1 :num 6 :endpoint false :chunks 2; 0 2 :num 6 :chunks 2; 0 1 :num 7 :chunks 2",
+    ));
+    texts.extend(each(
+        "eye",
+        "4 :chunks 2; 4 :k 1 :chunks 2; 4 :m 6 :chunks 2; 4 :k -1 :chunks 2; 4 :dtype :i4 :chunks 2",
+    ));
+    texts.extend(each(
+        "random/random random/normal",
+        ":size [4] :seed 1 :chunks 2; :size [4] :seed 2 :chunks 2; :size [4] :dtype :f4 :seed 1 :chunks 2",
+    ));
+    texts.extend(each(
+        "random/normal random/uniform",
+        "0 2 [4] :seed 1 :chunks 2; 1 2 [4] :seed 1 :chunks 2; 0 3 [4] :seed 1 :chunks 2",
+    ));
+    texts.extend(each(
+        "random/integers",
+        "0 5 [4] :seed 1 :chunks 2; 0 6 [4] :seed 1 :chunks 2; 0 5 [4] :endpoint true :seed 1 :chunks 2",
+    ));
+    texts.extend(each(
+        "add subtract multiply divide power floor-divide mod minimum less equal",
+        "x 2; x 2.0; 2 x; x y; y x; x x; x (x 0); y (y : 0:1)",
+    ));
+    texts.extend(each("sqrt exp negative absolute isnan floor sign", "x; y; z"));
+    texts.extend(each("transpose flip squeeze ravel", "x; y; z"));
+    texts.extend(each("transpose", "z :axes [0 2 1]; z :axes [2 1 0]; z :axes [1 0 2]"));
+    texts.extend(each("flip", "x :axis 0; x :axis 1; z :axis 2"));
+    texts.extend(each("expand-dims", "x :axis 0; x :axis 1; x :axis 2"));
+    texts.extend(each("reshape", "x [4 6]; x [24]; x [2 12]; y [4 6]"));
+    texts.extend(each("rechunk", "x 3; x [6 1]; x {0 -1}; y 3"));
+    texts.extend(each("astype", "x :f4; x :i4; y :i8"));
+    texts.extend(each("where", "(> x 4) x 0; (> x 4) 0 x; (> x 5) x 0; (> x 4) x 1; (> x 4) y x"));
+    texts.extend(each("clip", "x 2 6; x 1 6; x 2 5; y 2 6"));
+    texts.extend(each("concatenate stack", "[x x]; [x y]; [y x]; [x x] :axis 1; [x y] :axis 1"));
+    texts.extend(each("dot matmul", "x (transpose x); (transpose x) x; x (transpose y); y (transpose x); x (x 0)"));
+    texts.extend(each(
+        "tensordot",
+        "x x :axes [[0] [0]]; x x :axes [[1] [1]]; x y :axes [[0] [0]]; x x :axes 2; x x :axes [[0 1] [0 1]]",
+    ));
+    texts.extend(each("slice", "x 0; x 1; x 0:2; x 1:3; x : 0; x : 1; x ::2; x 1::2; x ::-1; x [0 2]; x [2 0]; x : [0 2]; x 0 1; x newaxis; x 0:2 newaxis 1"));
+    texts.extend(each("map-blocks", "(fn [b] (* b 2)) x; (fn [b] (* b 3)) x; (fn [b] (* b 2)) y; (fn [b] (+ b 2)) x; (fn [a b] (+ a b)) x y; (fn [a b] (+ a b)) y x; (fn [b] (sum b :axis 0)) x :drop-axis 0; (fn [b] (sum b :axis 1)) x :drop-axis 1"));
+    texts.extend(each("broadcast-to", "(x 0) [3 4]; (x 1) [3 4]; (x 0) [2 4]"));
+    let mut seen: std::collections::HashMap<String, (String, Value)> = std::collections::HashMap::new();
+    let mut there = 0;
+    for text in &texts {
+        // A few do not fit each other.
+        let Ok(Value::Array(array)) = engine.eval(text) else { continue };
+        let value = engine.compute(&Value::Array(array.clone())).unwrap_or_else(|e| panic!("{text}: {e:?}"));
+        let (first, known) = seen.entry(array.layer.name.to_string()).or_insert_with(|| (text.clone(), value.clone()));
+        assert!(known.same(&value), "{first} and {text} are both called {}: {known:?} {value:?}", array.layer.name);
+        there += 1;
+    }
+    assert!(there > 300, "{there} of {}", texts.len());
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct Reduction<'a> {
     pub name: &'static str,
     /// What, besides the array, the result depends on.
     pub token: Token,
+    /// The same of partial results: ops that begin alike share these, as the deviation and the variance do.
+    pub part: Token,
     pub axes: &'a [usize],
     pub keepdims: bool,
     pub split: usize,
@@ -47,10 +49,7 @@ impl Reduction<'_> {
     pub fn of(self, array: &Array) -> Array {
         let lead = self.lead.iter().map(|&n| Arc::<[usize]>::from([n])).collect::<Vec<_>>();
         let first = lead.len();
-        let token = |step: &str, at: usize| {
-            let parts = (step, at, self.axes, self.keepdims, self.split);
-            Token::new(self.name).with(self.token.name().as_str()).layer(&array.layer).with(parts)
-        };
+        let part = |at: usize| self.part.clone().layer(&array.layer).with((at, self.axes, self.split));
         // Each block by itself.
         let cut = |axis: usize| match self.axes.contains(&axis) {
             true => vec![1; array.chunks.axis(axis).len()].into(),
@@ -59,7 +58,7 @@ impl Reduction<'_> {
         let chunks = Chunks::from_axes(lead.iter().cloned().chain((0..array.ndim()).map(cut)).collect());
         let at = At((0..array.ndim()).map(|axis| Axis::Axis((first + axis) as u8)).collect());
         let plan = Plan {
-            token: token("chunk", 0),
+            token: part(0),
             parents: vec![array.layer.clone()],
             dtype: self.partial,
             chunks,
@@ -80,7 +79,7 @@ impl Reduction<'_> {
             let chunks = Chunks::from_axes((0..partial.ndim()).map(cut).collect());
             let grid = partial.chunks.grid();
             let reduced: Dims = self.axes.iter().map(|a| a + first).collect();
-            let plan = self.merging(token("merge", step), &partial, self.partial, chunks);
+            let plan = self.merging(part(step), &partial, self.partial, chunks);
             let merge = self.merge.clone();
             partial = plan.per_block(move |index| {
                 let refs = below(index, &grid, &reduced, fan);
@@ -98,7 +97,9 @@ impl Reduction<'_> {
         let chunks = Chunks::from_axes((0..array.ndim()).filter(kept).map(cut).collect());
         let grid = partial.chunks.grid();
         let reduced: Dims = self.axes.iter().map(|a| a + first).collect();
-        let plan = self.merging(token("end", step), &partial, self.dtype, chunks);
+        let token = Token::new(self.name).with(self.token.name().as_str()).layer(&array.layer);
+        let token = token.with((self.axes, self.keepdims, self.split));
+        let plan = self.merging(token, &partial, self.dtype, chunks);
         let (merge, finish, keepdims) = (self.merge.clone(), self.finish.clone(), self.keepdims);
         let squeezed: Dims = self.axes.iter().copied().collect();
         plan.per_block(move |index| {

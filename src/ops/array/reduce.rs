@@ -279,6 +279,7 @@ fn reduce_all(op: Reduce, array: &Array, axes: &[usize], options: &Options) -> A
     Reduction {
         name: op.name(),
         token,
+        part: Token::new(op.name()).with(dtype),
         axes,
         keepdims: options.keepdims,
         split: options.split,
@@ -336,6 +337,7 @@ fn mean(mut args: Args) -> Result<Value> {
     let mean = Reduction {
         name: "mean",
         token,
+        part: Token::new(Reduce::Sum.name()).with(summed),
         axes: &axes,
         keepdims: options.keepdims,
         split: options.split,
@@ -390,6 +392,7 @@ fn spread(mut args: Args, root: bool) -> Result<Value> {
     let spread = Reduction {
         name,
         token,
+        part: Token::new("moments").with(partial),
         axes: &axes,
         keepdims: options.keepdims,
         split: options.split,
