@@ -157,10 +157,14 @@ impl Computation<'_> {
         let needed = plan.peak_bytes(&bytes, keep) + bytes.iter().max().unwrap_or(&0) * workers;
         let left = || self.config.memory_limit.saturating_sub(self.runtime.pool.live());
         self.runtime.cache.give_way(needed.saturating_sub(left()));
-        let Some(keeper) = keeper else { return left() };
-        let growth = (left() / GROWTH).min(keeper.recall.limit.saturating_sub(self.runtime.cache.bytes()));
+        let (Some(keeper), left) = (keeper, left()) else { return left() };
+        let alone = |id: u32| plan.dependencies.get(id).iter().chain([&id]).map(|&d| bytes[d as usize]).sum::<usize>();
+        let largest = (0..plan.len() as u32).map(alone).max().unwrap_or(0);
+        let room = keeper.recall.limit.saturating_sub(self.runtime.cache.bytes());
+        // No task is refused for the sake of the cache.
+        let growth = room.min(left / GROWTH).min(left.saturating_sub(largest) / 2);
         keeper.grow_by(growth);
-        left() - growth
+        left - growth
     }
 }
 
