@@ -234,6 +234,22 @@ fn inputs_that_are_still_there_are_not_made_again() {
 }
 
 #[test]
+fn the_part_of_a_file_that_cannot_be_read_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    for (way, config) in ways() {
+        let (engine, file) = (engine(config), folder.path().join(format!("{way}.h5")));
+        engine.eval(&format!("(store x \"{}::/x\")", file.display())).unwrap();
+        engine.eval(&format!("(def y (read-array \"{}::/x\" :chunks 100))", file.display())).unwrap();
+        let whole = std::fs::read(&file).unwrap();
+        std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+        let error = engine.eval("(compute (sqrt (abs ((+ y 1) 390:))))").unwrap_err();
+        let again = engine.eval("(replay)").unwrap_err();
+        assert_eq!((again.code(), again.message()), (error.code(), error.message()), "{way}");
+        assert!(again.task().unwrap().task.starts_with("(read "), "{way}: {}", again.task().unwrap().task);
+    }
+}
+
+#[test]
 fn a_failure_inside_a_task_is_the_one_to_replay() {
     let engine = engine(Config::default());
     engine.eval("(def bad true) (deftask risky [n] (if bad (throw \"deep\") n))").unwrap();

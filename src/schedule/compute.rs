@@ -95,7 +95,7 @@ impl Computation<'_> {
     pub fn persist(&self, values: &[Value]) -> Result<Vec<Value>> {
         let lazy = Lazy::of(values);
         let wants: Vec<Want> = lazy.found.iter().map(want).collect();
-        let learnt = Recall::learnt(self, &wants, 0);
+        let learnt = Recall::of(self, &wants, 0);
         let kept = self.run(&wants, &vec![None; wants.len()], |results| {
             lazy.found.iter().zip(results).map(|(value, blocks)| kept(value, blocks, &learnt)).collect()
         })?;
@@ -177,9 +177,12 @@ impl Computation<'_> {
             // What the last computation left behind.
             self.runtime.failed.lock().take();
         }
-        let Some(mut recall) = Recall::of(self, wants) else {
+        let Some(limit) = self.config.cache.filter(|&limit| limit > 0) else {
             return self.run_all(wants, arrays, None).map(answer);
         };
+        self.runtime.cache.set_limit(limit);
+        let wants = &if self.config.optimize { self.sliced(wants) } else { wants.to_vec() };
+        let mut recall = Recall::of(self, wants, limit);
         let known: Vec<Option<Vec<Value>>> =
             wants.iter().zip(arrays).map(|(want, array)| recall.results(want, array.is_some())).collect();
         let open = || known.iter().enumerate().filter(|(_, known)| known.is_none()).map(|(n, _)| n);
@@ -231,7 +234,9 @@ impl Computation<'_> {
             keeper.take_back();
         }
         if let Err(error) = driven {
-            if let Some(failed) = Failed::of(&run, asked.iter().map(|want| layer_of(want).clone()).collect(), &error) {
+            // Slices that went down have keys of their own; other passes leave keys as they are.
+            let sliced = if self.config.optimize { self.sliced(asked) } else { asked.to_vec() };
+            if let Some(failed) = Failed::of(&run, sliced.iter().map(|want| layer_of(want).clone()).collect(), &error) {
                 *self.runtime.failed.lock() = Some(Arc::new(failed));
             }
             return Err(error);
@@ -259,16 +264,20 @@ impl Computation<'_> {
 
     /// The same wants of layers that the passes rewrote, which left the layers of `apart` by themselves.
     fn optimized(&self, wants: &[Want], apart: Vec<Arc<Layer>>) -> Vec<Want> {
-        let mut layers: Vec<Arc<Layer>> = wants
-            .iter()
-            .map(|w| match w {
-                Want::Layer(layer) | Want::Key(layer, _) => layer.clone(),
-            })
-            .collect();
+        self.rewritten(wants, apart, &|graph, goal| optimize::optimize(graph, goal, &mut |_, _| {}))
+    }
+
+    /// The same wants of parts of what is read only, where no more is needed: what was kept of the whole then stands beside those.
+    fn sliced(&self, wants: &[Want]) -> Vec<Want> {
+        self.rewritten(wants, Vec::new(), &|graph, goal| (optimize::slice::PASS.run)(&graph, goal))
+    }
+
+    fn rewritten(&self, wants: &[Want], apart: Vec<Arc<Layer>>, rewrite: &dyn Fn(Graph, &Goal) -> Graph) -> Vec<Want> {
+        let mut layers: Vec<Arc<Layer>> = wants.iter().map(|want| layer_of(want).clone()).collect();
         layers.extend(apart);
         let bytes = self.config.memory_limit.saturating_sub(self.runtime.pool.live());
         let goal = Goal { outputs: &layers, bytes };
-        let graph = optimize::optimize(Graph::of(&layers), &goal, &mut |_, _| {});
+        let graph = rewrite(Graph::of(&layers), &goal);
         let rewritten = |layer: &Arc<Layer>| match layer.body {
             // Hand-made tasks have no name that says what they are; the passes leave them as they are.
             Body::Tasks(_) => layer.clone(),

@@ -69,15 +69,8 @@ const WORTH: usize = 64 << 10;
 const SMALLER: usize = 8;
 
 impl<'a> Recall<'a> {
-    /// What may be recalled of these wants; `None` where nothing is ever kept.
-    pub fn of(computation: &Computation<'a>, wants: &[Want]) -> Option<Recall<'a>> {
-        let limit = computation.config.cache.filter(|&limit| limit > 0)?;
-        computation.runtime.cache.set_limit(limit);
-        Some(Recall::learnt(computation, wants, limit))
-    }
-
-    /// What is known of these wants, nothing being asked of the cache.
-    pub fn learnt(computation: &Computation<'a>, wants: &[Want], limit: usize) -> Recall<'a> {
+    /// What is known of these wants, if so many bytes may be kept. Nothing is asked of the cache yet.
+    pub fn of(computation: &Computation<'a>, wants: &[Want], limit: usize) -> Recall<'a> {
         let mut recall = Recall {
             cache: &computation.runtime.cache,
             host: computation.host,

@@ -1,7 +1,7 @@
 //! A task that failed, run again by itself.
 //!
 //! When a task fails its run ends, and with it go the results that nobody waits for. What stays until the next computation is the
-//! graph as it was before the passes, and of the results that were still held those that lead to the task: its inputs that
+//! graph as it was before tasks were nested in others, and of the results that were still held those that lead to the task: its inputs that
 //! others were to use too, or what these were made of. An input that only this task was to use is gone, since the task may have written into it:
 //! it is made again from what is there. Replaying starts from that, one task after the other, with no task nested in another,
 //! so that the error names the very call that fails.
@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 /// What is left of a computation that failed.
 pub struct Failed {
-    /// What was asked for, as no pass had rewritten it.
+    /// What was asked for, with slices taken down to what they are of, and rewritten in no other way.
     layers: Vec<Arc<Layer>>,
     /// The task that failed.
     pub key: Key,

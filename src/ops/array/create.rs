@@ -268,7 +268,7 @@ fn arange(args: Args) -> Result<Value> {
     let span = args.span;
     let task = move |bounds: Bounds| match (&start, &step, end) {
         (&Value::Int(a), &Value::Int(s), Some(_)) => {
-            let mut keywords = keywords;
+            let mut keywords = keywords.clone();
             if floats && named.is_none() {
                 // The end alone was a float, and the ends of blocks are not.
                 keywords.push(("dtype", Task::data(dtype_value(dtype))));
@@ -281,7 +281,7 @@ fn arange(args: Args) -> Result<Value> {
             if s != 1 {
                 items.push(Task::data(s));
             }
-            call("arange", items, keywords.clone())
+            call("arange", items, keywords)
         }
         _ => {
             let mut keywords = keywords.clone();
