@@ -16,7 +16,7 @@ pub mod slice;
 
 pub use lists::Lists;
 
-use crate::data::{Body, Graph, Layer};
+use crate::data::{Axis, BlockRef, Body, Form, Graph, Input, Layer, Str, graph};
 use std::sync::Arc;
 
 /// What is done to a graph before it runs.
@@ -50,8 +50,13 @@ pub struct Pass {
 const MOST_CALLS: usize = 64;
 
 /// Applies the passes. `observe` is told the name of each and what it made of the graph.
-pub fn optimize(mut graph: Graph, goal: &Goal, observe: &mut dyn FnMut(&'static str, &Graph)) -> Graph {
-    for pass in PASSES {
+pub fn optimize(graph: Graph, goal: &Goal, observe: &mut dyn FnMut(&'static str, &Graph)) -> Graph {
+    apply(PASSES, graph, goal, observe)
+}
+
+/// As [`optimize`], with these passes.
+pub fn apply(passes: &[&Pass], mut graph: Graph, goal: &Goal, observe: &mut dyn FnMut(&'static str, &Graph)) -> Graph {
+    for pass in passes {
         graph = (pass.run)(&graph, goal);
         debug_assert_eq!(broken(&graph, goal), None, "after the pass `{}`", pass.name);
         observe(pass.name, &graph);
@@ -59,38 +64,74 @@ pub fn optimize(mut graph: Graph, goal: &Goal, observe: &mut dyn FnMut(&'static 
     graph
 }
 
-/// What is wrong with a graph, if anything is: every output is there; parents come before what uses them; and the blocks that a layer's
-/// first and last tasks take exist.
+/// What is wrong with a graph, if anything is: every output is there, in its blocks of its dtype; parents come before what uses
+/// them; tasks name no place that they have not; and the blocks that they take exist, of all tasks of small layers and of some
+/// of the others, the first and the last among them.
 pub fn broken(graph: &Graph, goal: &Goal) -> Option<String> {
-    let place = |layer: &Arc<Layer>| {
-        let same = |l: &Arc<Layer>| Arc::ptr_eq(l, layer) || !layer.is_hand_made() && l.name == layer.name;
-        graph.layers.iter().position(same)
-    };
-    if let Some(lost) = goal.outputs.iter().find(|o| !o.is_hand_made() && graph.layer(&o.name).is_err()) {
-        return Some(format!("`{}` is lost", lost.name));
+    for output in goal.outputs.iter().filter(|o| !o.is_hand_made()) {
+        match graph.layer(&output.name) {
+            Err(_) => return Some(format!("`{}` is lost", output.name)),
+            Ok(layer) if layer.grid != output.grid || layer.blocks != output.blocks => {
+                return Some(format!("`{}` has other blocks", output.name));
+            }
+            Ok(_) => {}
+        }
     }
-    for (n, layer) in graph.layers.iter().enumerate() {
-        if let Some(parent) = layer.parents.iter().find(|p| place(p).is_none_or(|at| at >= n)) {
+    let mut places = rustc_hash::FxHashMap::default();
+    for layer in &graph.layers {
+        let of_place = |layer: &Arc<Layer>| match layer.body {
+            Body::Tasks(_) => (Str::default(), Arc::as_ptr(layer)),
+            _ => (layer.name.clone(), std::ptr::null()),
+        };
+        if let Some(parent) = layer.parents.iter().find(|p| !places.contains_key(&of_place(p))) {
             return Some(format!("`{}` does not come after `{}`", layer.name, parent.name));
         }
-        let ends = [0, layer.len().saturating_sub(1)].map(|at| crate::data::graph::unravel(at, &layer.grid));
-        for index in ends.iter().filter(|_| !layer.is_empty()) {
-            let blocks = match &layer.body {
-                Body::Blockwise { inputs, .. } => {
-                    inputs.iter().map(|i| (i.parent, i.at.apply(index))).collect::<Vec<_>>()
-                }
-                Body::PerBlock(make) => make(index).0.into_iter().map(|b| (b.parent, b.index)).collect(),
-                Body::Tasks(_) => continue,
-            };
-            let exists = |(parent, block): &(usize, smallvec::SmallVec<[u32; 4]>)| {
-                layer.parents.get(*parent).is_some_and(|p| {
-                    p.grid.len() == block.len() && block.iter().zip(&p.grid).all(|(&b, &g)| (b as usize) < g)
-                })
-            };
-            if let Some((parent, block)) = blocks.iter().find(|b| !exists(b)) {
-                return Some(format!("`{}` takes block {block:?} of parent {parent}", layer.name));
-            }
+        if places.insert(of_place(layer), ()).is_some() {
+            return Some(format!("`{}` is there twice", layer.name));
+        }
+        if layer.blocks.as_ref().is_some_and(|(_, chunks)| chunks.grid() != layer.grid) {
+            return Some(format!("`{}` has blocks for another grid", layer.name));
+        }
+        let step = (layer.len() / CHECKED).max(1);
+        let some = (0..layer.len()).step_by(step).chain(layer.len().checked_sub(1));
+        let wrong = some.map(|at| graph::unravel(at, &layer.grid)).find_map(|index| misfit(layer, &index));
+        if wrong.is_some() {
+            return wrong;
         }
     }
     None
+}
+
+/// Tasks of a layer that are checked.
+const CHECKED: usize = 64;
+
+/// What is wrong with one task of a layer.
+fn misfit(layer: &Layer, index: &[u32]) -> Option<String> {
+    let (blocks, task) = match &layer.body {
+        Body::Blockwise { inputs, task } => {
+            let is_no_axis = |axis: &Axis| matches!(axis, Axis::Axis(a) if usize::from(*a) >= index.len());
+            if inputs.iter().any(|input| input.at.0.iter().any(is_no_axis)) {
+                return Some(format!("`{}` goes by an axis that it has not", layer.name));
+            }
+            let block = |i: &Input| BlockRef { parent: i.parent, index: i.at.apply(index) };
+            (inputs.iter().map(block).collect(), task.clone())
+        }
+        Body::PerBlock(make) => make(index),
+        Body::Tasks(_) => return None,
+    };
+    let exists = |block: &BlockRef| {
+        layer.parents.get(block.parent).is_some_and(|p| {
+            p.grid.len() == block.index.len() && block.index.iter().zip(&p.grid).all(|(&b, &g)| (b as usize) < g)
+        })
+    };
+    if let Some(BlockRef { parent, index }) = blocks.iter().find(|b| !exists(b)) {
+        return Some(format!("`{}` takes block {index:?} of parent {parent}", layer.name));
+    }
+    let mut places = 0;
+    task.walk(&mut |t| {
+        if let Form::Input(n) = t.form {
+            places = places.max(n as usize + 1);
+        }
+    });
+    (places > blocks.len()).then(|| format!("`{}` takes {} blocks, and names {places}", layer.name, blocks.len()))
 }

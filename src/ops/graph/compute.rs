@@ -1,5 +1,6 @@
 //! Computing: `compute`, `persist`, and `explain`, which only tells.
 
+use super::passes;
 use super::subject::Keys;
 use crate::data::{Args, Cost, Map, Value};
 use crate::err;
@@ -35,10 +36,14 @@ pub static OPS: &[Op] = &[
         kind: Kind::Lazy(persist),
     },
     Op {
-        usage: "(explain x :workers nil :optimize nil & more)",
+        usage: "(explain x :workers nil :optimize nil :passes false & more)",
         doc: "What computing would take, without computing: `:tasks`, `:tasks-before` the passes, `:result-bytes` of the arrays asked for, and \
-              `:peak-bytes` of results held at a time.",
-        examples: &[("(:tasks (explain (sum (ones [4] :chunks 2))))", "3")],
+              `:peak-bytes` of results held at a time.\n\
+              With `:passes true`, `:passes` is the graph after each pass of the optimizer that changed it: a list of names and graphs.",
+        examples: &[
+            ("(:tasks (explain (sum (ones [4] :chunks 2))))", "3"),
+            ("(map first (:passes (explain (sum (ones [4] :chunks 2)) :passes true)))", "[:inline]"),
+        ],
         see: &["compute", "optimize"],
         cost: Cost::Unknown,
         kind: Kind::Lazy(explain),
@@ -104,13 +109,16 @@ fn persist(args: Args) -> Result<Value> {
 }
 
 fn explain(args: Args) -> Result<Value> {
-    with(args, |computation, _, values| {
+    with(args, |computation, args, values| {
         let forecast = computation.forecast(&values)?;
         let mut map = Map::new();
         map.set("tasks", forecast.tasks.into());
         map.set("tasks-before", forecast.tasks_before.into());
         map.set("result-bytes", forecast.result_bytes.into());
         map.set("peak-bytes", forecast.peak_bytes.into());
+        if args.value("passes").truthy() {
+            map.set("passes", passes::steps(&values, computation.config.memory_limit));
+        }
         Ok(Value::Map(Arc::new(map)))
     })
 }

@@ -4,7 +4,7 @@ use super::subject::{self, Keys};
 use crate::data::{Args, Body, Cost, Graph, Layer, Task, Value};
 use crate::eval::Interpreter;
 use crate::op::{Kind, Op};
-use crate::optimize::{self, Goal, by_hand::ByHand};
+use crate::optimize::{self, Goal, PASSES, Pass, by_hand::ByHand};
 use crate::schedule::Config;
 use crate::text::Result;
 use std::sync::Arc;
@@ -52,10 +52,16 @@ pub static OPS: &[Op] = &[
         kind: Kind::Lazy(fuse),
     },
     Op {
-        usage: "(optimize x :keys nil)",
+        usage: "(optimize x :keys nil :passes nil)",
         doc: "The graph that `compute` runs: without what is not needed, with cheap tasks inside those that use them and chains in one \
-              task. Of a graph made by hand, for `:keys`, or for the keys that no task names.",
-        examples: &[("(optimize '{x 1 y (+ x 1) z (* y 2)})", "(graph '{z (* (+ 1 1) 2)})")],
+              task. Of a graph made by hand, for `:keys`, or for the keys that no task names.\n\
+              `:passes` are those to apply, for lazy arrays; all of them, in this order, are `:cull`, `:slice` (slices go down to where blocks \
+              are read or made), `:inline` (views, and what is needed once), `:rematerialize` (what is cheaper to make again than to \
+              hold), and `:fuse` (chains).",
+        examples: &[
+            ("(optimize '{x 1 y (+ x 1) z (* y 2)})", "(graph '{z (* (+ 1 1) 2)})"),
+            ("(count (keys (optimize (+ (ones 4 :chunks 2) 1) :passes [:inline])))", "2"),
+        ],
         see: &["cull", "inline", "fuse", "explain"],
         cost: Cost::Unknown,
         kind: Kind::Lazy(optimize),
@@ -113,8 +119,41 @@ fn optimize(args: Args) -> Result<Value> {
     }
     let outputs = outputs(&graph);
     let goal = Goal { outputs: &outputs, bytes: memory(&args) };
-    let optimized = optimize::optimize((*graph).clone(), &goal, &mut |_, _| {});
+    let optimized = optimize::apply(&chosen(&args)?, (*graph).clone(), &goal, &mut |_, _| {});
     Ok(Value::Graph(Arc::new(optimized)))
+}
+
+/// The passes that a call names, in their order; all of them where it names none.
+fn chosen(args: &Args) -> Result<Vec<&'static Pass>> {
+    let named = match args.value("passes") {
+        Value::Nil => return Ok(PASSES.to_vec()),
+        Value::List(names) => names.to_vec(),
+        one => vec![one.clone()],
+    };
+    let names = || PASSES.iter().map(|pass| pass.name);
+    let is_unknown = |name: &&Value| !name.as_text().is_some_and(|text| names().any(|name| name == text));
+    if let Some(wrong) = named.iter().find(is_unknown) {
+        let known = names().map(|name| format!("`:{name}`")).collect::<Vec<_>>().join(" ");
+        return Err(args.wrong_value("passes", wrong, "names of passes").help(format!("the passes are {known}")));
+    }
+    let is_named = |pass: &&'static Pass| named.iter().any(|name| name.as_text().is_some_and(|t| t == pass.name));
+    Ok(PASSES.iter().copied().filter(is_named).collect())
+}
+
+/// The graph of lazy values after each pass that changed it, as pairs of the pass and the graph.
+pub fn steps(values: &[Value], bytes: usize) -> Value {
+    let mut layers = Vec::new();
+    values.iter().for_each(|value| subject::collect(value, &mut layers));
+    let mut before = Graph::of(&layers);
+    let mut found = Vec::new();
+    optimize::optimize(before.clone(), &Goal { outputs: &layers, bytes }, &mut |name, graph| {
+        let same = |(a, b): (&Arc<Layer>, &Arc<Layer>)| Arc::ptr_eq(a, b);
+        if before.layers.len() != graph.layers.len() || !before.layers.iter().zip(&graph.layers).all(same) {
+            found.push(Value::list(vec![Value::keyword(name), Value::Graph(Arc::new(graph.clone()))]));
+        }
+        before = graph.clone();
+    });
+    Value::list(found)
 }
 
 /// Bytes that the results of tasks may take.

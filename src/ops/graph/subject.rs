@@ -25,7 +25,8 @@ pub fn graph(args: &Args, param: &str) -> Result<Arc<Graph>> {
     }
 }
 
-fn collect(value: &Value, layers: &mut Vec<Arc<Layer>>) {
+/// The layers of lazy values, wherever they are.
+pub fn collect(value: &Value, layers: &mut Vec<Arc<Layer>>) {
     match value {
         Value::Array(array) => layers.push(array.layer.clone()),
         Value::Delayed(delayed) => layers.push(delayed.layer.clone()),
