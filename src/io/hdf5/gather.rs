@@ -138,6 +138,18 @@ impl Output {
         Output { file, streamed: AtomicBool::new(bytes > system::memory() / 10) }
     }
 
+    /// Makes sure that so many bytes can be written from `at` on. What is there stays as it is.
+    pub fn reserve(&self, at: u64, bytes: u64) -> Result<(), Trouble> {
+        loop {
+            match system::reserve(&self.file, at, bytes) {
+                Err(Errno::INTR) => {}
+                Err(full @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => return Err(full.into()),
+                // Some file systems find space only for what is written.
+                Ok(()) | Err(_) => return Ok(()),
+            }
+        }
+    }
+
     /// Writes every run of a walk, from `bytes` to its place in the file, counted from `base`. What is between runs in the
     /// file stays as it is.
     pub fn write(&self, base: u64, walk: Walk, bytes: &[u8]) -> Result<(), Trouble> {
@@ -182,6 +194,7 @@ impl Output {
 
 #[cfg(target_os = "linux")]
 mod system {
+    use rustix::fs::{FallocateFlags, fallocate};
     use rustix::io::{ReadWriteFlags, Result, pwritev2};
     use std::fs::File;
     use std::io::IoSlice;
@@ -191,6 +204,10 @@ mod system {
 
     pub fn write_through(file: &File, pieces: &[IoSlice], at: u64) -> Result<usize> {
         pwritev2(file, pieces, at, UNCACHED)
+    }
+
+    pub fn reserve(file: &File, at: u64, bytes: u64) -> Result<()> {
+        fallocate(file, FallocateFlags::KEEP_SIZE, at, bytes)
     }
 
     /// Bytes of memory in the machine.
@@ -207,6 +224,10 @@ mod system {
     use std::io::IoSlice;
 
     pub fn write_through(_: &File, _: &[IoSlice], _: u64) -> Result<usize> {
+        Err(Errno::OPNOTSUPP)
+    }
+
+    pub fn reserve(_: &File, _: u64, _: u64) -> Result<()> {
         Err(Errno::OPNOTSUPP)
     }
 
@@ -236,5 +257,17 @@ mod tests {
                 assert!(back[7 + run.to..][..run.len] == bytes[run.from..][..run.len]);
             }
         }
+    }
+
+    #[test]
+    fn what_is_reserved_stays_as_it_is() {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(b"before", 0).unwrap();
+        let output = Output::new(file, 0);
+        output.reserve(0, 1 << 20).unwrap();
+        assert_eq!(output.file.metadata().unwrap().len(), 6);
+        let mut back = [0; 6];
+        output.file.read_exact_at(&mut back, 0).unwrap();
+        assert_eq!(&back, b"before");
     }
 }

@@ -76,7 +76,7 @@ impl Sink {
             counts.product::<u64>().saturating_mul(128)
         });
         check_room(path, &name, bytes.saturating_add(tables))?;
-        locked(|lib| {
+        let sink = locked(|lib| {
             let look = || target::check_names(lib, path, &name, &temporary, options.overwrite);
             let failed_before = match path.exists() && !lib.has_open(path) {
                 true => file::undisturbed(path, look)?,
@@ -104,7 +104,7 @@ impl Sink {
                 options,
             )
             .map_err(|what| write_error(path, &name, &what))?;
-            Ok(Sink {
+            Ok::<_, Error>(Sink {
                 path: path.to_path_buf(),
                 name: name.clone(),
                 temporary: temporary.clone(),
@@ -117,7 +117,26 @@ impl Sink {
                 finished: AtomicBool::new(false),
                 made_file,
             })
-        })
+        })?;
+        sink.reserve()?;
+        Ok(sink)
+    }
+
+    /// Has the system find space for all elements at once: it writes faster where it need not look for some every time, and a
+    /// disk that is too small is told of now.
+    fn reserve(&self) -> Result<()> {
+        let size = self.dtype.size();
+        let reserve = |at: u64, bytes: u64| self.output.reserve(at, bytes).map_err(|t| self.trouble(t));
+        match &*self.place.read() {
+            Target::Contiguous(at) => reserve(*at, (self.shape.iter().product::<usize>() * size) as u64),
+            Target::Chunked { dims, list } => {
+                let bytes = (dims.iter().product::<usize>() * size) as u64;
+                let mut neighbours = list.chunk_by(|one, next| one.position + bytes == next.position);
+                neighbours.try_for_each(|run| reserve(run[0].position, bytes * run.len() as u64))
+            }
+            // Nobody knows how small compressed chunks will be.
+            Target::Filtered { .. } | Target::Nowhere | Target::Closed => Ok(()),
+        }
     }
 
     /// `path::name`, as messages name it.
