@@ -25,7 +25,7 @@ const SAID: &[(&str, &str)] = &[
     // Centring holds no more of the input than a block a worker.
     (
         "(< (:peak-bytes (explain (let [x (random/normal 0 1 [800 800] :chunks 100)] (sum (- x (mean x :axis 0)))) \
-         :workers 2)) 100000)",
+         :workers 2)) 1000000)",
         "true",
     ),
 ];

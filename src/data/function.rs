@@ -1,6 +1,6 @@
 //! Functions as values: ops, closures and host functions look alike from here.
 
-use super::{Str, Task, Value};
+use super::{DType, Dims, Str, Task, Value};
 use crate::err;
 use crate::text::{Error, Result, Span};
 use smallvec::SmallVec;
@@ -56,7 +56,22 @@ pub trait Callable: Send + Sync {
         None
     }
 
+    /// What lies outside of memory that this stands for: an open dataset in the tasks that read or write it.
+    fn outside(&self) -> Option<Outside> {
+        None
+    }
+
     fn as_any(&self) -> &dyn Any;
+}
+
+/// Data outside of memory, and what reading or writing a part of it takes besides the block.
+pub struct Outside {
+    pub dtype: DType,
+    pub shape: Dims,
+    /// Bytes that a thread keeps for decoding or encoding, from the first block on.
+    pub scratch: usize,
+    /// Bytes an element that reading takes for a while.
+    pub wider: usize,
 }
 
 /// What functions need from higher floors. `eval/` implements it; kernels and schedulers only see this.

@@ -95,6 +95,11 @@ impl Engine {
         self.interpreter().runtime().cache.clear();
     }
 
+    /// Bytes of results that did not fit in memory and were put on disk so far.
+    pub fn spilled_bytes(&self) -> u64 {
+        self.interpreter().runtime().spilled()
+    }
+
     /// Where `print` writes; standard output if never told.
     pub fn set_output(&self, output: impl Write + Send + 'static) {
         self.interpreter().set_output(output);

@@ -123,7 +123,7 @@ impl Index {
             }
             axis += 1;
         }
-        if view.nbytes() < block.nbytes() / 4 { Ok(view.contiguous()) } else { Ok(view) }
+        if view.nbytes() < block.nbytes() / 4 { Ok(view.copied()) } else { Ok(view) }
     }
 
     /// What is taken of a lazy array. Blocks of which nothing is taken are not computed.

@@ -1,15 +1,21 @@
-//! Running a plan whose results may not all fit in memory.
+//! Running a plan within a bound.
 //!
-//! Used where the results of a plan, all together, are larger than what is left of `:memory-limit`; then tasks are
-//! seldom small, and one lock around all decisions is no burden. The rules, in this order:
+//! Used where tasks are large enough that one lock around all decisions is no burden. What every task takes is known
+//! before ([`super::weigh`]), and so is what one worker would hold at each of them ([`super::outlook`]). The rules, in this
+//! order:
 //!
-//! - A task starts when what it will take fits beside what is held: its result and its temporary blocks, as large as they
-//!   were for the layer's earlier tasks, and inputs that have to be read back. The first task of a layer runs alone.
+//! - A task starts when what it will take fits beside what is held: its result, its temporary blocks, and inputs that have
+//!   to be read back. Where it is a guess, as for users' functions, what the layer's earlier tasks took counts too, and the
+//!   first one runs alone.
 //! - The lowest number goes first. If it does not fit, a ready task that fits and lets go of a result may.
+//! - Tasks may run ahead of the lowest one that is not done, as long as every task up to them could still run as it
+//!   would with one worker: nobody is kept from going on by what was made too early.
 //! - If nothing fits, what is needed last goes to the [`Chest`], unless a running task is about to make room and the
-//!   static order needs no chest. What was put there once and has not changed is never written again.
+//!   static order needs no chest. What was put there once and has not changed is never written again; what is needed
+//!   soon is asked for ahead, into the system's cache.
 //! - A task that does not fit even when it is alone, with everything else away, is refused before the run starts.
 
+use super::outlook::Outlook;
 use super::run::Inside;
 use super::{Plan, Run, Scheduler};
 use crate::data::{Value, buffer};
@@ -21,60 +27,73 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 pub struct Bounded {
     pub workers: usize,
-    /// Bytes that results and temporary blocks may take.
-    pub limit: usize,
     pub chest: Chest,
-    /// More than the limit is held at once even if one worker runs the tasks in their order.
-    pub spills: bool,
+    outlook: Outlook,
 }
 
 impl Bounded {
-    /// Whether all results of a plan could be held at once, and to spare.
-    pub fn all_fit(plan: &Plan, limit: usize) -> bool {
-        let total = plan.layers.iter().map(|layer| match &layer.blocks {
-            Some((dtype, chunks)) => chunks.shape().iter().product::<usize>().saturating_mul(dtype.size()),
-            None => 0,
-        });
-        total.fold(0, usize::saturating_add) <= limit / 2
-    }
-
     /// # Errors
-    /// `dsk::memory` where a task does not fit even alone.
-    pub fn new(plan: &Plan, keep: &[u32], workers: usize, limit: usize, chest: Chest) -> Result<Bounded> {
-        let bytes: Vec<usize> = (0..plan.len() as u32).map(|id| result_bytes(plan, id)).collect();
-        let alone = |id: u32| {
-            let inputs = plan.dependencies.get(id).iter().map(|&d| bytes[d as usize]).sum::<usize>();
-            (inputs, bytes[id as usize])
-        };
-        let largest = (0..plan.len() as u32).map(|id| (alone(id), id)).max_by_key(|((i, o), _)| i + o);
-        if let Some(((inputs, out), id)) = largest
-            && inputs + out > limit
-        {
-            return Err(too_large(plan, id, inputs, out, limit));
-        }
-        Ok(Bounded { workers, limit, chest, spills: plan.peak_bytes(&bytes, keep) > limit })
+    /// `dsk::memory` where a task does not fit even alone, or what is wanted of the run does not.
+    pub fn new(plan: &Plan, keep: &[u32], workers: usize, outlook: Outlook, chest: Chest) -> Result<Bounded> {
+        check(plan, keep, &outlook)?;
+        Ok(Bounded { workers, chest, outlook })
     }
 }
 
-fn too_large(plan: &Plan, id: u32, inputs: usize, out: usize, limit: usize) -> Error {
+/// Refuses a plan that cannot be run with the memory there is.
+///
+/// # Errors
+/// As [`Bounded::new`].
+pub fn check(plan: &Plan, keep: &[u32], outlook: &Outlook) -> Result<()> {
+    let loads = &outlook.loads;
+    let inputs = |id: u32| {
+        let mut inputs: SmallVec<[u32; 16]> = plan.dependencies.get(id).into();
+        inputs.sort_unstable();
+        inputs.dedup();
+        inputs.iter().map(|&d| loads.get(d).result).sum::<usize>()
+    };
+    let takes = |id: u32| (inputs(id), loads.get(id).takes());
+    let largest = (0..plan.len() as u32).map(|id| (takes(id), id)).max_by_key(|((i, o), _)| i + o);
+    if let Some(((inputs, out), id)) = largest
+        && inputs + out > outlook.limit
+    {
+        return Err(too_large(plan, id, inputs, out, outlook));
+    }
+    let mut keep = keep.to_vec();
+    keep.sort_unstable();
+    keep.dedup();
+    let wanted: usize = keep.iter().map(|&id| loads.get(id).result).sum();
+    if wanted > outlook.limit {
+        let (wanted, limit) = (Bytes(wanted), Bytes(outlook.limit));
+        return Err(err!(Memory, "the results take {wanted}, and {limit} are left of the memory limit")
+            .help("`store` writes a result block by block; `:memory-limit` raises the limit"));
+    }
+    Ok(())
+}
+
+fn too_large(plan: &Plan, id: u32, inputs: usize, out: usize, outlook: &Outlook) -> Error {
     let key = plan.key(id).quoted();
+    let limit = outlook.limit;
     let takes = match (inputs, out) {
         (0, out) => format!("makes {}", Bytes(out)),
         (inputs, 0) => format!("takes {}", Bytes(inputs)),
         (inputs, out) => format!("makes {} of {}", Bytes(out), Bytes(inputs)),
     };
     let error = err!(Memory, "the task {key} {takes} at a time, and {} are left of the memory limit", Bytes(limit));
-    // All blocks of a task shrink alike with their sides.
-    let share = limit as f64 / (inputs + out) as f64;
-    let all = plan.dependencies.get(id).iter().copied().chain([id]);
-    let largest = all.filter_map(|id| plan.shape(id)).max_by_key(|shape| shape.iter().product::<usize>());
+    // All blocks of a task shrink alike with their sides. What kernels need for themselves hardly does.
+    let share = 0.9 * limit as f64 / (inputs + out) as f64;
+    let inside = |id: &u32| Some(outlook.loads.get(*id).largest.to_vec());
+    let all = plan.dependencies.get(id).iter().chain([&id]);
+    let shapes = all.flat_map(|id| [plan.shape(*id), inside(id)]).flatten();
+    let largest = shapes.max_by_key(|shape| shape.iter().product::<usize>());
     let error = match largest.filter(|shape| !shape.is_empty() && limit > 0) {
         Some(shape) => {
-            let factor = share.powf(1.0 / shape.len() as f64);
+            let factor = share.powf(1.0 / shape.iter().filter(|&&n| n > 1).count().max(1) as f64);
             let sides = shape.iter().map(|&n| ((n as f64 * factor) as usize).max(1).to_string());
             let sides = sides.collect::<Vec<_>>().join(" ");
             error.help(format!("blocks of [{sides}] would fit: say so by `:chunks` where the array is made, or by `(rechunk x [{sides}])`"))
@@ -114,9 +133,15 @@ struct Shelf {
     users: FxHashMap<u32, u32>,
     /// Bytes of what is held, and what running tasks may take.
     used: usize,
-    running: usize,
+    /// The tasks that run now, and the bytes given to each.
+    running: SmallVec<[(u32, usize); 8]>,
     done: usize,
-    /// For each layer: the most bytes by which memory grew during one of its tasks.
+    /// Tasks that are done, and the lowest one that is not.
+    finished: Vec<bool>,
+    frontier: u32,
+    /// Bytes of what is held that tasks before the frontier made.
+    behind: usize,
+    /// For each layer: the most bytes by which memory grew during one of its tasks, where that was watched.
     growth: Vec<Option<usize>>,
 }
 
@@ -130,18 +155,43 @@ impl Shelf {
             leaving: FxHashSet::default(),
             users: FxHashMap::default(),
             used: 0,
-            running: 0,
+            running: SmallVec::new(),
             done: 0,
+            finished: vec![false; plan.len()],
+            frontier: 0,
+            behind: 0,
             growth: vec![None; plan.layers.len()],
         }
     }
 
-    /// Bytes that results in their slots do not take any more.
-    fn forget(&mut self, id: u32, chest: &Chest) -> usize {
-        if let Some(ticket) = self.away.remove(&id) {
-            chest.discard(ticket);
+    /// Counts a result that lies in its slot.
+    fn hold(&mut self, id: u32, bytes: usize) {
+        self.held.insert(id, bytes);
+        self.used += bytes;
+        self.behind += if id < self.frontier { bytes } else { 0 };
+    }
+
+    /// Counts a result no more.
+    fn let_go(&mut self, id: u32) {
+        let bytes = self.held.remove(&id).unwrap_or(0);
+        self.used -= bytes;
+        self.behind -= if id < self.frontier { bytes } else { 0 };
+    }
+
+    /// Takes note that a task is done.
+    fn finish(&mut self, id: u32) {
+        self.done += 1;
+        self.finished[id as usize] = true;
+        while self.finished.get(self.frontier as usize) == Some(&true) {
+            self.behind += self.held.get(&self.frontier).copied().unwrap_or(0);
+            self.frontier += 1;
         }
-        self.held.remove(&id).unwrap_or(0)
+    }
+
+    /// Bytes of what was made, or is being made, ahead of the frontier.
+    fn ahead(&self) -> usize {
+        let first = self.running.iter().find(|(id, _)| *id == self.frontier).map_or(0, |(_, given)| *given);
+        self.used - self.behind - first
     }
 }
 
@@ -200,13 +250,18 @@ impl Floor<'_, '_> {
             return Choice::Run(id, self.need(shelf, id).unwrap_or(0));
         }
         // Somebody is at it who may make room, or tell how much a task of this layer takes.
-        if shelf.running > 0 && (need.is_none() || !self.bounds.spills) || self.waits_for_disk(shelf, best) {
+        let spills = self.bounds.outlook.spills;
+        if !shelf.running.is_empty() && (need.is_none() || !spills) || self.waits_for_disk(shelf, best) {
             return Choice::Wait;
         }
-        if let Some(victim) = self.needed_last(shelf, best) {
+        // Guesses were too low; the memory limit is another matter.
+        let within_limit = shelf.used + need.unwrap_or(0) <= self.bounds.outlook.limit;
+        if (spills || !within_limit)
+            && let Some(victim) = self.needed_last(shelf, best)
+        {
             return Choice::Spill(victim);
         }
-        if shelf.running > 0 || !shelf.leaving.is_empty() {
+        if !shelf.running.is_empty() || !shelf.leaving.is_empty() {
             return Choice::Wait;
         }
         // There is nothing left to put away: what is wanted of this run is all that is held.
@@ -217,23 +272,28 @@ impl Floor<'_, '_> {
         Choice::Run(best, need.unwrap_or(0))
     }
 
-    /// Bytes that a task is going to take; `None` where no task of its layer has run yet.
+    /// Bytes that a task is going to take; `None` where that is a guess, and no task of its layer has run yet.
     fn need(&self, shelf: &Shelf, id: u32) -> Option<usize> {
         let absent = |d: &&u32| !shelf.held.contains_key(d);
         let inputs = self.run.plan.dependencies.get(id).iter().filter(absent);
         let inputs: usize = inputs.filter_map(|d| shelf.away.get(d)).map(|t| buffer::capacity(t.bytes())).sum();
-        let growth = shelf.growth[self.run.plan.tasks[id as usize].layer as usize]?;
-        Some(inputs + growth.max(result_bytes(self.run.plan, id)))
+        let load = self.bounds.outlook.loads.get(id);
+        match shelf.growth[self.run.plan.tasks[id as usize].layer as usize] {
+            Some(seen) => Some(inputs + load.takes().max(seen)),
+            None => load.exact.then_some(inputs + load.takes()),
+        }
     }
 
     fn fits(&self, shelf: &Shelf, id: u32, need: Option<usize>) -> bool {
         if self.waits_for_disk(shelf, id) {
             return false;
         }
-        match need {
-            Some(need) => shelf.used + need <= self.bounds.limit,
-            None => shelf.running == 0 && shelf.used + result_bytes(self.run.plan, id) <= self.bounds.limit,
-        }
+        let Outlook { alone, loads, spills, bound, .. } = &self.bounds.outlook;
+        let Some(need) = need else {
+            return shelf.running.is_empty() && shelf.used + loads.get(id).takes() <= *bound;
+        };
+        let room = shelf.used + need <= *bound;
+        room && (*spills || id <= shelf.frontier || shelf.ahead() + need + alone.most(shelf.frontier, id) <= *bound)
     }
 
     fn waits_for_disk(&self, shelf: &Shelf, id: u32) -> bool {
@@ -262,8 +322,8 @@ impl Floor<'_, '_> {
             // Only blocks can go to disk; whatever else there is counts for nothing from now on.
             // SAFETY: as above.
             unsafe { self.run.state.results.exchange(id, value) };
-            let bytes = shelf.held.insert(id, 0).unwrap_or(0);
-            shelf.used -= bytes;
+            shelf.let_go(id);
+            shelf.hold(id, 0);
             return shelf;
         };
         if !shelf.away.contains_key(&id) {
@@ -271,7 +331,10 @@ impl Floor<'_, '_> {
             let put = MutexGuard::unlocked(&mut shelf, || self.bounds.chest.put(&block));
             shelf.leaving.remove(&id);
             match put {
-                Ok(ticket) => drop(shelf.away.insert(id, ticket)),
+                Ok(ticket) => {
+                    self.run.runtime.spilled.fetch_add(ticket.bytes() as u64, Relaxed);
+                    shelf.away.insert(id, ticket);
+                }
                 Err(error) => {
                     // SAFETY: as above; tasks that need it waited while it was leaving.
                     unsafe { self.run.state.results.exchange(id, Value::Block(block)) };
@@ -282,8 +345,7 @@ impl Floor<'_, '_> {
             }
         }
         drop(block);
-        let bytes = shelf.held.remove(&id).unwrap_or(0);
-        shelf.used -= bytes;
+        shelf.let_go(id);
         self.changed.notify_all();
         shelf
     }
@@ -298,7 +360,7 @@ impl Floor<'_, '_> {
     ) -> MutexGuard<'s, Shelf> {
         let run = self.run;
         run.state.start(id);
-        shelf.running += 1;
+        shelf.running.push((id, given));
         shelf.used += given;
         let dependencies = run.plan.dependencies.get(id);
         let mut inputs = Vec::new();
@@ -340,7 +402,6 @@ impl Floor<'_, '_> {
                 Err(error) => (None, 0, Err(error)),
             }
         });
-        shelf.running -= 1;
         // A result is gone when the last running task that had it is done, whichever claimed it last.
         let mut freed = 0;
         for d in dependencies {
@@ -352,11 +413,14 @@ impl Floor<'_, '_> {
             if run.state.results.uses(*d) == 0 {
                 freed += shelf.held.get(d).copied().unwrap_or(0);
                 if !shelf.users.contains_key(d) {
-                    let bytes = shelf.forget(*d, &self.bounds.chest);
-                    shelf.used -= bytes;
+                    if let Some(ticket) = shelf.away.remove(d) {
+                        self.bounds.chest.discard(ticket);
+                    }
+                    shelf.let_go(*d);
                 }
             }
         }
+        shelf.running.retain(|(running, _)| *running != id);
         shelf.used -= given;
         let back = read.unwrap_or_else(|error| {
             run.fail(id, error);
@@ -370,36 +434,40 @@ impl Floor<'_, '_> {
             }
             shelf.away.insert(d, ticket);
             let bytes = value_bytes(&value);
-            if shelf.used + bytes <= self.bounds.limit {
+            if shelf.used + bytes <= self.bounds.outlook.bound {
                 // SAFETY: under the lock, and uses of it are to come: others waited while it was leaving.
                 unsafe { run.state.results.exchange(d, value) };
-                shelf.held.insert(d, bytes);
-                shelf.used += bytes;
+                shelf.hold(d, bytes);
             }
         }
-        let layer = run.plan.tasks[id as usize].layer as usize;
-        // Inputs that it was the last to need made room while it ran; for the next task of the layer they may not.
-        shelf.growth[layer] = Some(shelf.growth[layer].unwrap_or(0).max(growth + freed));
+        let load = self.bounds.outlook.loads.get(id);
+        let result = value.as_ref().map_or(0, value_bytes);
+        if cfg!(debug_assertions) && load.exact && load.is_exceeded_by(growth, result) {
+            let (key, task) = (run.plan.key(id).quoted(), crate::read::brief(&run.plan.task(id), 1000));
+            run.fail(
+                id,
+                err!(Internal, "{key} took {growth} bytes and keeps {result}, not as expected: {load:?} {task}"),
+            );
+        }
+        if !load.exact || growth > load.takes() {
+            // Inputs that it was the last to need made room while it ran; for the next task of the layer they may not.
+            let seen = &mut shelf.growth[run.plan.tasks[id as usize].layer as usize];
+            *seen = Some(seen.unwrap_or(0).max(growth + freed));
+        }
         if let Some(value) = value {
-            let bytes = value_bytes(&value);
+            let bytes = if load.exact { load.result } else { result };
             let shelf = &mut *shelf;
             // SAFETY: this worker alone ran the task, and says so once.
             unsafe { run.state.finish(id, value, |next| shelf.ready.push(Reverse(next))) };
             if run.state.results.uses(id) > 0 {
-                shelf.held.insert(id, bytes);
-                shelf.used += bytes;
+                shelf.hold(id, bytes);
             }
         }
-        shelf.done += 1;
+        shelf.finish(id);
         run.count(1);
         self.changed.notify_all();
         shelf
     }
-}
-
-/// Bytes that the result of a task is going to take, where that is a block.
-fn result_bytes(plan: &Plan, id: u32) -> usize {
-    plan.bytes(id).map_or(0, buffer::capacity)
 }
 
 /// Bytes that a result keeps in memory, as far as blocks do.

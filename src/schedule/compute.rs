@@ -1,16 +1,18 @@
 //! From lazy values to concrete ones.
 
-use super::bounded::Bounded;
+use super::bounded::{self, Bounded};
 use super::gather::Gather;
 use super::keep::{self, Keeper};
+use super::outlook::{self, Outlook};
 use super::plan::{Plan, Room, Want};
 use super::recall::{Recall, layer_of, there};
 use super::replay::Failed;
 use super::run::{Run, inside_task};
+use super::weigh::Load;
 use super::{Bytes, Config, Runtime, Scheduler, Synchronous};
 use crate::data::graph::ravel;
 use crate::data::task::deep;
-use crate::data::{Array, Body, Delayed, Graph, Host, Key, Layer, Map, Value};
+use crate::data::{Array, Body, Delayed, Graph, Host, Key, Layer, Map, Value, buffer};
 use crate::err;
 use crate::memory::Chest;
 use crate::optimize::{self, Goal};
@@ -36,8 +38,31 @@ pub struct Forecast {
     pub tasks: usize,
     /// Bytes of the arrays asked for.
     pub result_bytes: usize,
-    /// Bytes of the results held at a time in the static order, and one more for each further worker.
+    /// Bytes of data read from files, and written to files.
+    pub read_bytes: usize,
+    pub written_bytes: usize,
+    /// Of these, about so many go to the spill folder and come back.
+    pub spilled_bytes: usize,
+    /// Bytes that the computation takes, at most: results, blocks that tasks make in passing, what workers keep for
+    /// decoding, and the tasks themselves.
     pub peak_bytes: usize,
+    /// Bytes of the whole process that will be in memory, at most; where the system tells how many are now.
+    pub resident_bytes: Option<usize>,
+    /// Whether these bounds hold for certain: what users' functions make in passing is a guess.
+    pub exact: bool,
+}
+
+/// Bytes of the program and its libraries that may come into memory only when a computation needs them.
+const PROGRAM: usize = 8 << 20;
+
+/// Bytes of a worker: its stack, as far as it is used, and what the allocator keeps for it.
+const THREAD: usize = 1 << 20;
+
+/// Bytes of this process that are in memory.
+fn resident() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: usize = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size())
 }
 
 /// Computes lazy values together, sharing what they share: one concrete value for each. Lists and maps are computed
@@ -117,22 +142,58 @@ impl Computation<'_> {
     }
 
     /// What computing these values together would take.
+    ///
+    /// # Errors
+    /// As computing them, where their plan is refused before it starts.
     pub fn forecast(&self, values: &[Value]) -> Result<Forecast> {
         let lazy = Lazy::of(values);
         let wants: Vec<Want> = lazy.found.iter().map(want).collect();
         let tasks_before = Plan::new(self.host, &wants, self.room())?.len();
         let wants = if self.config.optimize { self.optimized(&wants, Vec::new()) } else { wants };
         let plan = Plan::new(self.host, &wants, self.room())?;
-        let bytes: Vec<usize> = (0..plan.len() as u32).map(|id| plan.bytes(id).unwrap_or(0)).collect();
-        let keep: Vec<u32> = plan.wanted.iter().flatten().copied().collect();
-        let peak = plan.peak_bytes(&bytes, &keep);
-        let largest = bytes.iter().copied().max().unwrap_or(0);
+        let (mut keep, mut gathered, mut result_bytes) = (Vec::new(), 0, 0);
+        for (tasks, value) in plan.wanted.iter().zip(&lazy.found) {
+            match value {
+                Value::Array(array) => {
+                    result_bytes += array.nbytes();
+                    match array.chunks.block_count() {
+                        1 => keep.extend_from_slice(tasks),
+                        _ => gathered += buffer::capacity(array.nbytes()),
+                    }
+                }
+                _ => keep.extend_from_slice(tasks),
+            }
+        }
+        let workers = if self.config.scheduler.name() == "sync" { 1 } else { self.config.workers };
+        let left = self.left().saturating_sub(gathered);
+        let outlook = Outlook::of(self.host, &plan, &keep, workers).within(left);
+        bounded::check(&plan, &keep, &outlook)?;
+        let bound = match outlook::is_small(self.host, &plan, workers, left) {
+            true => outlook.unwatched(workers),
+            false => outlook.bound,
+        };
+        let sum = |figure: fn(&Load) -> usize| outlook.loads.iter().map(figure).fold(0, usize::saturating_add);
+        let spilled_bytes = match outlook.spills {
+            true => outlook::spilled(&plan, &outlook.loads, &keep, outlook.limit),
+            false => 0,
+        };
+        let peak_bytes = gathered + bound + outlook.scratch + plan.own_bytes();
         Ok(Forecast {
             tasks_before,
             tasks: plan.len(),
-            result_bytes: lazy.found.iter().map(|v| if let Value::Array(a) = v { a.nbytes() } else { 0 }).sum(),
-            peak_bytes: peak + largest * (self.config.workers.min(plan.len().max(1)) - 1),
+            result_bytes,
+            read_bytes: sum(|load| load.read) + spilled_bytes,
+            written_bytes: sum(|load| load.written) + spilled_bytes,
+            spilled_bytes,
+            peak_bytes,
+            resident_bytes: resident().map(|now| now + peak_bytes + PROGRAM + workers * THREAD),
+            exact: outlook.loads.kinds().iter().all(|load| load.exact),
         })
+    }
+
+    /// Bytes of the memory limit that no block takes yet.
+    pub(super) fn left(&self) -> usize {
+        self.config.memory_limit.saturating_sub(self.runtime.pool.live())
     }
 
     fn room(&self) -> Room<'_> {
@@ -150,19 +211,20 @@ impl Computation<'_> {
         // A task that computes does so itself: its workers have work, and may wait for this task.
         let alone = inside_task() || run.tasks() == 1;
         let scheduler: &dyn Scheduler = if alone { &Synchronous } else { &*self.config.scheduler };
-        let left = self.config.memory_limit.saturating_sub(self.runtime.pool.live());
         let workers = match scheduler.name() {
             "threads" => self.config.workers,
             "sync" => 1,
             // An embedding program's own scheduler has rules of its own.
             _ => return run.drive(scheduler),
         };
-        if Bounded::all_fit(run.plan, left) {
+        if outlook::is_small(self.host, run.plan, workers, self.left()) {
             return run.drive(scheduler);
         }
-        let left = self.left_beside(run.plan, keep, workers, keeper);
+        let outlook = Outlook::of(self.host, run.plan, keep, workers);
+        let left = self.left_beside(outlook.wants(), keeper);
+        let outlook = outlook.within(left);
         let chest = Chest::new(&self.config.spill_dir, self.config.max_spill);
-        run.drive(&Bounded::new(run.plan, keep, workers, left, chest)?)
+        run.drive(&Bounded::new(run.plan, keep, workers, outlook, chest)?)
     }
 
     /// Answers what is wanted, from what was kept of earlier computations as far as it was. Blocks of `arrays` are put together as they

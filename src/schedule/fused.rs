@@ -166,7 +166,36 @@ struct Pass {
     takes: Vec<usize>,
 }
 
+/// One pass of a nest, as far as memory goes.
+pub(super) struct Step {
+    pub dtype: DType,
+    pub shape: Dims,
+    /// Bytes of its tiles.
+    pub scratch: usize,
+    /// Its inputs: leaves, and after them what earlier passes made.
+    pub takes: Vec<usize>,
+}
+
 impl Nest {
+    /// The passes over leaves of these dtypes and shapes; `None` where they do not fit together.
+    pub(super) fn steps(&self, leaves: &[(DType, Dims)]) -> Option<Vec<Step>> {
+        let (dtypes, mut shapes): (Vec<DType>, Vec<Dims>) = leaves.iter().cloned().unzip();
+        let Passes { first, last, .. } = Passes::of(&self.expr, &dtypes, &shapes)?;
+        first
+            .into_iter()
+            .chain([last])
+            .map(|Pass { program, takes }| {
+                let shape = broadcast(takes.iter().map(|&at| &shapes[at]))?;
+                shapes.push(shape.clone());
+                Some(Step { dtype: program.dtype(), shape, scratch: program.scratch_bytes(), takes })
+            })
+            .collect()
+    }
+
+    pub(super) fn leaves(&self) -> &[Code] {
+        &self.leaves
+    }
+
     /// What the inputs are made by, in the order in which that is done.
     pub(super) fn leaves_mut(&mut self) -> &mut [Code] {
         &mut self.leaves

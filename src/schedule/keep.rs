@@ -150,19 +150,18 @@ fn compact(value: &Value) -> Value {
 }
 
 impl Computation<'_> {
-    /// Bytes that are left of the memory limit for a plan that is not sure to fit. The cache gives way to what runs one task
-    /// after the other need, and to a task for each further worker; what it may grow by meanwhile is no part of what is left.
-    pub(super) fn left_beside(&self, plan: &Plan, keep: &[u32], workers: usize, keeper: Option<&Keeper>) -> usize {
-        let bytes: Vec<usize> = (0..plan.len() as u32).map(|id| plan.bytes(id).unwrap_or(0)).collect();
-        let needed = plan.peak_bytes(&bytes, keep) + bytes.iter().max().unwrap_or(&0) * workers;
-        let left = || self.config.memory_limit.saturating_sub(self.runtime.pool.live());
-        self.runtime.cache.give_way(needed.saturating_sub(left()));
-        let (Some(keeper), left) = (keeper, left()) else { return left() };
-        let alone = |id: u32| plan.dependencies.get(id).iter().chain([&id]).map(|&d| bytes[d as usize]).sum::<usize>();
-        let largest = (0..plan.len() as u32).map(alone).max().unwrap_or(0);
+    /// Bytes of the memory limit that are left for a run that wants so many, and is refused with less than `least`. The cache gives
+    /// way to it; where it could not grow as it may beside the run, what it may grow by meanwhile is no part of what is left.
+    pub(super) fn left_beside(&self, wants: usize, least: usize, keeper: Option<&Keeper>) -> usize {
+        self.runtime.cache.give_way(wants.saturating_sub(self.left()));
+        let left = self.left();
+        let Some(keeper) = keeper else { return left };
         let room = keeper.recall.limit.saturating_sub(self.runtime.cache.bytes());
-        // No task is refused for the sake of the cache.
-        let growth = room.min(left / GROWTH).min(left.saturating_sub(largest) / 2);
+        if wants.saturating_add(room) <= left {
+            return left - room;
+        }
+        // No run is refused for the sake of the cache.
+        let growth = room.min(left / GROWTH).min(left.saturating_sub(least) / 2);
         keeper.grow_by(growth);
         left - growth
     }

@@ -11,6 +11,7 @@ mod crew;
 mod fused;
 mod gather;
 mod keep;
+mod outlook;
 mod plan;
 mod recall;
 mod replay;
@@ -20,6 +21,7 @@ pub mod state;
 mod sync;
 pub mod task;
 mod threads;
+mod weigh;
 
 pub use crate::text::Bytes;
 pub use compute::{Computation, Forecast, compute, persist};
@@ -35,6 +37,7 @@ use crate::memory::Cache;
 use crate::text::{Error, Result};
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A way to run tasks.
 pub trait Scheduler: Send + std::marker::Sync {
@@ -64,11 +67,18 @@ pub struct Runtime {
     /// What the last computation left behind, if it failed.
     pub failed: Mutex<Option<Arc<Failed>>>,
     crew: crew::Crew,
+    spilled: AtomicU64,
 }
 
 impl Runtime {
     pub fn new(pool: Pool) -> Self {
-        Runtime { pool, cache: Cache::default(), failed: Mutex::default(), crew: crew::Crew::default() }
+        let (cache, crew) = (Cache::default(), crew::Crew::default());
+        Runtime { pool, cache, failed: Mutex::default(), crew, spilled: AtomicU64::new(0) }
+    }
+
+    /// Bytes of results that were put on disk so far, in all computations.
+    pub fn spilled(&self) -> u64 {
+        self.spilled.load(Relaxed)
     }
 }
 

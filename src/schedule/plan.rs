@@ -138,24 +138,9 @@ impl Plan {
         Some(shape.iter().product::<usize>() * dtype.size())
     }
 
-    /// The most bytes of results that are held at once when the tasks run one after the other, and those of `keep` stay.
-    /// `bytes` are those of each task's result.
-    pub fn peak_bytes(&self, bytes: &[usize], keep: &[u32]) -> usize {
-        let mut left: Vec<usize> = self.dependents.iter().map(<[u32]>::len).collect();
-        for &id in keep {
-            left[id as usize] += 1;
-        }
-        let (mut live, mut peak) = (0, 0);
-        for id in 0..self.len() {
-            live += bytes[id];
-            peak = peak.max(live);
-            live -= if left[id] == 0 { bytes[id] } else { 0 };
-            for &d in self.dependencies.get(id as u32) {
-                left[d as usize] -= 1;
-                live -= if left[d as usize] == 0 { bytes[d as usize] } else { 0 };
-            }
-        }
-        peak
+    /// Bytes that the plan takes, and the state of a run of it.
+    pub fn own_bytes(&self) -> usize {
+        self.len() * TASK_BYTES
     }
 
     /// Shape of the block that a task makes.

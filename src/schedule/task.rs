@@ -299,6 +299,15 @@ fn unhashable(key: &Value, span: Span) -> Error {
 }
 
 impl Call {
+    pub(super) fn function(&self) -> &Function {
+        &self.function
+    }
+
+    /// The arguments as they stand in the call, names of keyword arguments among them.
+    pub(super) fn args(&self) -> &[Code] {
+        &self.args
+    }
+
     fn run(&self, frame: &mut Frame) -> Result<Value> {
         let host = frame.host;
         let function = &*self.function;

@@ -2,7 +2,7 @@
 //! (see `read`) needs neither the library nor its lock, unless the layout or a filter is one that only the library knows.
 
 use super::datatype::Datatype;
-use super::element::{self, Element};
+use super::element::{self, Element, Encoding};
 use super::format::{Cursor, Damage, Medium, Sound};
 use super::header::{Header, kind};
 use super::heap::LocalHeap;
@@ -12,7 +12,7 @@ use super::message::{self, Dataspace, FilterMessage, Layout};
 use super::pipeline::Pipeline;
 use super::source::{Kind, Place, Source};
 use super::{file, listing, virtuals};
-use crate::data::{DType, Dims, Map};
+use crate::data::{DType, Dims, Map, Outside};
 use crate::err;
 use crate::text::Result;
 use std::fs::File;
@@ -258,6 +258,26 @@ impl Dataset {
     /// Whether workers read it side by side, without the library.
     pub fn is_direct(&self) -> bool {
         !matches!(self.storage, Storage::Library(_))
+    }
+
+    /// What reading a part of it takes besides the block.
+    pub fn outside(&self) -> Outside {
+        let filtered = |chunked: &Chunked| if chunked.pipeline.is_empty() { 0 } else { 3 * chunked.bytes };
+        let scratch = match &self.storage {
+            Storage::Chunked(chunked) => filtered(chunked),
+            // The library's own buffers: of conversion, and a cache of chunks.
+            Storage::Library(Foreign::Filters(chunked)) => filtered(chunked) + (2 << 20),
+            Storage::Library(_) => 2 << 20,
+            Storage::Contiguous(_) | Storage::Compact(_) => 0,
+        };
+        let wider = match self.element.encoding {
+            Encoding::Native | Encoding::Swapped(_) => 0,
+            Encoding::Bool => 1,
+            Encoding::Half { .. } => 2,
+            // The bytes as they are, and numbers of the widest kind before they are what was asked for.
+            Encoding::Odd => self.element.size + 3 * DType::C128.size(),
+        };
+        Outside { dtype: self.dtype(), shape: self.shape().into(), scratch, wider }
     }
 
     /// Differs when the file is another one or was written to since.

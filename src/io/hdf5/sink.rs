@@ -18,7 +18,7 @@ use super::target::{
 };
 use super::walk::{Walk, byte_strides};
 use super::{file, listing};
-use crate::data::{Block, Chunks, DType, Dims};
+use crate::data::{Block, Chunks, DType, Dims, Outside};
 use crate::err;
 use crate::io::codec::deflate::Encoder;
 use crate::io::codec::shuffle;
@@ -253,6 +253,16 @@ impl Sink {
             index[axis] += 1;
             index[axis + 1..].copy_from_slice(&first[axis + 1..]);
         }
+    }
+
+    /// What writing a part of it takes besides the block.
+    pub fn outside(&self) -> Outside {
+        let scratch = match &*self.place.read() {
+            // A chunk as it is, shuffled, and encoded; the library's copy of it.
+            Target::Filtered { dims, .. } => 4 * dims.iter().product::<usize>() * self.dtype.size() + (1 << 20),
+            _ => 0,
+        };
+        Outside { dtype: self.dtype, shape: self.shape.clone(), scratch, wider: 0 }
     }
 
     /// Whether a block was written.

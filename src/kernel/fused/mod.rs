@@ -157,6 +157,13 @@ impl Program {
         self.out
     }
 
+    /// Bytes that a run takes besides inputs and result, at most: its tiles.
+    pub fn scratch_bytes(&self) -> usize {
+        // Tiles across the grain are four times as large; see `Nest::elementwise`.
+        let slots = self.registers + self.constants.len() + self.inputs.len();
+        slots * (4 * TILE * self.width).next_multiple_of(64)
+    }
+
     /// Whether the result is the first input as it is.
     pub(super) fn is_input(&self) -> bool {
         self.result == Source::Input(0) && self.inputs.len() == 1 && self.steps.is_empty()

@@ -251,6 +251,14 @@ fn joined(block: &Block, axes: std::ops::Range<usize>) -> Option<isize> {
     Some(stride.unwrap_or(0))
 }
 
+/// Bytes that a product of m×k and k×n takes in packed panels, on one thread.
+pub fn scratch_bytes(m: usize, n: usize, k: usize, dtype: DType) -> usize {
+    // Panels of our own kernel, which those of the `gemm` crate are of the size of; each is filled up to whole tiles.
+    const DEPTH: usize = 512;
+    let (rows, columns) = ((m + 8).min(96), (n + 48).min(1008 + 48));
+    (rows + columns) * k.min(DEPTH) * dtype.size()
+}
+
 /// Both operands in the dtype they promote to.
 fn promoted(a: &Block, b: &Block) -> Result<(Block, Block, DType)> {
     let dtype = a.dtype().promote(b.dtype());

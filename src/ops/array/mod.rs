@@ -3,6 +3,8 @@
 pub mod about;
 pub mod axes;
 pub mod broadcast_to;
+#[cfg(test)]
+mod budget;
 pub mod choose;
 pub mod create;
 pub mod elementwise;

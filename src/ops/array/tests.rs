@@ -14,23 +14,23 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// Just enough of an interpreter: ops, `let`, quoted data, calls.
-struct Small {
+pub(super) struct Small {
     ops: Registry,
-    runtime: Runtime,
+    pub(super) runtime: Runtime,
 }
 
-type Names = FxHashMap<String, Value>;
+pub(super) type Names = FxHashMap<String, Value>;
 
 impl Small {
-    fn new() -> Small {
+    pub(super) fn new() -> Small {
         Small { ops: crate::ops::registry().unwrap(), runtime: Runtime::new(Pool::new(1 << 24)) }
     }
 
-    fn text(&self, text: &str) -> Result<Value> {
+    pub(super) fn text(&self, text: &str) -> Result<Value> {
         self.eval(&crate::read::read_one(SourceId(1), text)?, &Names::default())
     }
 
-    fn eval(&self, task: &Task, names: &Names) -> Result<Value> {
+    pub(super) fn eval(&self, task: &Task, names: &Names) -> Result<Value> {
         match &task.form {
             Form::Data(value) => Ok(value.clone()),
             Form::Key(key) => match names.get(&key.to_string()) {
@@ -62,7 +62,7 @@ impl Small {
         }
     }
 
-    fn computed(&self, value: &Value, config: &Config) -> Result<Value> {
+    pub(super) fn computed(&self, value: &Value, config: &Config) -> Result<Value> {
         let cancel = AtomicBool::new(false);
         Ok(crate::schedule::compute(self, std::slice::from_ref(value), &self.runtime, config, &cancel)?.remove(0))
     }
@@ -99,10 +99,10 @@ impl Host for Small {
 }
 
 /// A source of small choices that a seed decides.
-struct Choices(u64);
+pub(super) struct Choices(pub(super) u64);
 
 impl Choices {
-    fn below(&mut self, n: usize) -> usize {
+    pub(super) fn below(&mut self, n: usize) -> usize {
         // SplitMix64.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -111,11 +111,11 @@ impl Choices {
         ((z ^ (z >> 31)) % n.max(1) as u64) as usize
     }
 
-    fn coin(&mut self) -> bool {
+    pub(super) fn coin(&mut self) -> bool {
         self.below(2) == 1
     }
 
-    fn of<T: Copy>(&mut self, items: &[T]) -> T {
+    pub(super) fn of<T: Copy>(&mut self, items: &[T]) -> T {
         items[self.below(items.len())]
     }
 
@@ -133,7 +133,7 @@ impl Choices {
         format!("{sizes:?}").replace(',', "")
     }
 
-    fn cuts(&mut self, shape: &[usize]) -> String {
+    pub(super) fn cuts(&mut self, shape: &[usize]) -> String {
         let cuts: Vec<String> = shape.iter().map(|&n| self.cut(n)).collect();
         format!("[{}]", cuts.join(" "))
     }
@@ -148,7 +148,7 @@ impl Choices {
         if self.below(4) == 0 { "nil".into() } else { format!("[{}]", axes.join(" ")) }
     }
 
-    fn dtype(&mut self) -> &'static str {
+    pub(super) fn dtype(&mut self) -> &'static str {
         self.of(&["float64", "float64", "int64", "int32", "uint8", "bool", "float32", "complex128"])
     }
 
@@ -195,7 +195,7 @@ impl Choices {
     }
 
     /// One step: a form of the array `x` of that shape.
-    fn step(&mut self, shape: &[usize]) -> String {
+    pub(super) fn step(&mut self, shape: &[usize]) -> String {
         let ndim = shape.len();
         let perm = |c: &mut Choices| {
             let mut axes: Vec<usize> = (0..ndim).collect();
@@ -269,7 +269,7 @@ fn show(shape: &[usize]) -> String {
     crate::op::chunking::show(shape)
 }
 
-fn shape_of(value: &Value) -> Vec<usize> {
+pub(super) fn shape_of(value: &Value) -> Vec<usize> {
     match value {
         Value::Array(a) => a.shape().to_vec(),
         Value::Block(b) => b.shape().to_vec(),

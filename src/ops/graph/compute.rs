@@ -36,12 +36,18 @@ pub static OPS: &[Op] = &[
         kind: Kind::Lazy(persist),
     },
     Op {
-        usage: "(explain x :workers nil :optimize nil :passes false & more)",
-        doc: "What computing would take, without computing: `:tasks`, `:tasks-before` the passes, `:result-bytes` of the arrays asked for, and \
-              `:peak-bytes` of results held at a time.\n\
-              With `:passes true`, `:passes` is the graph after each pass of the optimizer that changed it: a list of names and graphs.",
+        usage: "(explain x :store false :scheduler nil :workers nil :memory-limit nil :optimize nil :passes false & more)",
+        doc: "What computing would take, without computing. With `:store true`, what storing would take: every block is written as \
+              it is finished, instead of all being put together.\n\
+              The answer is a map of `:tasks`, `:tasks-before` the passes, `:result-bytes` of the arrays asked for, `:bytes-read` and \
+              `:bytes-written` of data in files, `:bytes-spilled` of results that will wait on disk, which are among both, and `:peak-bytes`: a \
+              bound on the memory that the computation takes, besides the program itself. A run is kept to it: tasks wait where it \
+              would be exceeded. `:resident-bytes` is the bound on all of the process. `:exact` is false where users' functions are called; what these take in passing is a guess.\n\
+               With `:passes true`, `:passes` is the graph after each pass of the optimizer that changed it: a list of names and graphs.\n\
+              Errors: those of computing where the plan is refused before it starts, as `dsk::memory` for blocks that do not fit.",
         examples: &[
             ("(:tasks (explain (sum (ones [4] :chunks 2))))", "3"),
+            ("(:bytes-written (explain (ones [4 4] :chunks 2) :store true))", "128"),
             ("(map first (:passes (explain (sum (ones [4] :chunks 2)) :passes true)))", "[:inline]"),
         ],
         see: &["compute", "optimize"],
@@ -109,13 +115,28 @@ fn persist(args: Args) -> Result<Value> {
 }
 
 fn explain(args: Args) -> Result<Value> {
+    let store = args.bool("store")?;
     with(args, |computation, args, values| {
-        let forecast = computation.forecast(&values)?;
+        let stored = |value: &Value| match value {
+            Value::Array(array) if store => crate::ops::io::as_stored(array, args.span),
+            other => other.clone(),
+        };
+        let forecast = computation.forecast(&values.iter().map(stored).collect::<Vec<Value>>())?;
         let mut map = Map::new();
-        map.set("tasks", forecast.tasks.into());
-        map.set("tasks-before", forecast.tasks_before.into());
-        map.set("result-bytes", forecast.result_bytes.into());
-        map.set("peak-bytes", forecast.peak_bytes.into());
+        let figures = [
+            ("tasks", forecast.tasks),
+            ("tasks-before", forecast.tasks_before),
+            ("result-bytes", forecast.result_bytes),
+            ("bytes-read", forecast.read_bytes),
+            ("bytes-written", forecast.written_bytes),
+            ("bytes-spilled", forecast.spilled_bytes),
+            ("peak-bytes", forecast.peak_bytes),
+        ];
+        for (name, figure) in figures {
+            map.set(name, figure.into());
+        }
+        map.set("resident-bytes", forecast.resident_bytes.map_or(Value::Nil, Value::from));
+        map.set("exact", forecast.exact.into());
         if args.value("passes").truthy() {
             map.set("passes", passes::steps(&values, computation.config.memory_limit));
         }

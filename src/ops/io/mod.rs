@@ -9,6 +9,7 @@ mod write;
 
 use crate::op::Op;
 use crate::ops::one;
+pub(in crate::ops) use store::as_stored;
 
 /// In documentation order.
 pub static OPS: &[&[Op]] =

@@ -1,7 +1,7 @@
 //! `read`: a part of a dataset, now. The tasks of `read-array` are calls of it.
 
 use crate::data::slice::Range;
-use crate::data::{Args, Callable, Cost, Function, Host, Signature, Str, Task, Value};
+use crate::data::{Args, Callable, Cost, Function, Host, Outside, Signature, Str, Task, Value};
 use crate::err;
 use crate::io::hdf5::Dataset;
 use crate::io::target::Target;
@@ -106,6 +106,10 @@ impl Callable for Opened {
 
     fn state(&self, _host: &dyn Host) -> Option<u64> {
         self.dataset.state()
+    }
+
+    fn outside(&self) -> Option<Outside> {
+        Some(self.dataset.outside())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -105,9 +105,18 @@ fn finish(sinks: Vec<Arc<Sink>>) -> Result<()> {
 /// stored-9b  [[store-1f 0 0] [store-1f 0 1] …]
 /// ```
 fn written(array: &Arc<Array>, sink: &Arc<Sink>, span: Span) -> Value {
-    let token = Token::new("store").layer(&array.layer).with(sink.incomplete());
+    writes(array, &sink.incomplete(), Place::value(sink.clone()), span)
+}
+
+/// What storing an array would compute, which has nowhere to go: for forecasts.
+pub fn as_stored(array: &Arc<Array>, span: Span) -> Value {
+    writes(array, "nowhere", Value::Nil, span)
+}
+
+fn writes(array: &Arc<Array>, target: &str, place: Value, span: Span) -> Value {
+    let token = Token::new("store").layer(&array.layer).with(target);
     let bounds = Bounds::of(&array.chunks);
-    let mut items = vec![Task::data(Place::value(sink.clone())), Task::input(0)];
+    let mut items = vec![Task::data(place), Task::input(0)];
     items.extend((0..array.ndim()).map(|axis| {
         let bounds = bounds.clone();
         Task::index(move |index| {

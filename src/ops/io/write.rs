@@ -1,6 +1,6 @@
 //! `write`: a block to its place in a dataset, now. The tasks of `store` are calls of it.
 
-use crate::data::{Args, Block, Callable, Cost, Function, Signature, Slice, Str, Task, Value};
+use crate::data::{Args, Block, Callable, Cost, Function, Outside, Signature, Slice, Str, Task, Value};
 use crate::err;
 use crate::io::hdf5::{self, Sink};
 use crate::io::target::Target;
@@ -86,6 +86,10 @@ impl Callable for Place {
 
     fn source(&self) -> Option<Task> {
         Some(Task::data(Value::Str(self.target.clone())))
+    }
+
+    fn outside(&self) -> Option<Outside> {
+        Some(self.sink.outside())
     }
 
     fn as_any(&self) -> &dyn Any {

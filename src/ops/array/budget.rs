@@ -1,0 +1,122 @@
+//! Random expressions under memory limits: no limit, no number of workers and no pass changes a bit, what is held stays within
+//! the limit and within what was foretold, and what cannot fit is refused and not begun.
+
+use super::tests::{Choices, Names, Small, shape_of};
+use crate::data::Value;
+use crate::schedule::{Computation, Config, Forecast, Observer, Synchronous, TaskEvent};
+use crate::text::{Code, Result, SourceId};
+use proptest::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+/// A lazy array that a seed decides, and the text of it.
+fn expression(small: &Small, choices: &mut Choices) -> Option<(Value, String)> {
+    let ndim = 1 + choices.below(3);
+    let shape: Vec<usize> = (0..ndim).map(|_| choices.of(&[1, 6, 24, 40, 50])).collect();
+    let (cuts, dtype) = (choices.cuts(&shape), choices.dtype());
+    let shape = crate::op::chunking::show(&shape);
+    let mut story = format!("(astype (random/uniform 0 9 {shape} :seed 1 :chunks {cuts}) :{dtype})");
+    let mut x = small.text(&story).ok()?;
+    for _ in 0..1 + choices.below(5) {
+        let step = choices.step(&shape_of(&x)).replace("rechunk-if", "rechunk");
+        let form = crate::read::read_one(SourceId(1), &step).ok()?;
+        let next = small.eval(&form, &Names::from_iter([("x".to_string(), x.clone())])).ok();
+        // What does not suit the shape is left out; products of products would take too long.
+        let Some(next @ Value::Array(_)) = next else { continue };
+        if shape_of(&next).iter().product::<usize>() > 1 << 18 || shape_of(&next).len() > 5 {
+            continue;
+        }
+        story.push_str(&format!("\n{step}"));
+        x = next;
+    }
+    if choices.coin() {
+        // Products are dear: they are made once, and wait until their mean is known.
+        let held =
+            "(let [y (dot (random/random [240 80] :chunks [12 40] :seed 2) (random/random [80 80] :chunks 40 :seed 3))]
+            (sum (- y (mean y)) :axis 0))";
+        x = Value::list(vec![x, small.text(held).ok()?]);
+        story.push_str("\nbeside the columns of a centred product");
+    }
+    Some((x, story))
+}
+
+fn forecast(small: &Small, value: &Value, config: &Config) -> Result<Forecast> {
+    let cancel = AtomicBool::new(false);
+    Computation { host: small, runtime: &small.runtime, config, cancel: &cancel }.forecast(std::slice::from_ref(value))
+}
+
+/// Counts tasks that are started.
+#[derive(Default)]
+struct Started(AtomicUsize);
+
+impl Observer for Started {
+    fn before_task(&self, _: &TaskEvent) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+/// Bytes of the numbers that the plan's programs hold, which are blocks of one element each.
+const NUMBERS: usize = 4096;
+
+/// Runs of the property below that put something on disk, and that were refused.
+static SPILLED: AtomicUsize = AtomicUsize::new(0);
+static REFUSED: AtomicUsize = AtomicUsize::new(0);
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    /// Same bits whatever the limit, the workers, the scheduler and the passes; and memory as foretold.
+    fn a_limit_changes_no_bit(seed in any::<u64>()) {
+        let small = Small::new();
+        let mut choices = Choices(seed);
+        let Some((value, story)) = expression(&small, &mut choices) else { return Ok(()) };
+        let fail = |e: crate::text::Error| TestCaseError::fail(format!("{story}\n{e:?}"));
+        let plain = Config { optimize: false, workers: 1, ..Config::default() };
+        // A step may be refused by what the elements are.
+        let Ok(whole) = small.computed(&value, &plain) else { return Ok(()) };
+        for workers in [1, 2, 3, 8] {
+            let free = Config { workers, optimize: choices.coin(), ..Config::default() };
+            let free = if choices.coin() { Config { scheduler: Arc::new(Synchronous), ..free } } else { free };
+            let foretold = forecast(&small, &value, &free).map_err(fail)?;
+            // What is there already counts against the limit. The least limit that is not refused is tried, in tenths.
+            let before = small.runtime.pool.live();
+            let tight = |share: usize| Config { memory_limit: before + foretold.peak_bytes * share / 10, ..free.clone() };
+            let mut begun = false;
+            for config in std::iter::once(free.clone()).chain((2..10).map(tight)) {
+                if begun {
+                    break;
+                }
+                let started = Arc::new(Started::default());
+                let config = Config { observers: vec![started.clone()], ..config };
+                small.runtime.pool.reset_peak();
+                let spilled = small.runtime.spilled();
+                match small.computed(&value, &config) {
+                    Ok(other) => {
+                        begun = config.memory_limit != free.memory_limit;
+                        prop_assert!(other.same(&whole), "{workers} workers: {story}");
+                    }
+                    Err(e) if e.code() == Code::Memory && config.memory_limit < before + foretold.peak_bytes => {
+                        REFUSED.fetch_add(1, Relaxed);
+                        prop_assert_eq!(started.0.load(Relaxed), 0, "{}\n{:?}", story, e);
+                        continue;
+                    }
+                    Err(e) => return Err(fail(e)),
+                }
+                if small.runtime.spilled() > spilled {
+                    SPILLED.fetch_add(1, Relaxed);
+                }
+                let most = small.runtime.pool.peak() - before;
+                let may = foretold.peak_bytes.min(config.memory_limit - before);
+                prop_assert!(most <= may + NUMBERS, "{} workers: {} bytes of {} ({})\n{}", workers, most, may, config.memory_limit, story);
+            }
+        }
+    }
+}
+
+#[test]
+fn limits_on_random_expressions() {
+    a_limit_changes_no_bit();
+    let (spilled, refused) = (SPILLED.load(Relaxed), REFUSED.load(Relaxed));
+    // A property of runs that nothing was asked of would say nothing.
+    assert!(spilled > 0 && refused > 0, "{spilled} runs spilled, {refused} were refused");
+}

@@ -1,0 +1,229 @@
+//! How a run will go, as far as memory does: worked out from the static order and the loads of its tasks.
+//!
+//! Two runs are gone through. One worker runs the tasks in their order: what it holds at every task is the least that a run
+//! can do with, and how much of it goes to disk if that is more than the limit. Several workers take the ready tasks of
+//! lowest number, so many at a time: what they hold at most is the bound on the run's memory. [`super::bounded`] keeps a
+//! run to it.
+
+use super::Plan;
+use super::weigh::{Load, Loads};
+use crate::data::Host;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+
+/// What is to be expected of a run.
+pub struct Outlook {
+    pub loads: Loads,
+    pub alone: Alone,
+    /// Bytes that results and temporary blocks take, at most.
+    pub bound: usize,
+    /// Bytes that they may take.
+    pub limit: usize,
+    /// Bytes that workers keep for decoding and encoding.
+    pub scratch: usize,
+    /// More than the limit is held at once even if one worker runs the tasks in their order.
+    pub spills: bool,
+}
+
+impl Outlook {
+    /// For a run by so many workers.
+    pub fn of(host: &dyn Host, plan: &Plan, keep: &[u32], workers: usize) -> Outlook {
+        let loads = Loads::of(host, plan);
+        let workers = workers.clamp(1, plan.len().max(1));
+        let scratch = workers * loads.kinds().iter().map(|load| load.scratch).max().unwrap_or(0);
+        let alone = Alone::of(plan, &loads, keep);
+        let bound = if workers == 1 { 0 } else { together(plan, &loads, keep, workers) };
+        let bound = bound.max(alone.peak());
+        Outlook { loads, alone, bound, limit: usize::MAX, scratch, spills: false }
+    }
+
+    /// Bytes that the run takes if nothing keeps it from going on.
+    pub fn wants(&self) -> usize {
+        self.bound.saturating_add(self.scratch)
+    }
+
+    /// The same run with so much memory.
+    pub fn within(self, memory: usize) -> Outlook {
+        let limit = memory.saturating_sub(self.scratch);
+        Outlook { limit, spills: self.alone.peak() > limit, bound: self.bound.min(limit), ..self }
+    }
+
+    /// The most that a run takes that nobody watches: all results, and what each worker's task takes in passing.
+    pub fn unwatched(&self, workers: usize) -> usize {
+        let passing = self.loads.kinds().iter().map(Load::takes).max().unwrap_or(0).saturating_mul(workers);
+        self.loads.iter().map(|load| load.result).fold(passing, usize::saturating_add)
+    }
+}
+
+/// Whether all results of a plan surely fit, and its tasks are too small to be watched one by one.
+pub fn is_small(host: &dyn Host, plan: &Plan, workers: usize, memory: usize) -> bool {
+    let results = plan.layers.iter().map(|layer| match &layer.blocks {
+        Some((dtype, chunks)) => chunks.shape().iter().product::<usize>().saturating_mul(dtype.size()),
+        None => 0,
+    });
+    let results = results.fold(0, usize::saturating_add);
+    let tasks = plan.len().max(1);
+    if results / tasks > SMALL_TASK || results > memory / 2 {
+        return false;
+    }
+    let task = Loads::glance(host, plan);
+    let passing = task.saturating_mul(workers.min(tasks));
+    task <= SMALL_TASK && passing <= memory / 2 || results.saturating_add(passing) <= SMALL_RUN.min(memory / 2)
+}
+
+/// Bytes that a task takes up to which deciding about it would cost more than it is worth.
+const SMALL_TASK: usize = 16 << 10;
+
+/// Bytes that a run takes up to which it does not matter what is held.
+const SMALL_RUN: usize = 1 << 20;
+
+/// What is held at every task when one worker runs the tasks in their order.
+pub struct Alone {
+    /// A tree of maxima over the tasks, from the root at 1 to the leaves.
+    most: Vec<usize>,
+    tasks: usize,
+}
+
+impl Alone {
+    pub fn of(plan: &Plan, loads: &Loads, keep: &[u32]) -> Alone {
+        let mut left = uses(plan, keep);
+        let tasks = plan.len();
+        let mut most = vec![0; 2 * tasks];
+        let mut held = 0;
+        for id in 0..tasks as u32 {
+            let load = loads.get(id);
+            most[tasks + id as usize] = held + load.takes();
+            held += kept(loads, id, &left);
+            held -= released(plan, loads, id, &mut left);
+        }
+        for at in (1..tasks).rev() {
+            most[at] = most[2 * at].max(most[2 * at + 1]);
+        }
+        Alone { most, tasks }
+    }
+
+    /// The most that is held at any task from `first` to `last`.
+    pub fn most(&self, first: u32, last: u32) -> usize {
+        let (mut from, mut to) = (self.tasks + first as usize, self.tasks + last as usize + 1);
+        let mut most = 0;
+        while from < to {
+            if from % 2 == 1 {
+                most = most.max(self.most[from]);
+                from += 1;
+            }
+            if to % 2 == 1 {
+                to -= 1;
+                most = most.max(self.most[to]);
+            }
+            (from, to) = (from / 2, to / 2);
+        }
+        most
+    }
+
+    pub fn peak(&self) -> usize {
+        if self.tasks == 0 { 0 } else { self.most(0, self.tasks as u32 - 1) }
+    }
+}
+
+fn uses(plan: &Plan, keep: &[u32]) -> Vec<usize> {
+    let mut left: Vec<usize> = plan.dependents.iter().map(<[u32]>::len).collect();
+    keep.iter().for_each(|&id| left[id as usize] += 1);
+    left
+}
+
+/// Bytes that a task leaves behind.
+fn kept(loads: &Loads, id: u32, left: &[usize]) -> usize {
+    if left[id as usize] == 0 { 0 } else { loads.get(id).result }
+}
+
+/// Bytes of what a task was the last to need.
+fn released(plan: &Plan, loads: &Loads, id: u32, left: &mut [usize]) -> usize {
+    let mut bytes = 0;
+    for &d in plan.dependencies.get(id) {
+        left[d as usize] -= 1;
+        bytes += if left[d as usize] == 0 { loads.get(d).result } else { 0 };
+    }
+    bytes
+}
+
+/// The most that so many workers hold at a time, when each round they take the ready tasks of lowest number.
+pub fn together(plan: &Plan, loads: &Loads, keep: &[u32], workers: usize) -> usize {
+    let mut left = uses(plan, keep);
+    let mut pending: Vec<u32> = plan.dependencies.iter().map(|d| d.len() as u32).collect();
+    let mut ready: BinaryHeap<Reverse<u32>> = BinaryHeap::new();
+    let mut roots = plan.roots.iter().copied().peekable();
+    let (mut held, mut most) = (0, 0);
+    let mut round = Vec::with_capacity(workers);
+    loop {
+        while round.len() < workers {
+            let first = match (roots.peek(), ready.peek()) {
+                (Some(&root), Some(&Reverse(other))) if root < other => roots.next(),
+                (Some(_), None) => roots.next(),
+                (_, Some(_)) => ready.pop().map(|Reverse(id)| id),
+                (None, None) => None,
+            };
+            let Some(id) = first else { break };
+            round.push(id);
+        }
+        if round.is_empty() {
+            return most;
+        }
+        let running: usize = round.iter().map(|&id| loads.get(id).takes()).sum();
+        most = most.max(held + running);
+        for id in round.drain(..) {
+            held += kept(loads, id, &left);
+            held -= released(plan, loads, id, &mut left);
+            for &next in plan.dependents.get(id) {
+                pending[next as usize] -= 1;
+                if pending[next as usize] == 0 {
+                    ready.push(Reverse(next));
+                }
+            }
+        }
+    }
+}
+
+/// Bytes that go to disk if one worker runs the tasks in their order and holds no more than `limit`.
+pub fn spilled(plan: &Plan, loads: &Loads, keep: &[u32], limit: usize) -> usize {
+    const NEVER: u32 = u32::MAX;
+    let mut left = uses(plan, keep);
+    // What is held, by when it is needed next; what is wanted of the run stays.
+    let mut here: BTreeSet<(u32, u32)> = BTreeSet::new();
+    let mut written = vec![false; plan.len()];
+    let (mut held, mut spilled) = (0, 0);
+    let after = |d: u32, id: u32| {
+        let users = plan.dependents.get(d);
+        users.iter().copied().filter(|&user| user > id).min().unwrap_or(NEVER)
+    };
+    for id in 0..plan.len() as u32 {
+        let load = loads.get(id);
+        let inputs = plan.dependencies.get(id);
+        for &d in inputs {
+            if !here.remove(&(id, d)) && left[d as usize] > 0 && written[d as usize] {
+                held += loads.get(d).result;
+            }
+        }
+        while held + load.takes() > limit {
+            let Some(&(next, victim)) = here.iter().rev().find(|(next, _)| *next != NEVER) else { break };
+            here.remove(&(next, victim));
+            held -= loads.get(victim).result;
+            if !std::mem::replace(&mut written[victim as usize], true) {
+                spilled += loads.get(victim).result;
+            }
+        }
+        held += kept(loads, id, &left);
+        if left[id as usize] > 0 && load.result > 0 {
+            here.insert((after(id, id), id));
+        }
+        for &d in inputs {
+            left[d as usize] -= 1;
+            match left[d as usize] {
+                0 => held -= loads.get(d).result,
+                _ => {
+                    here.insert((after(d, id), d));
+                }
+            }
+        }
+    }
+    spilled
+}
