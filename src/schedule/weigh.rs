@@ -82,7 +82,11 @@ impl Loads {
             let place = plan.tasks[id as usize];
             let index = unravel(place.at as usize, &plan.layers[place.layer as usize].grid);
             let mut hasher = FxHasher::default();
-            measure_indices(&plan.codes[place.code as usize], &index, &mut hasher);
+            match plan.codes.get(place.code as usize) {
+                Some(code) => measure_indices(code, &index, &mut hasher),
+                // Compiled as it runs, since no other task is like it.
+                None => id.hash(&mut hasher),
+            }
             let made: Vec<(&Made, bool)> =
                 inputs.iter().map(|&(kind, only)| (&loads.kinds[kind as usize].made, only)).collect();
             let next = loads.kinds.len() as u32;
@@ -151,7 +155,14 @@ fn weigh(host: &dyn Host, plan: &Plan, id: u32, index: &[u32], inputs: &[(&Made,
     let inputs = inputs.into_iter().map(|(sketch, _)| sketch).collect();
     let declared = plan.shape(id).zip(layer.blocks.as_ref()).map(|(shape, (dtype, _))| (*dtype, Dims::from(shape)));
     let mut weighing = Weighing { host, ledger: ledger.clone(), inputs, index, next: 0 };
-    let sketch = weighing.run(&plan.codes[place.code as usize], declared);
+    let sketch = match plan.codes.get(place.code as usize) {
+        Some(code) => weighing.run(code, declared),
+        None => match plan.compile(id, host) {
+            Ok(code) => weighing.run(&code, declared),
+            // The run tells what is wrong.
+            Err(_) => Sketch::Unknown,
+        },
+    };
     let made = Made::of(&sketch);
     drop((weighing, sketch, shared));
     Load {
