@@ -669,7 +669,7 @@ fn view(call: &Call, args: &[Sketch], shape: &[usize]) -> Option<Phantom> {
         "transpose" | "swapaxes" | "moveaxis" | "flip" | "broadcast-to" => false,
         "slice" => {
             let is_list = |a: &Sketch| matches!(a, Sketch::Value(Value::List(_) | Value::Block(_)) | Sketch::Block(_));
-            if args[1..].iter().any(is_list) || 4 * elements(shape) < elements(&x.shape) {
+            if args[1..].iter().any(is_list) || elements(shape) * x.dtype.size() < x.nbytes() / 4 {
                 return None;
             }
             // The first axis cut, and no other: rows that lie together.
