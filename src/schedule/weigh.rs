@@ -447,7 +447,12 @@ impl Weighing<'_> {
     }
 
     fn block(&self, dtype: DType, shape: Dims) -> Phantom {
-        let capacity = buffer::capacity(shape.iter().product::<usize>().saturating_mul(dtype.size()));
+        self.block_beside(dtype, shape, 0)
+    }
+
+    /// A block that may also lie in memory of so many bytes which it shares.
+    fn block_beside(&self, dtype: DType, shape: Dims, shared: usize) -> Phantom {
+        let capacity = buffer::capacity(shape.iter().product::<usize>().saturating_mul(dtype.size())).max(shared);
         self.ledger.take(capacity);
         if capacity > self.ledger.largest.borrow().0 {
             self.ledger.largest.replace((capacity, shape.clone()));
@@ -533,6 +538,10 @@ impl Weighing<'_> {
             Some(slot @ Sketch::Block(_)) if accumulates => {
                 let Sketch::Block(acc) = std::mem::replace(slot, Sketch::Unknown) else { return Sketch::Unknown };
                 if acc.dtype == dtype && acc.is_free() { acc } else { self.block(dtype, shape) }
+            }
+            // Strides tell whether it is a copy, and axes of one element may hide that there is no need of one.
+            Some(Sketch::Block(x)) if matches!(name, "reshape" | "ravel") => {
+                self.block_beside(dtype, shape, x.memory.capacity)
             }
             _ => self.block(dtype, shape),
         };
