@@ -107,6 +107,7 @@ impl Index {
     /// would keep in memory.
     pub fn of_block(&self, block: &Block) -> Result<Block> {
         let mut view = block.clone();
+        let mut lists = Vec::new();
         let mut axis = 0;
         for step in &self.0 {
             match step {
@@ -116,12 +117,14 @@ impl Index {
                     continue;
                 }
                 Step::Axis(Take::Range(range)) => view = view.slice_axis(axis, *range),
-                Step::Axis(Take::List(list)) => {
-                    let list: Vec<i64> = list.iter().map(|&i| i as i64).collect();
-                    view = layout::take(&view, axis, &list)?;
-                }
+                Step::Axis(Take::List(list)) => lists.push((axis, list)),
             }
             axis += 1;
+        }
+        // Lists copy, so they come last: only what the rest leaves.
+        for (axis, list) in lists {
+            let list: Vec<i64> = list.iter().map(|&i| i as i64).collect();
+            view = layout::take(&view, axis, &list)?;
         }
         if view.nbytes() < block.nbytes() / 4 { Ok(view.copied()) } else { Ok(view) }
     }

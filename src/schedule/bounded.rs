@@ -11,8 +11,7 @@
 //! - Tasks may run ahead of the lowest one that is not done, as long as every task up to them could still run as it
 //!   would with one worker: nobody is kept from going on by what was made too early.
 //! - If nothing fits, what is needed last goes to the [`Chest`], unless a running task is about to make room and the
-//!   static order needs no chest. What was put there once and has not changed is never written again; what is needed
-//!   soon is asked for ahead, into the system's cache.
+//!   static order needs no chest. What was put there once and has not changed is never written again.
 //! - A task that does not fit even when it is alone, with everything else away, is refused before the run starts.
 
 use super::outlook::Outlook;
@@ -50,6 +49,28 @@ impl Bounded {
 /// # Errors
 /// As [`Bounded::new`].
 pub fn check(plan: &Plan, keep: &[u32], outlook: &Outlook) -> Result<()> {
+    let largest = largest(plan, outlook);
+    if let Some(((inputs, out), id)) = largest
+        && inputs + out > outlook.limit
+    {
+        return Err(too_large(plan, id, inputs, out, outlook));
+    }
+    let wanted = wanted(keep, outlook);
+    if wanted > outlook.limit {
+        let (wanted, limit) = (Bytes(wanted), Bytes(outlook.limit));
+        return Err(err!(Memory, "the results take {wanted}, and {limit} are left of the memory limit")
+            .help("`store` writes a result block by block; `:memory-limit` raises the limit"));
+    }
+    Ok(())
+}
+
+/// Bytes with less than which a plan is refused.
+pub fn least(plan: &Plan, keep: &[u32], outlook: &Outlook) -> usize {
+    largest(plan, outlook).map_or(0, |((inputs, out), _)| inputs + out).max(wanted(keep, outlook))
+}
+
+/// The task that takes the most, with the bytes of its inputs and those it takes besides.
+fn largest(plan: &Plan, outlook: &Outlook) -> Option<((usize, usize), u32)> {
     let loads = &outlook.loads;
     let inputs = |id: u32| {
         let mut inputs: SmallVec<[u32; 16]> = plan.dependencies.get(id).into();
@@ -58,22 +79,15 @@ pub fn check(plan: &Plan, keep: &[u32], outlook: &Outlook) -> Result<()> {
         inputs.iter().map(|&d| loads.get(d).result).sum::<usize>()
     };
     let takes = |id: u32| (inputs(id), loads.get(id).takes());
-    let largest = (0..plan.len() as u32).map(|id| (takes(id), id)).max_by_key(|((i, o), _)| i + o);
-    if let Some(((inputs, out), id)) = largest
-        && inputs + out > outlook.limit
-    {
-        return Err(too_large(plan, id, inputs, out, outlook));
-    }
+    (0..plan.len() as u32).map(|id| (takes(id), id)).max_by_key(|((i, o), _)| i + o)
+}
+
+/// Bytes of the results that stay until the run is over.
+fn wanted(keep: &[u32], outlook: &Outlook) -> usize {
     let mut keep = keep.to_vec();
     keep.sort_unstable();
     keep.dedup();
-    let wanted: usize = keep.iter().map(|&id| loads.get(id).result).sum();
-    if wanted > outlook.limit {
-        let (wanted, limit) = (Bytes(wanted), Bytes(outlook.limit));
-        return Err(err!(Memory, "the results take {wanted}, and {limit} are left of the memory limit")
-            .help("`store` writes a result block by block; `:memory-limit` raises the limit"));
-    }
-    Ok(())
+    keep.iter().map(|&id| outlook.loads.get(id).result).sum()
 }
 
 fn too_large(plan: &Plan, id: u32, inputs: usize, out: usize, outlook: &Outlook) -> Error {

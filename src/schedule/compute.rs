@@ -221,7 +221,8 @@ impl Computation<'_> {
             return run.drive(scheduler);
         }
         let outlook = Outlook::of(self.host, run.plan, keep, workers);
-        let left = self.left_beside(outlook.wants(), keeper);
+        let left =
+            self.left_beside(outlook.wants(), bounded::least(run.plan, keep, &outlook) + outlook.scratch, keeper);
         let outlook = outlook.within(left);
         let chest = Chest::new(&self.config.spill_dir, self.config.max_spill);
         run.drive(&Bounded::new(run.plan, keep, workers, outlook, chest)?)
