@@ -114,6 +114,13 @@ fn too_large(plan: &Plan, id: u32, inputs: usize, out: usize, outlook: &Outlook)
         }
         None => error,
     };
+    let error = match outlook.scratch {
+        0 => error,
+        scratch => error.help(format!(
+            "{} are kept for encoding and decoding storage chunks: fewer `:workers` keep less",
+            Bytes(scratch)
+        )),
+    };
     error.at(plan.span(id))
 }
 

@@ -166,7 +166,7 @@ impl Computation<'_> {
         }
         let workers = if self.config.scheduler.name() == "sync" { 1 } else { self.config.workers };
         let left = self.left().saturating_sub(gathered);
-        let outlook = Outlook::of(self.host, &plan, &keep, workers).within(left);
+        let outlook = Outlook::of(self.host, &plan, &keep, workers, &|_| false).within(left);
         bounded::check(&plan, &keep, &outlook)?;
         let bound = match outlook::is_small(self.host, &plan, workers, left) {
             true => outlook.unwatched(workers),
@@ -220,7 +220,8 @@ impl Computation<'_> {
         if outlook::is_small(self.host, run.plan, workers, self.left()) {
             return run.drive(scheduler);
         }
-        let outlook = Outlook::of(self.host, run.plan, keep, workers);
+        let shared = |layer: u32| keeper.is_some_and(|keeper| keeper.may_keep(layer));
+        let outlook = Outlook::of(self.host, run.plan, keep, workers, &shared);
         let left =
             self.left_beside(outlook.wants(), bounded::least(run.plan, keep, &outlook) + outlook.scratch, keeper);
         let outlook = outlook.within(left);

@@ -55,6 +55,11 @@ impl<'r> Keeper<'r> {
         self.most.store(self.recall.cache.bytes() + bytes, Relaxed);
     }
 
+    /// Whether results of a layer of the plan may come to belong to the cache too.
+    pub fn may_keep(&self, layer: u32) -> bool {
+        self.kept[layer as usize].is_some()
+    }
+
     /// A task is done, with this result.
     pub fn done(&self, id: u32, value: &Value, took: Duration) {
         let share = |&input: &u32| {

@@ -56,9 +56,12 @@ impl Load {
     /// Whether the task took more than this: by which memory grew while it ran, and what its result keeps in memory.
     pub fn is_exceeded_by(&self, growth: usize, result: usize) -> bool {
         let lent = matches!(self.made, Made::Block { lent: true, .. });
-        growth > self.takes() || result > self.result && !lent
+        growth > self.takes() + INEXACT || result > self.result + INEXACT && !lent
     }
 }
+
+/// Bytes up to which it does not matter what a task takes: numbers, and views of blocks so small.
+const INEXACT: usize = 4096;
 
 /// The loads of a plan's tasks.
 pub struct Loads {
@@ -67,18 +70,17 @@ pub struct Loads {
 }
 
 impl Loads {
-    /// Goes through all tasks of a plan; those that are alike are gone through once.
-    pub fn of(host: &dyn Host, plan: &Plan) -> Loads {
+    /// Goes through all tasks of a plan; those that are alike are gone through once. Results of layers that are `shared` may be
+    /// somebody else's too.
+    pub fn of(host: &dyn Host, plan: &Plan, shared: &dyn Fn(u32) -> bool) -> Loads {
         let mut loads = Loads { kinds: Vec::new(), of: Vec::with_capacity(plan.len()) };
         let mut known: FxHashMap<Kind, u32> = FxHashMap::default();
         let wanted: rustc_hash::FxHashSet<u32> = plan.wanted.iter().flatten().copied().collect();
+        let nobody_else =
+            |d: u32| plan.dependents.get(d).len() == 1 && !wanted.contains(&d) && !shared(plan.tasks[d as usize].layer);
         for id in 0..plan.len() as u32 {
-            let inputs: Vec<(u32, bool)> = plan
-                .dependencies
-                .get(id)
-                .iter()
-                .map(|&d| (loads.of[d as usize], plan.dependents.get(d).len() == 1 && !wanted.contains(&d)))
-                .collect();
+            let inputs: Vec<(u32, bool)> =
+                plan.dependencies.get(id).iter().map(|&d| (loads.of[d as usize], nobody_else(d))).collect();
             let place = plan.tasks[id as usize];
             let index = unravel(place.at as usize, &plan.layers[place.layer as usize].grid);
             let mut hasher = FxHasher::default();
@@ -531,7 +533,16 @@ impl Weighing<'_> {
                 Sketch::Block(b) => Some(b),
                 _ => None,
             });
-            let (inputs, scratch) = (inputs.collect(), TILES);
+            let (inputs, scratch) = (inputs.collect::<Vec<Phantom>>(), TILES);
+            // Of integers some ops are the numbers themselves, be they a part of a larger block.
+            if let [x] = &inputs[..]
+                && x.dtype == dtype
+                && !dtype.is_float()
+                && !dtype.is_complex()
+                && x.memory.capacity > buffer::capacity(x.nbytes())
+            {
+                return Sketch::Block(self.block_beside(dtype, shape, x.memory.capacity));
+            }
             return Sketch::Block(self.pass(&Step { dtype, shape, scratch, takes: Vec::new() }, inputs));
         }
         let made = match args.first_mut() {
@@ -714,7 +725,8 @@ fn scratch(name: &str, made: &Phantom, args: &[Sketch]) -> usize {
             let (x_len, y_len, out) = (elements(x), elements(y), elements(made).max(1));
             let k = ((x_len as f64 * y_len as f64 / out as f64).sqrt().ceil() as usize).max(1);
             // The axes that meet are brought together by a copy where there are several.
-            let copied: usize = [x, y].iter().filter(|b| b.shape.len() > 2).map(|b| buffer::capacity(b.nbytes())).sum();
+            let is_copied = |b: &&&Phantom| b.shape.len() > 2 || name.starts_with("tensordot") && !b.contiguous;
+            let copied: usize = [x, y].iter().filter(is_copied).map(|b| buffer::capacity(b.nbytes())).sum();
             gemm::scratch_bytes(x_len / k + 1, y_len / k + 1, k, made.dtype) + cast(&x) + cast(&y) + copied
         }
         "concatenate" | "stack" | "block" => all.iter().map(cast).max().unwrap_or(0) + COPY,
