@@ -55,12 +55,15 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
         let uses = Uses::of_all(graph, &edges, n);
         let block = chunks.largest() * dtype.size();
         let most = ROW.min(goal.bytes / SHARE) / block.max(1);
-        let stays = |u: &Uses| !u.once && u.held <= u.per_task && u.held <= most;
+        // A product is a chain of tasks, each of which takes a block: together they hold the row.
+        let row = uses.iter().fold(0, |row: usize, u| row.saturating_add(u.held));
+        let stays = |u: &Uses| !u.once && u.held <= u.per_task;
         // How often a block is needed, on average.
         let times: f64 = uses.iter().map(|u| u.per_block).sum();
         let mut fans = consumers.iter().zip(&uses).filter(|(_, u)| !u.once).peekable();
         let is_dearer = |c: usize| matches!(graph.layers[c].cost, Cost::Dear | Cost::Unknown);
-        let stay = uses.iter().all(stays) && consumers.iter().all(|&c| runs_in_rows(graph, &edges, goal, c));
+        let stay =
+            row <= most && uses.iter().all(stays) && consumers.iter().all(|&c| runs_in_rows(graph, &edges, goal, c));
         times > 1.0 && fans.peek().is_some() && fans.all(|(&c, _)| is_dearer(c)) && !stay
             || times * calls as f64 <= AGAIN && waits(graph, &edges, n)
     })
