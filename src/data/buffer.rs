@@ -12,7 +12,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Buffers below this come from the allocator and go back to it.
 const POOLED: usize = 64 * 1024;
-/// Buffers from here on are mapped from the kernel, in huge pages where it has them.
+/// Buffers from here on are mapped from the kernel, and all of it is the kernel's again once they are given back: an
+/// allocator would keep what lies between others that are in use.
+const MAPPED: usize = 256 * 1024;
+/// Buffers from here on come in huge pages, where the kernel has them.
 const HUGE: usize = 4 * 1024 * 1024;
 const CACHE_LINE: usize = 64;
 
@@ -106,10 +109,10 @@ fn layout(capacity: usize) -> Layout {
     Layout::from_size_align(capacity.max(1), CACHE_LINE).expect("a block's size fits an isize")
 }
 
-/// Zeroed memory from the system; large pieces straight from the kernel, in huge pages where it has them, and untouched.
+/// Zeroed memory from the system; large pieces straight from the kernel, and untouched.
 fn obtain(capacity: usize) -> NonNull<u8> {
     #[cfg(unix)]
-    if capacity >= HUGE {
+    if capacity >= MAPPED {
         use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing.
@@ -118,8 +121,11 @@ fn obtain(capacity: usize) -> NonNull<u8> {
             handle_alloc_error(layout(capacity))
         };
         #[cfg(target_os = "linux")]
-        // SAFETY: the range was just mapped; the advice does not change contents. A kernel without huge pages refuses it.
-        let _ = unsafe { rustix::mm::madvise(pointer.as_ptr().cast(), capacity, rustix::mm::Advice::LinuxHugepage) };
+        if capacity >= HUGE {
+            let advice = rustix::mm::Advice::LinuxHugepage;
+            // SAFETY: the range was just mapped; the advice does not change contents. A kernel without huge pages refuses it.
+            let _ = unsafe { rustix::mm::madvise(pointer.as_ptr().cast(), capacity, advice) };
+        }
         return pointer;
     }
     // SAFETY: the layout has a size above zero.
@@ -133,7 +139,7 @@ fn obtain(capacity: usize) -> NonNull<u8> {
 /// `pointer` is from [`obtain`] with this capacity, and nothing uses it any more.
 unsafe fn give_back(pointer: NonNull<u8>, capacity: usize) {
     #[cfg(unix)]
-    if capacity >= HUGE {
+    if capacity >= MAPPED {
         // SAFETY: the caller's; the mapping is as long as it was made. It cannot fail for a mapping that exists.
         let _ = unsafe { rustix::mm::munmap(pointer.as_ptr().cast(), capacity) };
         return;
