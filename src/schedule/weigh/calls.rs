@@ -1,0 +1,274 @@
+//! What calls of ops make, and where that lies.
+
+use super::super::fused::Step;
+use super::super::task::Call;
+use super::kernels::{COPY, TILES, scratch};
+use super::phantom::{Phantom, Sketch, lent};
+use super::weighing::{Declared, Weighing};
+use crate::data::{Array, Body, Chunks, Cost, DType, Dims, Layer, Slice, Str, Task, Value, buffer};
+use crate::kernel::elementwise::{Binary, Unary};
+use crate::text::Span;
+use std::sync::Arc;
+
+/// Ops besides elementwise ones that with lazy arguments only tell what they would make. Others may do anything.
+const TELL: &[&str] = &[
+    "array",
+    "zeros",
+    "ones",
+    "empty",
+    "full",
+    "zeros-like",
+    "ones-like",
+    "empty-like",
+    "full-like",
+    "arange",
+    "linspace",
+    "eye",
+    "random/random",
+    "random/uniform",
+    "random/normal",
+    "random/integers",
+    "where",
+    "clip",
+    "round",
+    "isclose",
+    "complex",
+    "astype",
+    "sum",
+    "prod",
+    "min",
+    "max",
+    "any",
+    "all",
+    "mean",
+    "var",
+    "std",
+    "moments",
+    "merge-moments",
+    "var-of-moments",
+    "dot",
+    "matmul",
+    "tensordot",
+    "slice",
+    "transpose",
+    "swapaxes",
+    "moveaxis",
+    "expand-dims",
+    "squeeze",
+    "flip",
+    "reshape",
+    "ravel",
+    "broadcast-to",
+    "concatenate",
+    "stack",
+    "block",
+];
+
+impl Weighing<'_> {
+    pub(super) fn call(&mut self, call: &Call, declared: Option<&Declared>) -> Sketch {
+        let mut args: Vec<Sketch> = call.args().iter().map(|c| self.value(c, None)).collect();
+        let name = call.function().name.as_str();
+        match name {
+            "read" => return self.read(&args),
+            "write" => return self.write(&args),
+            "check-block" => return self.checked(args),
+            _ => {}
+        }
+        let accumulates = matches!(name, "dot-add" | "matmul-add" | "tensordot-add");
+        let known = match args.first() {
+            Some(Sketch::Block(acc)) if accumulates => Some((acc.dtype, acc.shape.clone())),
+            _ => declared.cloned().or_else(|| self.told(call, &args)),
+        };
+        let Some((dtype, shape)) = known else {
+            let blocks = args.iter().any(|a| !matches!(a, Sketch::Value(_)));
+            return if blocks { self.guess(&args) } else { Sketch::Unknown };
+        };
+        if let Some(memory) = view(call, &args, &shape) {
+            return Sketch::Block(Phantom { dtype, shape, ..memory });
+        }
+        if is_elementwise(name, args.len()) {
+            let inputs = args.drain(..).filter_map(|a| match a {
+                Sketch::Block(b) => Some(b),
+                _ => None,
+            });
+            let (inputs, scratch) = (inputs.collect::<Vec<Phantom>>(), TILES);
+            // Of integers some ops are the numbers themselves, be they a part of a larger block.
+            if let [x] = &inputs[..]
+                && x.dtype == dtype
+                && !dtype.is_float()
+                && !dtype.is_complex()
+                && x.memory.capacity > buffer::capacity(x.nbytes())
+            {
+                return Sketch::Block(self.block_beside(dtype, shape, x.memory.capacity));
+            }
+            return Sketch::Block(self.pass(&Step { dtype, shape, scratch, takes: Vec::new() }, inputs));
+        }
+        let made = match args.first_mut() {
+            Some(slot @ Sketch::Block(_)) if accumulates => {
+                let Sketch::Block(acc) = std::mem::replace(slot, Sketch::Unknown) else { return Sketch::Unknown };
+                if acc.dtype == dtype && acc.is_free() { acc } else { self.block(dtype, shape) }
+            }
+            // Strides tell whether it is a copy, and axes of one element may hide that there is no need of one.
+            Some(Sketch::Block(x)) if matches!(name, "reshape" | "ravel") => {
+                self.block_beside(dtype, shape, x.memory.capacity)
+            }
+            _ => self.block(dtype, shape),
+        };
+        self.temporary(scratch(name, &made, &args));
+        Sketch::Block(made)
+    }
+
+    /// A part of a dataset.
+    fn read(&self, args: &[Sketch]) -> Sketch {
+        let Some(Sketch::Value(Value::Function(f))) = args.first() else {
+            self.ledger.guessed.set(true);
+            return Sketch::Unknown;
+        };
+        let Some(source) = f.callable.outside() else { return Sketch::Unknown };
+        let len = |(at, &n): (usize, &usize)| match args.get(at + 1) {
+            Some(Sketch::Value(Value::Slice(slice))) => slice.resolve(n).map_or(n, |range| range.count),
+            _ => n,
+        };
+        let shape: Dims = source.shape.iter().enumerate().map(len).collect();
+        let block = self.block(source.dtype, shape);
+        self.ledger.read.set(self.ledger.read.get() + block.nbytes());
+        self.ledger.scratch.set(self.ledger.scratch.get().max(source.scratch));
+        self.temporary(source.wider * block.shape.iter().product::<usize>());
+        Sketch::Block(block)
+    }
+
+    fn write(&self, args: &[Sketch]) -> Sketch {
+        if let Some(Sketch::Block(block)) = args.get(1) {
+            self.ledger.written.set(self.ledger.written.get() + block.nbytes());
+            if !block.contiguous {
+                self.temporary(buffer::capacity(block.nbytes()) + COPY);
+            }
+        }
+        if let Some(Sketch::Value(Value::Function(f))) = args.first()
+            && let Some(target) = f.callable.outside()
+        {
+            self.ledger.scratch.set(self.ledger.scratch.get().max(target.scratch));
+        }
+        Sketch::Value(Value::Nil)
+    }
+
+    /// What a user's function made, which says of what dtype and shape that is.
+    fn checked(&self, mut args: Vec<Sketch>) -> Sketch {
+        let dtype = match args.get(1) {
+            Some(Sketch::Value(v)) => v.as_text().and_then(DType::parse),
+            _ => None,
+        };
+        let shape: Option<Dims> = match args.get(2) {
+            Some(Sketch::Value(v)) => ints(v),
+            _ => None,
+        };
+        match (args.swap_remove(0), dtype, shape) {
+            (Sketch::Unknown, Some(dtype), Some(shape)) => self.fresh(dtype, shape),
+            (known, ..) => known,
+        }
+    }
+
+    /// What an op says that it makes of arrays of such shapes.
+    fn told(&mut self, call: &Call, args: &[Sketch]) -> Option<Declared> {
+        let function = call.function();
+        let name = function.name.as_str();
+        if !TELL.contains(&name) && Unary::parse(name).is_none() && Binary::parse(name).is_none() {
+            return None;
+        }
+        let mut values = args.iter().map(|a| self.lazy(a)).collect::<Option<Vec<Value>>>()?;
+        let mut part = None;
+        if !values.iter().any(Value::holds_lazy) {
+            // A block made of nothing: lazy if it is to be in blocks.
+            function.signature.params.iter().find(|p| p.name == "chunks")?;
+            if let Some(at) = values.iter().position(|v| matches!(v, Value::Keyword(k) if *k == "part")) {
+                part = values.get(at + 1).cloned();
+                values.drain(at..(at + 2).min(values.len()));
+            }
+            values.extend([Value::keyword("chunks"), Value::Int(-1)]);
+        }
+        let Ok(Value::Array(array)) = function.call(self.host, &values, Span::NONE) else { return None };
+        let shape = match part {
+            Some(part) => part_shape(&part)?,
+            None => array.shape(),
+        };
+        Some((array.dtype, shape))
+    }
+
+    /// A lazy array of one block, in the place of a block.
+    fn lazy(&mut self, sketch: &Sketch) -> Option<Value> {
+        match sketch {
+            Sketch::Value(value) => Some(value.clone()),
+            Sketch::List(items) => Some(Value::list(items.iter().map(|s| self.lazy(s)).collect::<Option<_>>()?)),
+            Sketch::Unknown => None,
+            Sketch::Block(block) => {
+                self.next += 1;
+                let chunks = Chunks::whole(&block.shape);
+                let layer = Arc::new(Layer {
+                    name: Str::from(format!("phantom-{}", self.next)),
+                    grid: chunks.grid(),
+                    body: Body::Blockwise { inputs: Vec::new(), task: Task::data(Value::Nil) },
+                    parents: Vec::new(),
+                    blocks: Some((block.dtype, chunks.clone())),
+                    cost: Cost::Free,
+                    span: Span::NONE,
+                    parts: crate::data::Parts::default(),
+                });
+                Some(Value::Array(Arc::new(Array { layer, dtype: block.dtype, chunks })))
+            }
+        }
+    }
+}
+
+fn is_elementwise(name: &str, args: usize) -> bool {
+    match args {
+        1 => Unary::parse(name).is_some(),
+        2 => Binary::parse(name).is_some(),
+        _ => false,
+    }
+}
+
+/// Where the result of a call lies, if that is the memory of its argument.
+fn view(call: &Call, args: &[Sketch], shape: &[usize]) -> Option<Phantom> {
+    let x = match args.first() {
+        Some(Sketch::Block(x)) => x.clone(),
+        Some(Sketch::Value(Value::Block(block))) => lent(block),
+        _ => return None,
+    };
+    let elements = |shape: &[usize]| shape.iter().product::<usize>();
+    let contiguous = match call.function().name.as_str() {
+        "squeeze" | "expand-dims" => x.contiguous,
+        "reshape" | "ravel" if x.contiguous => true,
+        "transpose" | "swapaxes" | "moveaxis" | "flip" | "broadcast-to" => false,
+        "slice" => {
+            let is_list = |a: &Sketch| matches!(a, Sketch::Value(Value::List(_) | Value::Block(_)) | Sketch::Block(_));
+            if args[1..].iter().any(is_list) || elements(shape) * x.dtype.size() < x.nbytes() / 4 {
+                return None;
+            }
+            // The first axis cut, and no other: rows that lie together.
+            let plain = args[1..].iter().all(is_forwards);
+            plain && x.contiguous && x.shape.len() == shape.len() && x.shape[1..] == shape[1..]
+        }
+        _ => return None,
+    };
+    Some(Phantom { contiguous, ..x })
+}
+
+fn is_forwards(index: &Sketch) -> bool {
+    matches!(index, Sketch::Value(Value::Slice(slice)) if matches!(**slice, Slice { step: None | Some(1), .. }))
+}
+
+fn ints(value: &Value) -> Option<Dims> {
+    match value {
+        Value::List(items) => items.iter().map(|v| v.as_int().and_then(|n| usize::try_from(n).ok())).collect(),
+        _ => None,
+    }
+}
+
+/// The shape of `:part [i j]`, or of `:part [[i j] …]`.
+fn part_shape(part: &Value) -> Option<Dims> {
+    if let Some(ends) = ints(part).filter(|ends| ends.len() == 2) {
+        return Some(Dims::from_elem(ends[1].saturating_sub(ends[0]), 1));
+    }
+    let Value::List(axes) = part else { return None };
+    axes.iter().map(|axis| ints(axis).filter(|e| e.len() == 2).map(|e| e[1].saturating_sub(e[0]))).collect()
+}

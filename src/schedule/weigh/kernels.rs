@@ -1,0 +1,45 @@
+//! What kernels take for themselves.
+
+use super::phantom::{Phantom, Sketch};
+use crate::data::{DType, buffer};
+use crate::kernel::gemm;
+
+/// The most that the tiles of a copy take.
+pub(super) const COPY: usize = 4 * 512 * 16;
+
+/// The most that the tiles of one elementwise call, or of a reduction, take.
+pub(super) const TILES: usize = 128 << 10;
+
+/// Bytes that a kernel takes besides its arguments and its result.
+pub(super) fn scratch(name: &str, made: &Phantom, args: &[Sketch]) -> usize {
+    fn blocks<'s>(args: &'s [Sketch], all: &mut Vec<&'s Phantom>) {
+        args.iter().for_each(|a| match a {
+            Sketch::Block(b) => all.push(b),
+            Sketch::List(items) => blocks(items, all),
+            _ => {}
+        });
+    }
+    let mut all = Vec::new();
+    blocks(args, &mut all);
+    let elements = |b: &Phantom| b.shape.iter().product::<usize>();
+    let cast = |b: &&Phantom| if b.dtype == made.dtype { 0 } else { buffer::capacity(elements(b) * made.dtype.size()) };
+    match name {
+        "dot" | "matmul" | "tensordot" | "dot-add" | "matmul-add" | "tensordot-add" => {
+            let [.., x, y] = all[..] else { return 0 };
+            // From the sizes m×k, k×n and m×n, whatever the axes are.
+            let (x_len, y_len, out) = (elements(x), elements(y), elements(made).max(1));
+            let k = ((x_len as f64 * y_len as f64 / out as f64).sqrt().ceil() as usize).max(1);
+            // The axes that meet are brought together by a copy where there are several.
+            let is_copied = |b: &&&Phantom| b.shape.len() > 2 || name.starts_with("tensordot") && !b.contiguous;
+            let copied: usize = [x, y].iter().filter(is_copied).map(|b| buffer::capacity(b.nbytes())).sum();
+            gemm::scratch_bytes(x_len / k + 1, y_len / k + 1, k, made.dtype) + cast(&x) + cast(&y) + copied
+        }
+        "concatenate" | "stack" | "block" => all.iter().map(cast).max().unwrap_or(0) + COPY,
+        "slice" | "reshape" | "ravel" => COPY,
+        // Made as 64-bit numbers, then converted.
+        "arange" | "linspace" | "random/integers" if !matches!(made.dtype, DType::I64 | DType::F64) => {
+            buffer::capacity(elements(made) * 8)
+        }
+        _ => TILES.min(4096 + 64 * (made.nbytes() + all.iter().map(|b| b.nbytes()).sum::<usize>())),
+    }
+}
