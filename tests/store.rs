@@ -181,6 +181,34 @@ fn several_programs_store_to_one_file_at_once() {
 }
 
 #[test]
+fn programs_that_are_started_meanwhile_do_not_keep_files_locked() {
+    let d = Desk::new();
+    let start = || std::process::Command::new("sleep").arg("5").spawn().expect("a process");
+    let stop = |mut program: std::process::Child| program.kill().and_then(|()| program.wait()).map(drop);
+    let (working, is_done) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        // Dropped at the end, also where that is a panic.
+        let _working = working;
+        // Each of these inherits whatever is open when it begins.
+        scope.spawn(move || {
+            let mut running = std::collections::VecDeque::new();
+            while is_done.try_recv() != Err(std::sync::mpsc::TryRecvError::Disconnected) {
+                running.push_back(start());
+                if running.len() > 16 {
+                    running.pop_front().map(stop).transpose().expect("it ends");
+                }
+            }
+            running.into_iter().try_for_each(stop).expect("they end");
+        });
+        for i in 0..100 {
+            let options = if i % 2 == 0 { "" } else { ":compression 1" };
+            d.run(&format!("(store (+ (zeros [20 20] :chunks [5 5]) {i}) (at \"a.h5::/d{i}\") {options})"));
+            d.is_true(&format!("(= (sum (read-array (at \"a.h5::/d{i}\"))) {}.0)", 400 * i));
+        }
+    });
+}
+
+#[test]
 fn what_is_no_file_is_refused_and_not_waited_for() {
     let d = Desk::new();
     let pipe = d.folder.path().join("pipe.h5");

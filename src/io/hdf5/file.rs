@@ -40,8 +40,7 @@ pub fn open(path: &Path) -> Result<File> {
     // A file that another program is making has nothing in it before it is closed, and no lock for a moment.
     let is_being_made = || {
         std::thread::sleep(Duration::from_millis(if about.len() == 0 { 20 } else { 0 }));
-        wait_for_lock(&file, FlockOperation::NonBlockingLockShared, PATIENCE)
-            .inspect(|_| _ = flock(&file, FlockOperation::Unlock))
+        wait_for_lock(&file, FlockOperation::NonBlockingLockShared, PATIENCE).inspect(|_| unlock(&file))
     };
     if !(is_hdf5() || is_being_made()? && is_hdf5()) {
         let error = err!(Io, "`{}` is not an HDF5 file", path.display());
@@ -101,6 +100,11 @@ fn wait_for_lock(file: &File, operation: FlockOperation, patience: Duration) -> 
     Ok(!locks_are_used() || patiently(patience, attempt)?.is_some())
 }
 
+/// A lock does not end with the file where a program that was started meanwhile has inherited it.
+fn unlock(file: &File) {
+    let _ = flock(file, FlockOperation::Unlock);
+}
+
 /// Refuses to wait for a lock of this very process: the library keeps a file, and the lock on it, that damage did not let it close.
 fn refuse_own_lock(file: &File) -> Result<()> {
     let Ok(about) = file.metadata() else { return Ok(()) };
@@ -124,7 +128,7 @@ pub fn check_lock(file: &File, path: &Path) -> Result<()> {
         return Err(err!(Io, "`{}` cannot be opened: another program has locked it", path.display())
             .help("another program has it open for writing"));
     }
-    let _ = flock(file, FlockOperation::Unlock);
+    unlock(file);
     Ok(())
 }
 
@@ -134,15 +138,16 @@ pub fn undisturbed<T>(path: &Path, look: impl FnOnce() -> Result<T>) -> Result<T
     if !wait_for_lock(&file, FlockOperation::NonBlockingLockShared, PATIENCE)? {
         return Err(in_use(path));
     }
-    // The lock ends with the file.
-    look()
+    let seen = look();
+    unlock(&file);
+    seen
 }
 
 /// Waits until no other program has the file open for writing, or gives up after a minute: for those who have much to lose. This
 /// program must not have it open for writing.
 pub fn wait_for_long(path: &Path) -> Result<()> {
     let file = open(path)?;
-    wait_for_lock(&file, FlockOperation::NonBlockingLockShared, 6 * PATIENCE).map(drop)
+    wait_for_lock(&file, FlockOperation::NonBlockingLockShared, 6 * PATIENCE).map(|_| unlock(&file))
 }
 
 /// Opens it in the library; [`super::source::Source`] has looked at it already. A file that another program has open is waited

@@ -6,9 +6,11 @@ use hdf5_sys::h5::{herr_t, hsize_t};
 use hdf5_sys::h5i::{H5Idec_ref, hid_t};
 use hdf5_sys::{h5d, h5f, h5l, h5p, h5s, h5t};
 use parking_lot::Mutex;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::FdFlags;
 use std::ffi::{CStr, CString, c_void};
 use std::marker::PhantomData;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -30,7 +32,7 @@ impl From<&str> for Failure {
 static WRITTEN: Mutex<Vec<hid_t>> = Mutex::new(Vec::new());
 
 /// An open object of the library, closed when dropped.
-pub struct Id(hid_t);
+pub struct Id(hid_t, Option<FileLock>);
 
 impl Id {
     pub fn raw(&self) -> hid_t {
@@ -44,6 +46,37 @@ impl Drop for Id {
         WRITTEN.lock().retain(|&id| id != self.0);
         // SAFETY: the lock is held, and the id is this handle's to give back.
         unsafe { H5Idec_ref(self.0) };
+        if let Some(lock) = &self.1 {
+            lock.release();
+        }
+    }
+}
+
+/// The system's lock that the library has on a file it opened. The library leaves it to the end of its descriptor, but a program
+/// that was started meanwhile has inherited that, and would keep the lock: it is given back by name.
+struct FileLock {
+    /// The library's descriptor, and another one of the same lock.
+    library: i32,
+    own: OwnedFd,
+}
+
+impl FileLock {
+    fn of(descriptor: BorrowedFd<'_>) -> Option<FileLock> {
+        // The library does not know that other programs are started, either.
+        let _ = rustix::io::fcntl_setfd(descriptor, FdFlags::CLOEXEC);
+        let own = rustix::io::fcntl_dupfd_cloexec(descriptor, 0).ok()?;
+        Some(FileLock { library: descriptor.as_raw_fd(), own })
+    }
+
+    /// Once the library has closed the file. One that damage did not let it close stays locked: what it has of it in memory may not
+    /// be what is there.
+    fn release(&self) {
+        // SAFETY: only looked at, whatever it has become.
+        let library = unsafe { BorrowedFd::borrow_raw(self.library) };
+        let identity = |fd| rustix::fs::fstat(fd).ok().map(|about| (about.st_dev, about.st_ino));
+        if identity(library) != identity(self.own.as_fd()) {
+            let _ = flock(&self.own, FlockOperation::Unlock);
+        }
     }
 }
 
@@ -79,7 +112,7 @@ impl Library {
     }
 
     pub fn id(&self, id: hid_t) -> Outcome<Id> {
-        if id > 0 { Ok(Id(id)) } else { Err(self.failure("the library gave no reason")) }
+        if id > 0 { Ok(Id(id, None)) } else { Err(self.failure("the library gave no reason")) }
     }
 
     pub fn check(&self, status: herr_t) -> Outcome<()> {
@@ -90,8 +123,8 @@ impl Library {
         let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Failure::from("a NUL in the path"))?;
         let flags = if write { h5f::H5F_ACC_RDWR } else { h5f::H5F_ACC_RDONLY };
         // SAFETY: the lock is held; the path is a C string.
-        let file = self.id(unsafe { h5f::H5Fopen(path.as_ptr(), flags, h5p::H5P_DEFAULT) })?;
-        self.keep_to_ourselves(&file);
+        let mut file = self.id(unsafe { h5f::H5Fopen(path.as_ptr(), flags, h5p::H5P_DEFAULT) })?;
+        self.keep_lock(&mut file);
         if write {
             WRITTEN.lock().push(file.0);
         }
@@ -102,21 +135,16 @@ impl Library {
     pub fn create_file(&self, path: &Path) -> Outcome<Id> {
         let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Failure::from("a NUL in the path"))?;
         // SAFETY: as `open_file`.
-        let file =
+        let mut file =
             self.id(unsafe { h5f::H5Fcreate(path.as_ptr(), h5f::H5F_ACC_EXCL, h5p::H5P_DEFAULT, h5p::H5P_DEFAULT) })?;
-        self.keep_to_ourselves(&file);
+        self.keep_lock(&mut file);
         WRITTEN.lock().push(file.0);
         Ok(file)
     }
 
-    /// The library locks the files it opens. A program started meanwhile would inherit the descriptor, and keep the lock after
-    /// the file is closed here.
-    fn keep_to_ourselves(&self, file: &Id) {
+    fn keep_lock(&self, file: &mut Id) {
         // SAFETY: the lock is held, and the file is open meanwhile.
-        if let Some(descriptor) = unsafe { self.descriptor(file.0) } {
-            // Where that fails the file can still be used.
-            let _ = rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC);
-        }
+        file.1 = unsafe { self.descriptor(file.0) }.and_then(FileLock::of);
     }
 
     /// # Safety
