@@ -4,6 +4,8 @@
 //! The table tells whether the limit was kept, how the bound that `explain` gave before compares with the peak, and what the
 //! limit costs. `DSK_BENCH_MB` is the size of the data, 1280 unless it says otherwise; a word as argument picks kinds.
 
+mod memory;
+
 use dsk::{Config, Engine, Value};
 use std::path::Path;
 use std::process::Command;
@@ -141,7 +143,7 @@ fn child(kind: &str, folder: &str, limit: usize) {
     let seconds = start.elapsed().as_secs_f64();
     println!(
         "{} {} {} {} {seconds} {}",
-        peak_resident(),
+        memory::peak(),
         figure(&explained, "resident-bytes"),
         engine.peak_bytes(),
         figure(&explained, "peak-bytes"),
@@ -150,11 +152,4 @@ fn child(kind: &str, folder: &str, limit: usize) {
     if *stored {
         let _ = std::fs::remove_file(format!("{folder}/out.h5"));
     }
-}
-
-/// Most bytes of this process that were in memory at a time.
-fn peak_resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap_or("0 0");
-    line.split_whitespace().nth(1).and_then(|n| n.parse::<usize>().ok()).unwrap_or(0) * 1024
 }

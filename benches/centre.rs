@@ -5,6 +5,8 @@
 //! `cargo bench --bench centre`: 1 GB of float64 in 4000 columns, contiguous and in chunks; `DSK_BENCH_GB=4` for more. Python with dask and
 //! h5py is `DSK_PYTHON` or `python3`.
 
+mod memory;
+
 use dsk::Engine;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -143,12 +145,5 @@ fn centre(input: &str, out: &str) {
         .eval(&format!("(def x (read-array \"{input}::/x\" :chunks [{ROWS} {COLUMNS}]))"))
         .expect("the input is there");
     engine.eval(&format!("(store (- x (mean x :axis 0)) \"{out}::/y\")")).expect("the centring runs");
-    println!("{} {}", start.elapsed().as_secs_f64(), peak_memory());
-}
-
-/// The most memory that this process has held, in bytes; 0 where the system does not tell.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0) * 1024
+    println!("{} {}", start.elapsed().as_secs_f64(), memory::peak());
 }

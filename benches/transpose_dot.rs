@@ -4,6 +4,8 @@
 //!
 //! `cargo bench --bench transpose_dot`; `-- 20000` for fewer columns of A.
 
+mod memory;
+
 use dsk::{Config, Engine};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -84,14 +86,7 @@ fn product(folder: &Path) {
     engine.eval(&(define("A") + &define("B"))).expect("the input is there");
     let start = Instant::now();
     engine.eval(&format!("(store (dot (transpose A) B) \"{folder}/C.h5::/C\")")).expect("the product runs");
-    println!("{} {}", start.elapsed().as_secs_f64(), peak_memory());
-}
-
-/// The most memory that this process has held, in bytes; 0 where the system does not tell.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0) * 1024
+    println!("{} {}", start.elapsed().as_secs_f64(), memory::peak());
 }
 
 /// GFLOPS of NumPy's product of two matrices in memory, best of three, with as many threads as there are workers.

@@ -67,6 +67,23 @@ pub enum Body {
     Tasks(IndexMap<Key, Task, FxBuildHasher>),
 }
 
+impl Body {
+    /// The task of one block, and the blocks in its places.
+    ///
+    /// # Panics
+    /// For [`Body::Tasks`], whose tasks are there to look up.
+    pub fn instance(&self, index: &[u32]) -> (Vec<BlockRef>, Task) {
+        match self {
+            Body::Blockwise { inputs, task } => {
+                let block = |input: &Input| BlockRef { parent: input.parent, index: input.at.apply(index) };
+                (inputs.iter().map(block).collect(), task.clone())
+            }
+            Body::PerBlock(make) => make(index),
+            Body::Tasks(_) => unreachable!("hand-made tasks are looked up by key"),
+        }
+    }
+}
+
 pub type PerBlock = dyn Fn(&[u32]) -> (Vec<BlockRef>, Task) + Send + Sync;
 
 /// A block of a parent.
@@ -177,17 +194,8 @@ impl Layer {
     /// # Panics
     /// For a layer of [`Body::Tasks`], whose tasks are there to look up.
     pub fn task(&self, index: &[u32]) -> Task {
-        match &self.body {
-            Body::Blockwise { inputs, task } => self.fill(task, index, &|n| {
-                let input = &inputs[n];
-                Key::block(self.parents[input.parent].name.clone(), &input.at.apply(index))
-            }),
-            Body::PerBlock(f) => {
-                let (blocks, task) = f(index);
-                self.fill(&task, index, &|n| Key::block(self.parents[blocks[n].parent].name.clone(), &blocks[n].index))
-            }
-            Body::Tasks(_) => unreachable!("hand-made tasks are looked up by key"),
-        }
+        let (blocks, task) = self.body.instance(index);
+        self.fill(&task, index, &|n| Key::block(self.parents[blocks[n].parent].name.clone(), &blocks[n].index))
     }
 
     fn fill(&self, task: &Task, index: &[u32], key: &dyn Fn(usize) -> Key) -> Task {

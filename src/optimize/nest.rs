@@ -298,7 +298,7 @@ fn moved(task: &Task, places: &dyn Fn(usize) -> usize, at: &At) -> Task {
 
 fn per_block(body: Body, routes: Vec<Route>) -> Body {
     Body::PerBlock(Arc::new(move |index| {
-        let (blocks, task) = instance(&body, index);
+        let (blocks, task) = body.instance(index);
         let mut refs: Vec<BlockRef> = Vec::new();
         let mut place = |block: BlockRef| {
             // Only short lists are searched for what is there already: twice the same block does no harm.
@@ -313,7 +313,7 @@ fn per_block(body: Body, routes: Vec<Route>) -> Body {
             .map(|block| match &routes[block.parent] {
                 Route::Direct(parent) => Task::input(place(BlockRef { parent: *parent, index: block.index })),
                 Route::Through(body, parents) => {
-                    let (theirs, task) = instance(body, &block.index);
+                    let (theirs, task) = body.instance(&block.index);
                     let theirs: Vec<usize> = theirs
                         .into_iter()
                         .map(|b| place(BlockRef { parent: parents[b.parent], index: b.index }))
@@ -329,16 +329,4 @@ fn per_block(body: Body, routes: Vec<Route>) -> Body {
         });
         (refs, task)
     }))
-}
-
-/// The task of one block, and the blocks in its places.
-fn instance(body: &Body, index: &[u32]) -> (Vec<BlockRef>, Task) {
-    match body {
-        Body::Blockwise { inputs, task } => {
-            let block = |i: &Input| BlockRef { parent: i.parent, index: i.at.apply(index) };
-            (inputs.iter().map(block).collect(), task.clone())
-        }
-        Body::PerBlock(make) => make(index),
-        Body::Tasks(_) => unreachable!("hand-made tasks are not dissolved"),
-    }
 }

@@ -19,8 +19,7 @@ use super::plan::Want;
 use super::{Computation, task};
 use crate::data::task::deep;
 use crate::data::{
-    Block, BlockRef, Body, Chunks, Cost, DType, Form, Function, Graph, Host, Key, Layer, Str, Task, Value, cancel,
-    graph,
+    Block, Body, Chunks, Cost, DType, Form, Function, Graph, Host, Key, Layer, Str, Task, Value, cancel, graph,
 };
 use crate::memory::{Cache, Origin, Part};
 use crate::op::Token;
@@ -355,7 +354,7 @@ pub(super) fn with_results(wants: &[Want], find: &mut dyn FnMut(&Arc<Layer>) -> 
         let new = match found.remove(&Arc::as_ptr(layer)) {
             Some(cached) => cached.in_place_of(layer, parents().collect()),
             None if layer.parents.iter().any(|parent| now.contains_key(&Arc::as_ptr(parent))) => {
-                with_body(layer, layer.name.clone(), clone_of(&layer.body), parents().collect(), layer.cost)
+                with_body(layer, layer.name.clone(), layer.body.clone(), parents().collect(), layer.cost)
             }
             None => continue,
         };
@@ -407,10 +406,10 @@ impl Cached {
         if complete {
             return there(layer, layer.name.clone(), block);
         }
-        let (grid, made, known) = (layer.grid.clone(), clone_of(&layer.body), Task::index(block));
+        let (grid, made, known) = (layer.grid.clone(), layer.body.clone(), Task::index(block));
         let body = Body::PerBlock(Arc::new(move |index| {
             if !blocks.contains_key(&(graph::ravel(index, &grid) as u32)) {
-                return instance(&made, index);
+                return made.instance(index);
             }
             (Vec::new(), known.clone())
         }));
@@ -427,26 +426,6 @@ pub(super) fn there(layer: &Layer, name: Str, block: impl Fn(&[u32]) -> Value + 
 fn with_body(layer: &Layer, name: Str, body: Body, parents: Vec<Arc<Layer>>, cost: Cost) -> Arc<Layer> {
     let (grid, blocks, span) = (layer.grid.clone(), layer.blocks.clone(), layer.span);
     Arc::new(Layer { name, grid, body, parents, blocks, cost, span, parts: crate::data::Parts::default() })
-}
-
-fn clone_of(body: &Body) -> Body {
-    match body {
-        Body::Blockwise { inputs, task } => Body::Blockwise { inputs: inputs.clone(), task: task.clone() },
-        Body::PerBlock(make) => Body::PerBlock(make.clone()),
-        Body::Tasks(tasks) => Body::Tasks(tasks.clone()),
-    }
-}
-
-/// The task of one block, and the blocks in its places.
-fn instance(body: &Body, index: &[u32]) -> (Vec<BlockRef>, Task) {
-    match body {
-        Body::Blockwise { inputs, task } => {
-            let block = |input: &crate::data::Input| BlockRef { parent: input.parent, index: input.at.apply(index) };
-            (inputs.iter().map(block).collect(), task.clone())
-        }
-        Body::PerBlock(make) => make(index),
-        Body::Tasks(_) => unreachable!("hand-made tasks are not recalled"),
-    }
 }
 
 /// Whether the arguments of a call settle what its op leaves open: random numbers by a seed, what is read by the dataset

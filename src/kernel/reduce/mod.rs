@@ -161,24 +161,22 @@ impl Reduction {
             }
             Fold::Moments => moments::accumulator(dtype),
         };
-        let plane = kept.iter().product::<usize>() * dtype.size();
-        self.stream(inputs, &shape, &kept, axes, &mut *accumulator, out.as_mut_bytes().as_mut_ptr(), plane)?;
+        self.stream(inputs, &shape, (axes, &kept), &mut *accumulator, &mut out)?;
         Ok(out)
     }
 
-    /// The pass over memory. `plane` is how many bytes apart the several results of an accumulator go.
-    #[allow(clippy::too_many_arguments)]
+    /// The pass over memory. The axes are reduced to the shape beside them; several results of an accumulator go one after the other.
     fn stream(
         &self,
         inputs: &[Block],
         shape: &Dims,
-        kept: &Dims,
-        axes: &[usize],
+        (axes, kept): (&[usize], &Dims),
         accumulator: &mut dyn Accumulate,
-        out: *mut u8,
-        plane: usize,
+        out: &mut Block,
     ) -> Result<()> {
         let size = self.program.dtype().size();
+        let plane = kept.iter().product::<usize>() * size;
+        let out = out.as_mut_bytes().as_mut_ptr();
         let mut to: Vec<isize> = row_major(kept).iter().map(|s| s * size as isize).collect();
         axes.iter().for_each(|&axis| to[axis] = 0);
         // The tiles are those of a block in row-major order: runs of its elements.

@@ -5,11 +5,13 @@ use num_complex::Complex;
 
 pub type C = Complex<f64>;
 
-/// C's `double _Complex` travels as a structure of two doubles does on the platforms the crate builds for (SysV x86-64,
-/// AAPCS64).
 mod libm {
     use super::C;
-    #[allow(improper_ctypes)]
+    #[allow(
+        improper_ctypes,
+        reason = "C's `double _Complex` travels as a structure of two doubles does on the platforms the crate builds for \
+                  (SysV x86-64, AAPCS64)"
+    )]
     #[link(name = "m")]
     unsafe extern "C" {
         pub safe fn csqrt(z: C) -> C;
