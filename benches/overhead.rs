@@ -292,19 +292,26 @@ fn planning(n: usize) {
         "{:<44}{:>10}{:>10}{:>10}{:>10}{:>13}{:>14}",
         "", "keys", "tasks", "µs a key", "a task", "bytes a key", "a task"
     );
-    // Each with the layers of as many blocks as x has: its keys are so many times more.
+    // Each with the layers of as many blocks as x has: its keys are so many times more. A product has a layer of the result's
+    // blocks for each pair that meets.
     let rows = [
-        ("(sum (+ (* x 2) y))", 5.0),
-        ("(- x (mean x :axis 0))", 3.0),
-        ("(+ x (transpose x))", 3.0),
-        ("(std (* (slice x 1: ::2) 2) :axis 1)", 2.0),
-        ("(rechunk x 3)", 1.1),
-        ("(sum (concatenate [x y]) :axis 1)", 4.0),
+        ("(sum (+ (* x 2) y))", 5.0, 2),
+        ("(- x (mean x :axis 0))", 3.0, 2),
+        ("(+ x (transpose x))", 3.0, 2),
+        ("(std (* (slice x 1: ::2) 2) :axis 1)", 2.0, 2),
+        ("(slice (sqrt x) : odd)", 2.5, 2),
+        ("(rechunk x 3)", 1.1, 2),
+        ("(rechunk (sqrt x) [1 -1])", 2.0, 2),
+        ("(sum (concatenate [x y]) :axis 1)", 4.0, 2),
+        ("(concatenate [(sqrt x) (sqrt y)])", 6.0, 2),
+        ("(dot (sqrt x) (sqrt y))", 1.0, 3),
     ];
-    for (expression, layers) in rows {
-        let side = (n as f64 / layers).sqrt() as usize;
-        let source =
-            format!("(let [x (ones [{side} {side}] :chunks 1) y (zeros [{side} {side}] :chunks 1)] {expression})");
+    for (expression, layers, power) in rows {
+        let side = (n as f64 / layers).powf(1.0 / f64::from(power)) as usize;
+        let source = format!(
+            "(let [x (ones [{side} {side}] :chunks 1) y (zeros [{side} {side}] :chunks 1)\
+             odd (to-list (arange 1 {side} 2))] {expression})"
+        );
         let (mut keys, mut tasks) = (0, 0);
         let mut plan = || {
             let value = engine.eval(&source).expect("the expression is right");
@@ -312,7 +319,7 @@ fn planning(n: usize) {
             let outputs = [array.layer.clone()];
             let graph = Graph::of(&outputs);
             keys = graph.len();
-            let graph = optimize(graph, &Goal { outputs: &outputs, bytes: 1 << 34 }, &mut |_, _| {});
+            let graph = optimize(graph, &Goal { outputs: &outputs, bytes: 1 << 34, host: &host }, &mut |_, _| {});
             let layer = graph.layer(&array.layer.name).expect("outputs stay").clone();
             let room = Room { bytes: usize::MAX, cancel: &cancel };
             tasks = Plan::new(&host, &[Want::Layer(layer)], room).expect("the layers fit together").len();

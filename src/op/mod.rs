@@ -15,12 +15,14 @@ pub mod parts;
 pub mod recut;
 pub mod registry;
 pub mod sequence;
+pub mod state;
 pub mod token;
 pub mod tree;
 pub mod usage;
 
 pub use operand::{Given, Operand};
 pub use registry::Registry;
+pub use state::States;
 pub use token::Token;
 
 use crate::data::{Args, Cost, Value};

@@ -62,7 +62,7 @@ impl Token {
 }
 
 /// Hashes what a value is, to the last bit: `1` and `1.0` differ, unlike as map keys.
-fn hash_value(value: &Value, state: &mut DefaultHasher) {
+pub fn hash_value(value: &Value, state: &mut impl Hasher) {
     std::mem::discriminant(value).hash(state);
     match value {
         Value::Nil | Value::Ellipsis | Value::NewAxis => {}
@@ -99,7 +99,7 @@ fn hash_value(value: &Value, state: &mut DefaultHasher) {
     }
 }
 
-fn hash_block(block: &Block, state: &mut DefaultHasher) {
+fn hash_block(block: &Block, state: &mut impl Hasher) {
     (block.dtype(), block.shape()).hash(state);
     with_dtype!(block.dtype(), T => {
         let whole = block.contiguous();
@@ -108,7 +108,7 @@ fn hash_block(block: &Block, state: &mut DefaultHasher) {
     });
 }
 
-fn hash_task(task: &Task, state: &mut DefaultHasher) {
+fn hash_task(task: &Task, state: &mut impl Hasher) {
     std::mem::discriminant(&task.form).hash(state);
     match &task.form {
         Form::Data(value) => hash_value(value, state),

@@ -4,21 +4,26 @@
 //! {x 1  y (inc x)  z (add y 10)  other (inc x)}
 //!
 //! cull, for z                    {x 1  y (inc x)  z (add y 10)}
+//! dedup, of all                  {x 1  y (inc x)  z (add y 10)  other y}
 //! inline, of y                   {x 1  y (inc 1)  z (add (inc 1) 10)  other (inc 1)}
 //! inline-functions, of inc       {x 1  z (add (inc x) 10)  other (inc x)}
 //! fuse, after that cull          {z (add (inc 1) 10)}
 //! ```
 
+use super::equal::Equal;
 use super::{Lists, cycle};
-use crate::data::{Body, Form, Graph, Key, Task};
+use crate::data::{Body, Form, Graph, Host, Key, Layer, Task};
 use crate::err;
 use crate::text::{Result, suggest};
 use indexmap::IndexMap;
 use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::sync::Arc;
+
+pub type Tasks = IndexMap<Key, Task, FxBuildHasher>;
 
 /// Tasks by key, and which of them each names.
 pub struct ByHand {
-    tasks: IndexMap<Key, Task, FxBuildHasher>,
+    tasks: Tasks,
     /// Of each task the others it names, each once, in the order in which it names them.
     dependencies: Lists,
 }
@@ -27,7 +32,7 @@ pub struct ByHand {
 const LARGEST: u64 = 1_000_000;
 
 /// Calls `f` on every name in a task that may be a key: all but those of functions that are called.
-fn names<'a>(task: &'a Task, f: &mut dyn FnMut(&'a Key)) {
+pub(super) fn names<'a>(task: &'a Task, f: &mut dyn FnMut(&'a Key)) {
     crate::data::task::deep(|| match &task.form {
         Form::Key(key) => f(key),
         Form::Call(items) => {
@@ -53,12 +58,14 @@ impl ByHand {
         ByHand::of(tasks)
     }
 
-    fn of(tasks: IndexMap<Key, Task, FxBuildHasher>) -> ByHand {
+    fn of(tasks: Tasks) -> ByHand {
         let mut dependencies = Lists::with_capacity(tasks.len());
-        for task in tasks.values() {
+        // The task that named a key last: one that names thousands need not be searched for each.
+        let mut named_by = vec![None; tasks.len()];
+        for (task, of) in tasks.values().zip(0u32..) {
             names(task, &mut |key| {
                 if let Some(at) = tasks.get_index_of(key)
-                    && !dependencies.open_list().contains(&(at as u32))
+                    && named_by[at].replace(of) != Some(of)
                 {
                     dependencies.push(at as u32);
                 }
@@ -164,6 +171,23 @@ impl ByHand {
         Ok(ByHand::of(tasks.collect()))
     }
 
+    /// Of tasks that are equal the first stands for all: it is named in the place of the others. Keys in `keep`, and those that nothing
+    /// names, are other names of it then; the others go.
+    pub fn dedup(self, host: &dyn Host, keep: &[Key]) -> Result<ByHand> {
+        let Some(equal) = Equal::of(&self.tasks, &self.sorted()?, host) else { return Ok(self) };
+        let named = self.dependencies.reversed();
+        let is_other = |at: u32| equal.first[at as usize] != at;
+        let stays = |(at, key): (u32, &Key)| {
+            let users = named.get(at);
+            let is_named = |&user: &u32| equal.fixed[user as usize] && !is_other(user);
+            !is_other(at) || users.is_empty() || users.iter().any(is_named) || keep.contains(key)
+        };
+        let mut stay = (0..).zip(self.tasks.keys()).map(stays).collect::<Vec<bool>>().into_iter();
+        let mut tasks = deduplicated(&self.tasks, &equal);
+        tasks.retain(|_, _| stay.next().unwrap_or(true));
+        Ok(ByHand::of(tasks))
+    }
+
     /// `keys`, and every key that is data or another name of a key, put in where they are named. All keys stay.
     pub fn inline(self, keys: &[Key]) -> Result<ByHand> {
         let mut chosen = vec![false; self.len()];
@@ -249,6 +273,99 @@ impl ByHand {
         }
         Ok(ByHand::of(tasks))
     }
+}
+
+/// The layer in whose tasks those that `keys` need, and that are equal, run once; `None` where no two are. All keys stay.
+pub fn shared(layer: &Layer, keys: &[Key], host: &dyn Host) -> Option<Arc<Layer>> {
+    let Body::Tasks(tasks) = &layer.body else { return None };
+    let equal = Equal::of(tasks, &needed(tasks, keys)?, host)?;
+    let mut shared = layer.with_parents(layer.parents.clone());
+    shared.body = Body::Tasks(deduplicated(tasks, &equal));
+    Some(Arc::new(shared))
+}
+
+/// The tasks that keys need, each after those that it names; `None` where there is a cycle among them.
+fn needed(tasks: &Tasks, keys: &[Key]) -> Option<Vec<u32>> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum State {
+        New,
+        Open,
+        Done,
+    }
+    let mut states = vec![State::New; tasks.len()];
+    let mut order = Vec::new();
+    let mut path: Vec<usize> = keys.iter().filter_map(|key| tasks.get_index_of(key)).collect();
+    while let Some(&at) = path.last() {
+        if states[at] != State::New {
+            // It was met again below, or all that it names is done.
+            if states[at] == State::Open {
+                order.push(at as u32);
+            }
+            states[at] = State::Done;
+            path.pop();
+            continue;
+        }
+        states[at] = State::Open;
+        let mut cycle = false;
+        names(&tasks[at], &mut |key| {
+            if let Some(other) = tasks.get_index_of(key) {
+                cycle |= states[other] == State::Open;
+                if states[other] == State::New {
+                    path.push(other);
+                }
+            }
+        });
+        if cycle {
+            return None;
+        }
+    }
+    Some(order)
+}
+
+/// All tasks, with the first of equal ones in the place of each: as what its key stands for, and where its key is named.
+fn deduplicated(tasks: &Tasks, equal: &Equal) -> Tasks {
+    let first = |at: usize| equal.first[at] as usize;
+    let key = |at: usize| tasks.get_index(at).map(|(key, _)| key.clone());
+    let instead = |key_named: &Key| {
+        let at = tasks.get_index_of(key_named)?;
+        if first(at) == at { None } else { key(first(at)) }
+    };
+    let new = |(at, (own, task)): (usize, (&Key, &Task))| {
+        let mut names_other = false;
+        if first(at) != at {
+            return (own.clone(), key(first(at)).map_or_else(|| task.clone(), |k| Task::key(k).with_span(task.span)));
+        }
+        if !equal.fixed[at] {
+            names(task, &mut |key| names_other |= instead(key).is_some());
+        }
+        match names_other {
+            true => (own.clone(), substitute(task, &|key| instead(key).map(Task::key))),
+            false => (own.clone(), task.clone()),
+        }
+    };
+    tasks.iter().enumerate().map(new).collect()
+}
+
+/// A task that is a special form or a macro, or has some in it, as a function of the keys it names: `(if x 1 2)` is
+/// `(fn [x] (if x 1 2))`. `is_key` is asked once about each key, in the order of the parameters.
+pub fn as_function(task: &Task, is_key: &mut dyn FnMut(&Key) -> bool) -> Task {
+    let mut params: Vec<(Key, Task)> = Vec::new();
+    let body = task.replace(&mut |t| {
+        let Form::Key(key) = &t.form else { return None };
+        if let Some((_, param)) = params.iter().find(|(known, _)| known == key) {
+            return Some(param.clone().with_span(t.span));
+        }
+        if !is_key(key) {
+            return None;
+        }
+        // A block's key is no symbol; no symbol that somebody wrote is like this one.
+        let name = key.index.iter().fold(key.name.to_string(), |name, i| format!("{name} {i}"));
+        let param = Task::symbol(name).with_span(t.span);
+        params.push((key.clone(), param.clone()));
+        Some(param)
+    });
+    let names = Task::list(params.into_iter().map(|(_, param)| param).collect());
+    Task::call(vec![Task::symbol("fn"), names, body]).with_span(task.span)
 }
 
 /// A task with other tasks in place of keys. Names of functions that are called are not keys.

@@ -3,7 +3,7 @@
 use super::{Goal, Pass};
 use crate::data::Graph;
 
-pub static PASS: Pass = Pass { name: "cull", run };
+pub static PASS: Pass = Pass { name: "cull", run, by_hand: |graph, goal| graph.cull(goal.keys) };
 
 fn run(graph: &Graph, goal: &Goal) -> Graph {
     let wanted = graph.layers.iter().filter(|l| goal.wants(l)).cloned().collect::<Vec<_>>();

@@ -16,7 +16,7 @@ use super::nest::{self, Edges, Uses};
 use super::{Goal, Pass};
 use crate::data::{Cost, Graph};
 
-pub static PASS: Pass = Pass { name: "fuse", run };
+pub static PASS: Pass = Pass { name: "fuse", run, by_hand: |graph, goal| graph.fuse(goal.keys) };
 
 fn run(graph: &Graph, goal: &Goal) -> Graph {
     let edges = Edges::of(graph);

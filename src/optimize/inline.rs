@@ -9,11 +9,20 @@
 //! A view or a block made of nothing always does. A block that takes one pass to make (read from a store, a few
 //! operations on one that was) does if it is needed only once anyway; if it is needed again, [`super::rematerialize`] decides.
 
+use super::by_hand::ByHand;
 use super::nest::{self, Edges, Uses};
-use super::{Goal, Pass};
+use super::{ByHandGoal, Goal, Pass};
 use crate::data::{Cost, Graph};
+use crate::text::Result;
 
-pub static PASS: Pass = Pass { name: "inline", run };
+pub static PASS: Pass = Pass { name: "inline", run, by_hand };
+
+/// Data and other names of keys. What is not needed any more goes.
+fn by_hand(graph: ByHand, goal: &ByHandGoal) -> Result<ByHand> {
+    let mut keys = graph.unnamed();
+    keys.extend_from_slice(goal.keys);
+    graph.inline(&[])?.cull(&keys)
+}
 
 fn run(graph: &Graph, goal: &Goal) -> Graph {
     let edges = Edges::of(graph);

@@ -6,6 +6,8 @@
 pub mod by_hand;
 pub mod cull;
 pub mod cycle;
+pub mod dedup;
+pub mod equal;
 pub mod fuse;
 pub mod inline;
 pub mod lists;
@@ -16,11 +18,14 @@ pub mod slice;
 
 pub use lists::Lists;
 
-use crate::data::{Axis, BlockRef, Body, Form, Graph, Input, Layer, Str, graph};
+use crate::data::{Axis, BlockRef, Body, Form, Graph, Host, Input, Key, Layer, Str, graph};
+use crate::text::Result;
+use by_hand::ByHand;
 use std::sync::Arc;
 
 /// What is done to a graph before it runs.
-pub static PASSES: &[&Pass] = &[&cull::PASS, &slice::PASS, &inline::PASS, &rematerialize::PASS, &fuse::PASS];
+pub static PASSES: &[&Pass] =
+    &[&cull::PASS, &slice::PASS, &dedup::PASS, &inline::PASS, &rematerialize::PASS, &fuse::PASS];
 
 /// What a graph is rewritten for.
 pub struct Goal<'a> {
@@ -28,6 +33,15 @@ pub struct Goal<'a> {
     pub outputs: &'a [Arc<Layer>],
     /// Bytes that the results of tasks may take.
     pub bytes: usize,
+    /// Who knows what the functions are that tasks call.
+    pub host: &'a dyn Host,
+}
+
+/// What a graph made by hand is rewritten for.
+pub struct ByHandGoal<'a> {
+    /// The keys whose results are wanted.
+    pub keys: &'a [Key],
+    pub host: &'a dyn Host,
 }
 
 impl Goal<'_> {
@@ -44,6 +58,8 @@ impl Goal<'_> {
 pub struct Pass {
     pub name: &'static str,
     pub run: fn(&Graph, &Goal) -> Graph,
+    /// The same for a graph made by hand, key by key.
+    pub by_hand: fn(ByHand, &ByHandGoal) -> Result<ByHand>,
 }
 
 /// A task that holds more calls does not go into another one: long chains would cost more to rewrite than to run.

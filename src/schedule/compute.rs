@@ -15,7 +15,7 @@ use crate::data::task::deep;
 use crate::data::{Array, Body, Delayed, Graph, Host, Key, Layer, Map, Value, buffer};
 use crate::err;
 use crate::memory::Chest;
-use crate::optimize::{self, Goal};
+use crate::optimize::{self, Goal, by_hand};
 use crate::text::Result;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -328,7 +328,29 @@ impl Computation<'_> {
 
     /// The same wants of layers that the passes rewrote, which left the layers of `apart` by themselves.
     fn optimized(&self, wants: &[Want], apart: Vec<Arc<Layer>>) -> Vec<Want> {
-        self.rewritten(wants, apart, &|graph, goal| optimize::optimize(graph, goal, &mut |_, _| {}))
+        self.shared(self.rewritten(wants, apart, &|graph, goal| optimize::optimize(graph, goal, &mut |_, _| {})))
+    }
+
+    /// The same wants of layers in which hand-made tasks that are equal run once.
+    fn shared(&self, mut wants: Vec<Want>) -> Vec<Want> {
+        let mut keys: FxHashMap<*const Layer, Vec<Key>> = FxHashMap::default();
+        for want in &wants {
+            if let Want::Key(layer, key) = want
+                && layer.is_hand_made()
+            {
+                keys.entry(Arc::as_ptr(layer)).or_default().push(key.clone());
+            }
+        }
+        let mut shared: FxHashMap<*const Layer, Option<Arc<Layer>>> = FxHashMap::default();
+        for want in &mut wants {
+            if let Want::Key(layer, _) = want
+                && let Some(keys) = keys.get(&Arc::as_ptr(layer))
+            {
+                let now = shared.entry(Arc::as_ptr(layer)).or_insert_with(|| by_hand::shared(layer, keys, self.host));
+                *layer = now.as_ref().unwrap_or(layer).clone();
+            }
+        }
+        wants
     }
 
     /// The same wants of parts of what is read only, where no more is needed: what was kept of the whole then stands beside those.
@@ -340,7 +362,7 @@ impl Computation<'_> {
         let mut layers: Vec<Arc<Layer>> = wants.iter().map(|want| layer_of(want).clone()).collect();
         layers.extend(apart);
         let bytes = self.config.memory_limit.saturating_sub(self.runtime.pool.live());
-        let goal = Goal { outputs: &layers, bytes };
+        let goal = Goal { outputs: &layers, bytes, host: self.host };
         let graph = rewrite(Graph::of(&layers), &goal);
         let rewritten = |layer: &Arc<Layer>| match layer.body {
             // Hand-made tasks have no name that says what they are; the passes leave them as they are.

@@ -16,7 +16,7 @@ use super::task::{self, Code, Names};
 use crate::data::graph::unravel;
 use crate::data::{Body, Form, Function, Graph, Host, Key, Layer, Str, Task, Value};
 use crate::err;
-use crate::optimize::{Lists, cycle, order};
+use crate::optimize::{Lists, by_hand, cycle, order};
 use crate::text::{Error, Result, Span, suggest};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -627,35 +627,24 @@ impl Names for HandNames<'_, '_> {
         if !head.index.is_empty() || !host.is_syntax(&head.name, head_span(task)) {
             return Ok(None);
         }
-        let mut params: Vec<(Key, Task, Code)> = Vec::new();
+        let mut codes: Vec<Code> = Vec::new();
         let mut failure = None;
-        let body = task.replace(&mut |t| {
-            let Form::Key(key) = &t.form else { return None };
-            if let Some((_, param, _)) = params.iter().find(|(known, ..)| known == key) {
-                return Some(param.clone().with_span(t.span));
+        let function = by_hand::as_function(task, &mut |key| match self.input(key) {
+            Ok(Some(code)) => {
+                codes.push(code);
+                true
             }
-            match self.input(key) {
-                Ok(None) => None,
-                Ok(Some(code)) => {
-                    // A block's key is no symbol; no symbol that somebody wrote is like this one.
-                    let name = key.index.iter().fold(key.name.to_string(), |name, i| format!("{name} {i}"));
-                    let param = Task::symbol(name).with_span(t.span);
-                    params.push((key.clone(), param.clone(), code));
-                    Some(param.with_span(t.span))
-                }
-                Err(error) => {
-                    failure = Some(error);
-                    None
-                }
+            Ok(None) => false,
+            Err(error) => {
+                failure = Some(error);
+                false
             }
         });
         if let Some(error) = failure {
             return Err(error);
         }
-        let names = Task::list(params.iter().map(|(_, param, _)| param.clone()).collect());
-        let function = Task::call(vec![Task::symbol("fn"), names, body]).with_span(task.span);
         let callee = Code::Const(host.eval(&function)?);
-        Ok(Some(Code::Apply(std::iter::once(callee).chain(params.into_iter().map(|p| p.2)).collect(), task.span)))
+        Ok(Some(Code::Apply(std::iter::once(callee).chain(codes).collect(), task.span)))
     }
 
     fn is_op(&self, function: &Arc<Function>) -> bool {

@@ -17,14 +17,11 @@
 
 use super::plan::Want;
 use super::{Computation, task};
-use crate::data::task::deep;
-use crate::data::{
-    Block, Body, Chunks, Cost, DType, Form, Function, Graph, Host, Key, Layer, Str, Task, Value, cancel, graph,
-};
+use crate::data::{Block, Body, Chunks, Cost, DType, Graph, Key, Layer, Str, Task, Value, graph};
 use crate::memory::{Cache, Origin, Part};
-use crate::op::Token;
 use crate::op::chunking::Bounds;
 use crate::op::layers::region;
+use crate::op::{States, Token};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -34,12 +31,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// What is known of the layers of one computation that may be kept or recalled.
 pub(super) struct Recall<'a> {
     pub cache: &'a Cache,
-    host: &'a dyn Host,
     /// Bytes that may be kept.
     pub limit: usize,
     facts: FxHashMap<Str, Facts>,
-    /// Functions that have a state, and which it was.
-    states: FxHashMap<usize, (Arc<Function>, Option<u64>)>,
+    /// What the tasks depend on besides their names.
+    states: States<'a>,
     /// Layers that were recalled, all of them.
     pub recalled: FxHashSet<Str>,
 }
@@ -72,10 +68,9 @@ impl<'a> Recall<'a> {
     pub fn of(computation: &Computation<'a>, wants: &[Want], limit: usize) -> Recall<'a> {
         let mut recall = Recall {
             cache: &computation.runtime.cache,
-            host: computation.host,
             limit,
             facts: FxHashMap::default(),
-            states: FxHashMap::default(),
+            states: States::new(computation.host),
             recalled: FxHashSet::default(),
         };
         let layers = Graph::of(&wants.iter().map(layer_of).cloned().collect::<Vec<_>>()).layers;
@@ -114,7 +109,7 @@ impl<'a> Recall<'a> {
 
     /// Whether files and functions are still what they were when the computation began.
     pub fn still_holds(&self) -> bool {
-        self.states.values().all(|(function, state)| function.callable.state(self.host) == *state)
+        self.states.still_hold()
     }
 
     fn learn(&mut self, layer: &Layer, number: u32) -> Option<Facts> {
@@ -155,7 +150,7 @@ impl<'a> Recall<'a> {
             cost => cost == Cost::Unknown,
         };
         facts.moved = moved.filter(|_| moves && !facts.dear);
-        let own = self.state_of_tasks(layer)?;
+        let own = self.states.of_layer(layer)?;
         if !(plain && own == 0) {
             own.hash(&mut state);
             facts.state = state.finish();
@@ -172,63 +167,6 @@ impl<'a> Recall<'a> {
                 facts.is_link = true;
             }
         }
-    }
-
-    fn state_of_tasks(&mut self, layer: &Layer) -> Option<u64> {
-        match &layer.body {
-            Body::Blockwise { task, .. } => self.state_of_task(task),
-            Body::PerBlock(_) if layer.is_empty() => Some(0),
-            // Tasks of a layer call the same functions, but for those at its ends.
-            Body::PerBlock(make) => [0, layer.len() / 2, layer.len() - 1].iter().try_fold(0u64, |state, &n| {
-                let own = self.state_of_task(&make(&graph::unravel(n, &layer.grid)).1)?;
-                Some(state.rotate_left(1) ^ own)
-            }),
-            Body::Tasks(_) => None,
-        }
-    }
-
-    fn state_of_task(&mut self, task: &Task) -> Option<u64> {
-        let mut state = Some(0u64);
-        task.walk(&mut |part| {
-            let own = match &part.form {
-                Form::Call(items) => self.state_of_head(items),
-                Form::Data(value) => self.state_of_value(value),
-                _ => Some(0),
-            };
-            state = state.zip(own).map(|(state, own)| state.rotate_left(1) ^ own);
-        });
-        state
-    }
-
-    fn state_of_head(&mut self, items: &[Task]) -> Option<u64> {
-        // What is not a name is looked at for itself.
-        let Some((name, args)) = items.split_first().and_then(|(head, args)| Some((head.as_symbol()?, args))) else {
-            return Some(0);
-        };
-        if settles(name, args) {
-            return Some(0);
-        }
-        let op = self.host.op(name)?;
-        self.state_of_function(&op)
-    }
-
-    fn state_of_value(&mut self, value: &Value) -> Option<u64> {
-        let next = |state: u64, value: &Value| Some(state.rotate_left(1) ^ deep(|| self.state_of_value(value))?);
-        match value {
-            Value::Function(function) => self.state_of_function(function),
-            // What is cancelled needs no state.
-            Value::List(_) | Value::Map(_) if cancel::cancelled() => None,
-            Value::List(items) => items.iter().try_fold(0, next),
-            Value::Map(map) => map.iter().flat_map(|(key, value)| [key, value]).try_fold(0, next),
-            Value::Array(_) | Value::Delayed(_) | Value::Graph(_) => None,
-            _ => Some(0),
-        }
-    }
-
-    fn state_of_function(&mut self, function: &Arc<Function>) -> Option<u64> {
-        let host = self.host;
-        let new = || (function.clone(), function.callable.state(host));
-        self.states.entry(Arc::as_ptr(function) as usize).or_insert_with(new).1
     }
 
     /// The results of a want, where all of them were kept; of an array that is to be put together, the whole.
@@ -426,23 +364,6 @@ pub(super) fn there(layer: &Layer, name: Str, block: impl Fn(&[u32]) -> Value + 
 fn with_body(layer: &Layer, name: Str, body: Body, parents: Vec<Arc<Layer>>, cost: Cost) -> Arc<Layer> {
     let (grid, blocks, span) = (layer.grid.clone(), layer.blocks.clone(), layer.span);
     Arc::new(Layer { name, grid, body, parents, blocks, cost, span, parts: crate::data::Parts::default() })
-}
-
-/// Whether the arguments of a call settle what its op leaves open: random numbers by a seed, what is read by the dataset
-/// that is open already.
-fn settles(name: &str, args: &[Task]) -> bool {
-    let data = |task: &Task| match &task.form {
-        Form::Data(value) => Some(value.clone()),
-        _ => None,
-    };
-    match name {
-        "read" => matches!(args.first().and_then(data), Some(Value::Function(_))),
-        _ if name.starts_with("random/") => args.windows(2).any(|pair| {
-            matches!(data(&pair[0]), Some(Value::Keyword(k)) if k == "seed")
-                && matches!(data(&pair[1]), Some(Value::Int(_)))
-        }),
-        _ => false,
-    }
 }
 
 fn union(mut ours: SmallVec<[u32; 8]>, theirs: &[u32]) -> Option<SmallVec<[u32; 8]>> {

@@ -138,7 +138,7 @@ fn explain(args: Args) -> Result<Value> {
         map.set("resident-bytes", forecast.resident_bytes.map_or(Value::Nil, Value::from));
         map.set("exact", forecast.exact.into());
         if args.value("passes").truthy() {
-            map.set("passes", passes::steps(&values, computation.config.memory_limit));
+            map.set("passes", passes::steps(&values, computation.config.memory_limit, args.host));
         }
         Ok(Value::Map(Arc::new(map)))
     })

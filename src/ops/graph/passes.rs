@@ -1,10 +1,10 @@
 //! The optimizer's passes, each alone at the prompt.
 
 use super::subject::{self, Keys};
-use crate::data::{Args, Body, Cost, Graph, Layer, Task, Value};
+use crate::data::{Args, Body, Cost, Graph, Host, Layer, Task, Value};
 use crate::eval::Interpreter;
 use crate::op::{Kind, Op};
-use crate::optimize::{self, Goal, PASSES, Pass, by_hand::ByHand};
+use crate::optimize::{self, ByHandGoal, Goal, PASSES, Pass, by_hand::ByHand};
 use crate::schedule::Config;
 use crate::text::Result;
 use std::sync::Arc;
@@ -43,6 +43,22 @@ pub static OPS: &[Op] = &[
         kind: Kind::Lazy(inline_functions),
     },
     Op {
+        usage: "(dedup g :keys [])",
+        doc: "Tasks that are equal become one: the first of them is named in the place of the others, whose keys go. `:keys`, and keys that no task \
+              names, stay as other names of it. Tasks are equal that call the same functions with the same data and equal keys, and do \
+              nothing but answer: not those that print, write, or draw random numbers without a seed.",
+        examples: &[
+            ("(dedup '{x 1 y (+ x 1) z (+ x 1) all [y z]})", "(graph '{x 1\n  y (+ x 1)\n  all [y y]})"),
+            (
+                "(dedup '{a (random/random 3) b (random/random 3)})",
+                "(graph '{a (random/random 3)\n  b (random/random 3)})",
+            ),
+        ],
+        see: &["cull", "optimize"],
+        cost: Cost::Unknown,
+        kind: Kind::Lazy(dedup),
+    },
+    Op {
         usage: "(fuse g :keys [])",
         doc: "Joins chains: a task that names one key, once, takes in that key's task if no other task names it. The last key of a chain \
               stays, and `:keys`.",
@@ -56,7 +72,7 @@ pub static OPS: &[Op] = &[
         doc: "The graph that `compute` runs: without what is not needed, with cheap tasks inside those that use them and chains in one \
               task. Of a graph made by hand, for `:keys`, or for the keys that no task names.\n\
               `:passes` are those to apply, for lazy arrays; all of them, in this order, are `:cull`, `:slice` (slices go down to where blocks \
-              are read or made), `:inline` (views, and what is needed once), `:rematerialize` (what is cheaper to make again than to \
+              are read or made), `:dedup` (what is equal is done once), `:inline` (views, and what is needed once), `:rematerialize` (what is cheaper to make again than to \
               hold), and `:fuse` (chains).",
         examples: &[
             ("(optimize '{x 1 y (+ x 1) z (* y 2)})", "(graph '{z (* (+ 1 1) 2)})"),
@@ -106,7 +122,13 @@ fn fuse(args: Args) -> Result<Value> {
     result(ByHand::new(&*subject::graph(&args, "g")?).fuse(&keep), &args)
 }
 
+fn dedup(args: Args) -> Result<Value> {
+    let keep = subject::keys(&args, "keys")?;
+    result(ByHand::new(&*subject::graph(&args, "g")?).dedup(args.host, &keep), &args)
+}
+
 fn optimize(args: Args) -> Result<Value> {
+    let passes = chosen(&args)?;
     let graph = subject::graph(&args, "x")?;
     if graph.layers.iter().any(|l| l.is_hand_made()) {
         let by_hand = ByHand::new(&graph);
@@ -114,12 +136,13 @@ fn optimize(args: Args) -> Result<Value> {
             Value::Nil => by_hand.unnamed(),
             _ => subject::keys(&args, "keys")?,
         };
-        let optimized = by_hand.cull(&keys).and_then(|g| g.inline(&[])).and_then(|g| g.cull(&keys));
-        return result(optimized.and_then(|g| g.fuse(&keys)), &args);
+        let goal = ByHandGoal { keys: &keys, host: args.host };
+        let optimized = passes.iter().try_fold(by_hand, |graph, pass| (pass.by_hand)(graph, &goal));
+        return result(optimized, &args);
     }
     let outputs = outputs(&graph);
-    let goal = Goal { outputs: &outputs, bytes: memory(&args) };
-    let optimized = optimize::apply(&chosen(&args)?, (*graph).clone(), &goal, &mut |_, _| {});
+    let goal = Goal { outputs: &outputs, bytes: memory(&args), host: args.host };
+    let optimized = optimize::apply(&passes, (*graph).clone(), &goal, &mut |_, _| {});
     Ok(Value::Graph(Arc::new(optimized)))
 }
 
@@ -141,12 +164,12 @@ fn chosen(args: &Args) -> Result<Vec<&'static Pass>> {
 }
 
 /// The graph of lazy values after each pass that changed it, as pairs of the pass and the graph.
-pub fn steps(values: &[Value], bytes: usize) -> Value {
+pub fn steps(values: &[Value], bytes: usize, host: &dyn Host) -> Value {
     let mut layers = Vec::new();
     values.iter().for_each(|value| subject::collect(value, &mut layers));
     let mut before = Graph::of(&layers);
     let mut found = Vec::new();
-    optimize::optimize(before.clone(), &Goal { outputs: &layers, bytes }, &mut |name, graph| {
+    optimize::optimize(before.clone(), &Goal { outputs: &layers, bytes, host }, &mut |name, graph| {
         let same = |(a, b): (&Arc<Layer>, &Arc<Layer>)| Arc::ptr_eq(a, b);
         if before.layers.len() != graph.layers.len() || !before.layers.iter().zip(&graph.layers).all(same) {
             found.push(Value::list(vec![Value::keyword(name), Value::Graph(Arc::new(graph.clone()))]));
