@@ -1,7 +1,7 @@
 //! Options of a computation. Nearest wins: a call's keywords, `with-config`, the command line, `DSK_*` variables,
 //! `dsk.toml`, the defaults; whoever has a source of options lays it over the ones below with [`Config::with`].
 
-use super::{Observer, Scheduler, Synchronous, Threads};
+use super::{Observer, Scheduler, Synchronous, Threads, machine};
 use crate::data::{Map, Value};
 use crate::err;
 use crate::text::{Result, suggest};
@@ -161,24 +161,9 @@ pub fn parse_bytes(text: &str) -> Option<usize> {
     (bytes.is_finite() && bytes < isize::MAX as f64).then_some(bytes as usize)
 }
 
-/// 70 % of the machine's memory, or of what its control group may use.
+/// 70 % of the machine's memory, or of what its control groups leave of that.
 fn default_memory_limit() -> usize {
-    let machine = machine_memory().unwrap_or(4 << 30);
-    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|s| s.trim().parse().ok());
-    machine.min(group.unwrap_or(usize::MAX)) / 10 * 7
-}
-
-#[cfg(target_os = "linux")]
-fn machine_memory() -> Option<usize> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|l| l.starts_with("MemTotal:"))?;
-    let kib: usize = line.split_whitespace().nth(1)?.parse().ok()?;
-    kib.checked_mul(1024)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn machine_memory() -> Option<usize> {
-    None
+    machine::memory().unwrap_or(4 << 30) / 10 * 7
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod crew;
 mod fused;
 mod gather;
 mod keep;
+mod machine;
 mod outlook;
 mod plan;
 mod recall;
