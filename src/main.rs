@@ -56,7 +56,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    tools::end_quietly_on_broken_pipes();
+    tools::choose_signals();
     let Cli { command, expr, program, options } = Cli::parse();
     match command {
         Some(Command::Run { program }) => tools::run::program(&options, known(program)),

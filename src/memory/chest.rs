@@ -1,9 +1,7 @@
-//! Results on disk. Blocks go as raw bytes into one file, each to the first gap that is wide enough; what was
-//! taken out for good leaves a gap.
-//!
-//! The file has no name (`O_TMPFILE`, or unlinked as soon as it is open), so it is gone when its process is, whatever
-//! ended that: there is nothing to clean up after an error, Ctrl-C or SIGKILL, and nothing for the next process to find.
+//! Results on disk. Blocks go as raw bytes into one file ([`super::spill_file`]), each to the first gap that is wide enough;
+//! what was taken out for good leaves a gap.
 
+use super::spill_file::SpillFile;
 use crate::data::{Block, DType, Dims};
 use crate::err;
 use crate::text::{Error, Result};
@@ -20,7 +18,7 @@ pub struct Chest {
     folder: PathBuf,
     /// Bytes that may lie in it.
     most: u64,
-    file: OnceLock<File>,
+    file: OnceLock<SpillFile>,
     space: Mutex<Space>,
 }
 
@@ -113,12 +111,9 @@ impl Chest {
             let len = rounded(bytes.len());
             if space.used + len > self.most {
                 let (most, used) = (listed(self.most), listed(space.used));
-                return Err(err!(
-                    Memory,
-                    "`:max-spill` is {most}: {used} lie in `{}`, and {} more do not fit",
-                    self.folder.display(),
-                    listed(len)
-                ));
+                let (folder, len) = (self.folder.display(), listed(len));
+                return Err(err!(Memory, "`:max-spill` is {most}: {used} lie in `{folder}`, and {len} more do not fit")
+                    .help("raise `:max-spill`, or `:memory-limit`, with which less goes there: `(explain x)` tells how much, as `:bytes-spilled`"));
             }
             space.take(len)
         };
@@ -148,23 +143,28 @@ impl Chest {
 
     fn file(&self) -> Result<&File> {
         if let Some(file) = self.file.get() {
-            return Ok(file);
+            return Ok(file.file());
         }
-        let file = tempfile::tempfile_in(&self.folder).map_err(|e| {
+        let file = SpillFile::new(&self.folder).map_err(|e| {
             err!(Io, "results that do not fit in memory cannot be kept in `{}`: {e}", self.folder.display())
                 .help("`:spill-dir` names a folder for them")
         })?;
-        Ok(self.file.get_or_init(|| file))
+        Ok(self.file.get_or_init(|| file).file())
     }
 
     fn trouble(&self, error: &std::io::Error, bytes: usize, what: &str) -> Error {
-        let (bytes, folder) = (listed(bytes as u64), self.folder.display());
+        let (bytes, folder, used) = (listed(bytes as u64), self.folder.display(), listed(self.used()));
+        let results = format!("{bytes} of results that do not fit in memory could not be {what}");
         match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                err!(Io, "`{folder}` is full: {bytes} of results that do not fit in memory could not be {what}")
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::WriteZero => {
+                err!(Io, "`{folder}` is full: {results}, beside {used} that lie there")
                     .help("`:spill-dir` names another folder, `:memory-limit` lets more stay in memory")
             }
-            _ => err!(Io, "{bytes} of results that do not fit in memory could not be {what} in `{folder}`: {error}"),
+            ErrorKind::FileTooLarge => {
+                err!(Io, "no file in `{folder}` may be as large: {results}, beside {used} that lie there")
+                    .help("`ulimit -f` shows how large files may be; `:memory-limit` lets more stay in memory")
+            }
+            _ => err!(Io, "{results} in `{folder}`: {error}"),
         }
     }
 }
@@ -176,6 +176,7 @@ fn listed(bytes: u64) -> crate::text::Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::io::Errno;
 
     fn block(n: usize, x: f64) -> Block {
         Block::from_slice(&[n], &vec![x; n])
@@ -216,12 +217,41 @@ mod tests {
         assert!(chest.get(&chest.put(&rows).unwrap()).unwrap().same(&rows));
     }
 
+    /// The system has a file that is always full.
+    #[cfg(target_os = "linux")]
     #[test]
-    fn the_folder_has_no_file_that_could_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        let chest = Chest::new(folder.path(), u64::MAX);
-        let _ticket = chest.put(&block(1000, 1.0)).unwrap();
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    fn a_full_disk_is_named_and_nothing_counts_as_written() {
+        let folder = Path::new("some/folder");
+        let chest = Chest::new(folder, u64::MAX);
+        let full = File::options().read(true).write(true).open("/dev/full").unwrap();
+        assert!(chest.file.set(SpillFile::of(full)).is_ok());
+        for _ in 0..2 {
+            let error = chest.put(&block(1000, 1.0)).unwrap_err();
+            assert_eq!(error.code().as_str(), "dsk::io");
+            let message = "`some/folder` is full: 8 kB of results that do not fit in memory could not be written, beside 0 B that lie there";
+            assert_eq!(error.message(), message);
+            assert!(error.help_lines()[0].contains(":spill-dir"), "{:?}", error.help_lines());
+            assert_eq!((chest.used(), chest.space.lock().end), (0, 0));
+        }
+    }
+
+    #[test]
+    fn every_way_to_be_full_is_told() {
+        let chest = Chest::new(Path::new("some/folder"), u64::MAX);
+        let told = |errno: Errno| chest.trouble(&errno.into(), 8000, "written").message().to_string();
+        for errno in [Errno::NOSPC, Errno::DQUOT] {
+            assert!(told(errno).starts_with("`some/folder` is full: 8 kB of results"), "{}", told(errno));
+        }
+        assert!(
+            told(Errno::FBIG).starts_with("no file in `some/folder` may be as large: 8 kB"),
+            "{}",
+            told(Errno::FBIG)
+        );
+        assert!(
+            told(Errno::IO).contains("8 kB of results") && told(Errno::IO).contains("some/folder"),
+            "{}",
+            told(Errno::IO)
+        );
     }
 
     #[test]
@@ -230,7 +260,9 @@ mod tests {
         let chest = Chest::new(folder.path(), 10_000);
         let _first = chest.put(&block(1000, 1.0)).unwrap();
         let error = chest.put(&block(1000, 1.0)).unwrap_err();
-        assert!(error.message().contains(":max-spill"), "{}", error.message());
+        let message = "`:max-spill` is 10 kB: 8.2 kB lie in `FOLDER`, and 8.2 kB more do not fit";
+        assert_eq!(error.message().replace(&*folder.path().to_string_lossy(), "FOLDER"), message);
+        assert!(error.help_lines()[0].contains(":memory-limit"), "{:?}", error.help_lines());
         let nowhere = Chest::new(&folder.path().join("missing"), 10_000);
         let error = nowhere.put(&block(10, 1.0)).unwrap_err();
         assert!(error.message().contains("missing"), "{}", error.message());

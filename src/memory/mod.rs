@@ -4,6 +4,8 @@
 
 mod cache;
 mod chest;
+mod spill_file;
 
 pub use cache::{Cache, CacheEntry, CacheInfo, ENTRY_BYTES, Origin, Part};
 pub use chest::{Chest, Ticket};
+pub use spill_file::sweep;

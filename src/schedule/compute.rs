@@ -225,6 +225,7 @@ impl Computation<'_> {
         let left =
             self.left_beside(outlook.wants(), bounded::least(run.plan, keep, &outlook) + outlook.scratch, keeper);
         let outlook = outlook.within(left);
+        self.runtime.sweep(&self.config.spill_dir);
         let chest = Chest::new(&self.config.spill_dir, self.config.max_spill);
         run.drive(&Bounded::new(run.plan, keep, workers, outlook, chest)?)
     }

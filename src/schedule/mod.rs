@@ -34,9 +34,10 @@ pub use sync::Synchronous;
 pub use threads::Threads;
 
 use crate::data::{Pool, Value};
-use crate::memory::Cache;
+use crate::memory::{Cache, sweep};
 use crate::text::{Error, Result};
 use parking_lot::Mutex;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -69,12 +70,23 @@ pub struct Runtime {
     pub failed: Mutex<Option<Arc<Failed>>>,
     crew: crew::Crew,
     spilled: AtomicU64,
+    /// Spill folders that were looked through for files of killed processes.
+    swept: Mutex<Vec<PathBuf>>,
 }
 
 impl Runtime {
     pub fn new(pool: Pool) -> Self {
         let (cache, crew) = (Cache::default(), crew::Crew::default());
-        Runtime { pool, cache, failed: Mutex::default(), crew, spilled: AtomicU64::new(0) }
+        Runtime { pool, cache, failed: Mutex::default(), crew, spilled: AtomicU64::new(0), swept: Mutex::default() }
+    }
+
+    /// Removes what killed processes left in a spill folder, before the first run that may use it.
+    fn sweep(&self, folder: &Path) {
+        let mut swept = self.swept.lock();
+        if swept.iter().all(|done| done != folder) {
+            sweep(folder);
+            swept.push(folder.to_path_buf());
+        }
     }
 
     /// Bytes of results that were put on disk so far, in all computations.

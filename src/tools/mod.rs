@@ -14,12 +14,14 @@ pub mod run;
 
 pub use options::Options;
 
-/// Makes writing to a pipe that nobody reads end the process, as it does for other commands (`dsk … | head`). Rust
-/// programs start with that signal ignored.
-pub fn end_quietly_on_broken_pipes() {
+/// Has the system's signals end the process, or not, as for other commands.
+pub fn choose_signals() {
     #[cfg(unix)]
-    // SAFETY: called first of all in `main`, before there are other threads; the default action needs no handler.
+    // SAFETY: called first of all in `main`, before there are other threads; neither action needs a handler.
     unsafe {
+        // Writing to a pipe that nobody reads ends the process quietly (`dsk … | head`). Rust programs start with that ignored.
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        // Writing more than `ulimit -f` lets a file have is an error like any other.
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
     }
 }
