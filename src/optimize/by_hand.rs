@@ -9,6 +9,8 @@
 //! inline-functions, of inc       {x 1  z (add (inc x) 10)  other (inc x)}
 //! fuse, after that cull          {z (add (inc 1) 10)}
 //! ```
+//!
+//! What is equal is found in [`super::equal`], slices sink in [`super::sink`], and [`super::again`] tells what is made again.
 
 use super::equal::Equal;
 use super::{Lists, cycle};
@@ -58,7 +60,7 @@ impl ByHand {
         ByHand::of(tasks)
     }
 
-    fn of(tasks: Tasks) -> ByHand {
+    pub(super) fn of(tasks: Tasks) -> ByHand {
         let mut dependencies = Lists::with_capacity(tasks.len());
         // The task that named a key last: one that names thousands need not be searched for each.
         let mut named_by = vec![None; tasks.len()];
@@ -77,6 +79,14 @@ impl ByHand {
 
     pub fn graph(self) -> Graph {
         Graph::from_tasks(self.tasks.into_iter().collect())
+    }
+
+    pub(super) fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    pub(super) fn edges(&self) -> &Lists {
+        &self.dependencies
     }
 
     pub fn len(&self) -> usize {
@@ -140,7 +150,7 @@ impl ByHand {
         cycle::error(&tasks, &self.dependencies)
     }
 
-    fn sorted(&self) -> Result<Vec<u32>> {
+    pub(super) fn sorted(&self) -> Result<Vec<u32>> {
         let mut waiting: Vec<usize> = self.dependencies.iter().map(<[u32]>::len).collect();
         let dependents = self.dependencies.reversed();
         let mut order: Vec<u32> = (0..self.len() as u32).filter(|&t| waiting[t as usize] == 0).collect();
@@ -369,7 +379,7 @@ pub fn as_function(task: &Task, is_key: &mut dyn FnMut(&Key) -> bool) -> Task {
 }
 
 /// A task with other tasks in place of keys. Names of functions that are called are not keys.
-fn substitute(task: &Task, part: &dyn Fn(&Key) -> Option<Task>) -> Task {
+pub(super) fn substitute(task: &Task, part: &dyn Fn(&Key) -> Option<Task>) -> Task {
     crate::data::task::deep(|| {
         let form = match &task.form {
             Form::Key(key) => return part(key).unwrap_or_else(|| task.clone()),

@@ -49,10 +49,24 @@ impl Equal {
         // Most graphs have no tasks that are alike, and then nobody need know what comes of running them twice.
         let alike = search.alike(order, &|_| true)?;
         let natures = search.natures(order, &alike.fixed);
-        let writes = order.iter().any(|&at| natures[at as usize] == Nature::Unknown);
-        let most = if writes { Nature::Answers } else { Nature::Reads };
+        let most = most(&natures, order);
         search.alike(order, &|at| natures[at as usize] <= most)
     }
+}
+
+/// Which tasks may run twice, each giving the same answer both times and doing nothing else.
+pub fn repeatable(tasks: &Tasks, order: &[u32], host: &dyn Host) -> Vec<bool> {
+    let mut search = Search { tasks, host, globals: FxHashMap::default() };
+    let fixed: Vec<bool> = tasks.values().map(|task| !search.hash(task, &[], &mut Wide::default())).collect();
+    let natures = search.natures(order, &fixed);
+    let most = most(&natures, order);
+    natures.into_iter().map(|nature| nature <= most).collect()
+}
+
+/// What may be done once instead of twice: files are what they were where nothing may write.
+fn most(natures: &[Nature], order: &[u32]) -> Nature {
+    let writes = order.iter().any(|&at| natures[at as usize] == Nature::Unknown);
+    if writes { Nature::Answers } else { Nature::Reads }
 }
 
 struct Search<'a> {
@@ -117,7 +131,7 @@ impl Search<'_> {
         match &task.form {
             Form::Data(value) => hash_data(value, hash, &mut { LARGE }),
             Form::Key(key) => match self.tasks.get_index_of(key) {
-                Some(at) => first[at].hash(hash),
+                Some(at) => first.get(at).hash(hash),
                 None => self.hash_name(key, task.span, hash),
             },
             Form::Call(items) => {

@@ -3,6 +3,7 @@
 //! Passes rewrite whole layers, so that they cost nothing per task; for graphs made by hand, whose tasks have nothing in common,
 //! [`by_hand`] has the same verbs key by key. [`order`] ranks the tasks of a finished plan.
 
+pub mod again;
 pub mod by_hand;
 pub mod cull;
 pub mod cycle;
@@ -14,6 +15,7 @@ pub mod lists;
 pub mod nest;
 pub mod order;
 pub mod rematerialize;
+pub mod sink;
 pub mod slice;
 
 pub use lists::Lists;

@@ -71,9 +71,9 @@ pub static OPS: &[Op] = &[
         usage: "(optimize x :keys nil :passes nil)",
         doc: "The graph that `compute` runs: without what is not needed, with cheap tasks inside those that use them and chains in one \
               task. Of a graph made by hand, for `:keys`, or for the keys that no task names.\n\
-              `:passes` are those to apply, for lazy arrays; all of them, in this order, are `:cull`, `:slice` (slices go down to where blocks \
-              are read or made), `:dedup` (what is equal is done once), `:inline` (views, and what is needed once), `:rematerialize` (what is cheaper to make again than to \
-              hold), and `:fuse` (chains).",
+              `:passes` are those to apply; all of them, in this order, are `:cull`, `:slice` (slices go down to where blocks are read or \
+              made), `:dedup` (what is equal is done once), `:inline` (views, and what is needed once; in graphs made by hand, data and \
+              other names of keys), `:rematerialize` (what is cheaper to make again than to hold), and `:fuse` (chains).",
         examples: &[
             ("(optimize '{x 1 y (+ x 1) z (* y 2)})", "(graph '{z (* (+ 1 1) 2)})"),
             ("(count (keys (optimize (+ (ones 4 :chunks 2) 1) :passes [:inline])))", "2"),
