@@ -183,7 +183,7 @@ enum Made {
 
 fn made() -> impl Strategy<Value = Made> {
     let data = prop::sample::select(vec!["0", "0.0", "-0.0", "1", "1.0", "\"a\"", ":a", "[1 2]", "nan", "(ones 2)"]);
-    let call = prop::sample::select(vec!["list", "str", "=", "count"]);
+    let call = prop::sample::select(vec!["list", "str", "map", "count"]);
     prop_oneof![
         data.prop_map(Made::Data),
         (call, prop::collection::vec(any::<prop::sample::Index>(), 1..3)).prop_map(|(f, args)| Made::Call(f, args)),
@@ -201,14 +201,14 @@ proptest! {
         for (n, task) in tasks.iter().enumerate() {
             let (text, whole) = match task {
                 Made::Call(f, args) if n > 0 => {
-                    // `count` takes one list, `=` two values.
+                    // `count` takes one list.
                     let args: Vec<usize> = args.iter().map(|a| a.index(n)).collect();
                     let named = |part: &dyn Fn(usize) -> String| {
                         let parts: Vec<String> = args.iter().map(|&a| part(a)).collect();
                         match *f {
                             "list" => format!("[{}]", parts.join(" ")),
                             "count" => format!("(count [{}])", parts.join(" ")),
-                            "=" => format!("(= {} {})", parts[0], parts[parts.len() - 1]),
+                            "map" => format!("{{:first {} :last {}}}", parts[0], parts[parts.len() - 1]),
                             f => format!("({f} {})", parts.join(" ")),
                         }
                     };
