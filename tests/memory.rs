@@ -44,12 +44,70 @@ fn a_limit_changes_no_bit_and_is_kept() {
     }
 }
 
+/// Computations on `x` and `y`, of 400 by 600 numbers in blocks of any size, of every kind that takes memory in its own way. `z` has the
+/// sides of `x` exchanged, `block` stands for the size of a block.
+const KINDS: &[&str] = &[
+    "(sum (sqrt (abs x)))",
+    "(max (+ (* x 2) (exp (- y))))",
+    "(sum (* x (+ y 1)) :axis 0)",
+    "(sum (+ x (transpose z)) :axis 1)",
+    "(sum (transpose (sqrt (abs x))) :axis 0)",
+    "(sum (dot x z) :axis 0)",
+    "(sum (dot z x) :axis 1)",
+    "(mean x :axis 0)",
+    "(std x)",
+    "(std x :axis 1)",
+    "(sum (- x (mean x :axis 0)) :axis 1)",
+    "(sum (rechunk whole block))",
+    "(sum (where (> x 0) x y))",
+    "(sum (concatenate [x y] :axis 1) :axis 0)",
+    "(sum (x ::-1 1:) :axis 0)",
+    "(sum (map-blocks (fn [b] (* b 2)) x))",
+];
+
+/// What it defines, with blocks of that size.
+fn in_blocks_of(block: &str) -> String {
+    format!(
+        "(def block {block})
+         (def whole (random/normal 0 1 [400 600] :chunks [400 30] :seed 1))
+         (def x (random/normal 0 1 [400 600] :chunks block :seed 2))
+         (def y (random/normal 0 1 [400 600] :chunks block :seed 3))
+         (def z (random/normal 0 1 [600 400] :chunks block :seed 4))"
+    )
+}
+
 #[test]
 fn what_does_not_fit_at_all_is_refused_with_the_block_that_would() {
-    let error = engine(100 * KB, 2, u64::MAX).eval("(compute (sum (rechunk x [250 250])))").unwrap_err();
+    let mut wrong = Vec::new();
+    for (limit, workers) in [(400 * KB, 1), (1000 * KB, 3)] {
+        for text in KINDS {
+            let with = |block: &str| {
+                let engine = Engine::with_config(Config { memory_limit: limit, workers, ..Config::default() });
+                engine.eval(&in_blocks_of(block)).unwrap();
+                engine.eval(&format!("(compute {text})"))
+            };
+            let name = format!("{text} with {workers} workers and {limit} bytes");
+            let error = with("[400 600]").expect_err(&name);
+            assert_eq!(error.code().as_str(), "dsk::memory", "{name}: {}", error.message());
+            assert!(error.message().contains("left of the memory limit"), "{name}: {}", error.message());
+            let help = error.help_lines().join(" ");
+            assert!(help.contains("would fit"), "{name}: {help}");
+            let block = &help[help.find('[').unwrap()..=help.find(']').unwrap()];
+            if let Err(error) = with(block) {
+                wrong.push(format!("{name} in blocks of {block}: {} {:?}", error.message(), error.help_lines()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn where_no_block_would_fit_none_is_named() {
+    let engine = Engine::with_config(Config { memory_limit: 3000, workers: 1, ..Config::default() });
+    engine.eval(&in_blocks_of("[400 600]")).unwrap();
+    let error = engine.eval("(compute (sum (sqrt (abs x))))").unwrap_err();
     assert_eq!(error.code().as_str(), "dsk::memory");
-    assert!(error.message().contains("left of the memory limit"), "{}", error.message());
-    assert!(error.help_lines()[0].contains("would fit"), "{:?}", error.help_lines());
+    assert_eq!(error.help_lines(), ["`:memory-limit` raises the limit; smaller blocks would not do"]);
 }
 
 /// `x` has rows of blocks, and columns are wanted: about all of it is put away.

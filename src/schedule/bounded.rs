@@ -12,7 +12,8 @@
 //!   would with one worker: nobody is kept from going on by what was made too early.
 //! - If nothing fits, what is needed last goes to the [`Chest`], unless a running task is about to make room and the
 //!   static order needs no chest. What was put there once and has not changed is never written again.
-//! - A task that does not fit even when it is alone, with everything else away, is refused before the run starts.
+//! - A task that does not fit even when it is alone, with everything else away, is refused before the run starts
+//!   ([`super::refusal`]).
 
 use super::outlook::Outlook;
 use super::run::Inside;
@@ -20,7 +21,7 @@ use super::{Plan, Run, Scheduler};
 use crate::data::{Value, buffer};
 use crate::err;
 use crate::memory::{Chest, Ticket};
-use crate::text::{Bytes, Error, Result};
+use crate::text::Result;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
@@ -36,92 +37,10 @@ pub struct Bounded {
 }
 
 impl Bounded {
-    /// # Errors
-    /// `dsk::memory` where a task does not fit even alone, or what is wanted of the run does not.
-    pub fn new(plan: &Plan, keep: &[u32], workers: usize, outlook: Outlook, chest: Chest) -> Result<Bounded> {
-        check(plan, keep, &outlook)?;
-        Ok(Bounded { workers, chest, outlook })
+    /// For a plan that was not refused ([`super::refusal`]).
+    pub fn new(workers: usize, outlook: Outlook, chest: Chest) -> Bounded {
+        Bounded { workers, chest, outlook }
     }
-}
-
-/// Refuses a plan that cannot be run with the memory there is.
-///
-/// # Errors
-/// As [`Bounded::new`].
-pub fn check(plan: &Plan, keep: &[u32], outlook: &Outlook) -> Result<()> {
-    let largest = largest(plan, outlook);
-    if let Some(((inputs, out), id)) = largest
-        && inputs + out > outlook.limit
-    {
-        return Err(too_large(plan, id, inputs, out, outlook));
-    }
-    let wanted = wanted(keep, outlook);
-    if wanted > outlook.limit {
-        let (wanted, limit) = (Bytes(wanted), Bytes(outlook.limit));
-        return Err(err!(Memory, "the results take {wanted}, and {limit} are left of the memory limit")
-            .help("`store` writes a result block by block; `:memory-limit` raises the limit"));
-    }
-    Ok(())
-}
-
-/// Bytes with less than which a plan is refused.
-pub fn least(plan: &Plan, keep: &[u32], outlook: &Outlook) -> usize {
-    largest(plan, outlook).map_or(0, |((inputs, out), _)| inputs + out).max(wanted(keep, outlook))
-}
-
-/// The task that takes the most, with the bytes of its inputs and those it takes besides.
-fn largest(plan: &Plan, outlook: &Outlook) -> Option<((usize, usize), u32)> {
-    let loads = &outlook.loads;
-    let inputs = |id: u32| {
-        let mut inputs: SmallVec<[u32; 16]> = plan.dependencies.get(id).into();
-        inputs.sort_unstable();
-        inputs.dedup();
-        inputs.iter().map(|&d| loads.get(d).result).sum::<usize>()
-    };
-    let takes = |id: u32| (inputs(id), loads.get(id).takes());
-    (0..plan.len() as u32).map(|id| (takes(id), id)).max_by_key(|((i, o), _)| i + o)
-}
-
-/// Bytes of the results that stay until the run is over.
-fn wanted(keep: &[u32], outlook: &Outlook) -> usize {
-    let mut keep = keep.to_vec();
-    keep.sort_unstable();
-    keep.dedup();
-    keep.iter().map(|&id| outlook.loads.get(id).result).sum()
-}
-
-fn too_large(plan: &Plan, id: u32, inputs: usize, out: usize, outlook: &Outlook) -> Error {
-    let key = plan.key(id).quoted();
-    let limit = outlook.limit;
-    let takes = match (inputs, out) {
-        (0, out) => format!("makes {}", Bytes(out)),
-        (inputs, 0) => format!("takes {}", Bytes(inputs)),
-        (inputs, out) => format!("makes {} of {}", Bytes(out), Bytes(inputs)),
-    };
-    let error = err!(Memory, "the task {key} {takes} at a time, and {} are left of the memory limit", Bytes(limit));
-    // All blocks of a task shrink alike with their sides. What kernels need for themselves hardly does.
-    let share = 0.9 * limit as f64 / (inputs + out) as f64;
-    let inside = |id: &u32| Some(outlook.loads.get(*id).largest.to_vec());
-    let all = plan.dependencies.get(id).iter().chain([&id]);
-    let shapes = all.flat_map(|id| [plan.shape(*id), inside(id)]).flatten();
-    let largest = shapes.max_by_key(|shape| shape.iter().product::<usize>());
-    let error = match largest.filter(|shape| !shape.is_empty() && limit > 0) {
-        Some(shape) => {
-            let factor = share.powf(1.0 / shape.iter().filter(|&&n| n > 1).count().max(1) as f64);
-            let sides = shape.iter().map(|&n| ((n as f64 * factor) as usize).max(1).to_string());
-            let sides = sides.collect::<Vec<_>>().join(" ");
-            error.help(format!("blocks of [{sides}] would fit: say so by `:chunks` where the array is made, or by `(rechunk x [{sides}])`"))
-        }
-        None => error,
-    };
-    let error = match outlook.scratch {
-        0 => error,
-        scratch => error.help(format!(
-            "{} are kept for encoding and decoding storage chunks: fewer `:workers` keep less",
-            Bytes(scratch)
-        )),
-    };
-    error.at(plan.span(id))
 }
 
 impl Scheduler for Bounded {

@@ -1,14 +1,15 @@
 //! From lazy values to concrete ones.
 
-use super::bounded::{self, Bounded};
+use super::bounded::Bounded;
 use super::gather::Gather;
 use super::keep::{self, Keeper};
 use super::outlook::{self, Outlook};
 use super::plan::{Plan, Room, Want};
 use super::recall::{Recall, layer_of, there};
+use super::refusal;
 use super::replay::Failed;
 use super::run::{Run, inside_task};
-use super::weigh::Load;
+use super::weigh::{Load, Loads};
 use super::{Bytes, Config, Runtime, Scheduler, Synchronous};
 use crate::data::graph::ravel;
 use crate::data::task::deep;
@@ -166,8 +167,9 @@ impl Computation<'_> {
         }
         let workers = if self.config.scheduler.name() == "sync" { 1 } else { self.config.workers };
         let left = self.left().saturating_sub(gathered);
-        let outlook = Outlook::of(self.host, &plan, &keep, workers, &|_| false).within(left);
-        bounded::check(&plan, &keep, &outlook)?;
+        let nobody = |_| false;
+        let outlook = Outlook::of(self.host, &plan, &keep, workers, &nobody).within(left);
+        refusal::check(&plan, &keep, &outlook, &|share| Loads::of(self.host, &plan, &nobody, share))?;
         let bound = match outlook::is_small(self.host, &plan, workers, left) {
             true => outlook.unwatched(workers),
             false => outlook.bound,
@@ -223,11 +225,12 @@ impl Computation<'_> {
         let shared = |layer: u32| keeper.is_some_and(|keeper| keeper.may_keep(layer));
         let outlook = Outlook::of(self.host, run.plan, keep, workers, &shared);
         let left =
-            self.left_beside(outlook.wants(), bounded::least(run.plan, keep, &outlook) + outlook.scratch, keeper);
+            self.left_beside(outlook.wants(), refusal::least(run.plan, keep, &outlook.loads) + outlook.scratch, keeper);
         let outlook = outlook.within(left);
+        refusal::check(run.plan, keep, &outlook, &|share| Loads::of(self.host, run.plan, &shared, share))?;
         self.runtime.sweep(&self.config.spill_dir);
         let chest = Chest::new(&self.config.spill_dir, self.config.max_spill);
-        run.drive(&Bounded::new(run.plan, keep, workers, outlook, chest)?)
+        run.drive(&Bounded::new(workers, outlook, chest))
     }
 
     /// Answers what is wanted, from what was kept of earlier computations as far as it was. Blocks of `arrays` are put together as they

@@ -15,6 +15,7 @@ mod machine;
 mod outlook;
 mod plan;
 mod recall;
+mod refusal;
 mod replay;
 mod results;
 mod run;

@@ -28,7 +28,7 @@ pub struct Outlook {
 impl Outlook {
     /// For a run by so many workers. Results of layers that are `shared` may be somebody else's too.
     pub fn of(host: &dyn Host, plan: &Plan, keep: &[u32], workers: usize, shared: &dyn Fn(u32) -> bool) -> Outlook {
-        let loads = Loads::of(host, plan, shared);
+        let loads = Loads::of(host, plan, shared, 1.0);
         let workers = workers.clamp(1, plan.len().max(1));
         let scratch = workers * loads.kinds().iter().map(|load| load.scratch).max().unwrap_or(0);
         let alone = Alone::of(plan, &loads, keep);

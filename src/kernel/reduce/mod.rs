@@ -15,11 +15,11 @@ use super::elementwise::Binary;
 use super::fused::{Expr, Machine, Nest, Program, copy_tile};
 use super::layout::broadcast_shapes;
 use crate::data::block::row_major;
-use crate::data::{Block, DType, Dims, Kind, Value, cancel};
+use crate::data::{Block, DType, Dims, Kind, Value, buffer, cancel};
 use crate::err;
 use crate::text::Result;
 use fold::{Accumulate, Tile};
-use runs::Runs;
+use runs::{MOST_AHEAD, Runs};
 
 /// Reductions whose partial results merge by the operation itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -111,6 +111,14 @@ pub fn moments(block: &Block, axes: &[usize]) -> Result<Block> {
     Reduction::moments(&[block.dtype()], Expr::Input(0))?.run(std::slice::from_ref(block), axes)
 }
 
+/// Elements of a tile, at most.
+const TILE: usize = 4096;
+
+/// Bytes that a reduction takes, at most, to bring the elements of a block in order that do not lie in it.
+pub fn gathered_bytes(elements: usize, dtype: DType) -> usize {
+    buffer::capacity(elements.min(MOST_AHEAD * TILE) * dtype.size())
+}
+
 impl Reduction {
     /// Reduces the result of `expr` over inputs of these dtypes.
     pub fn new(op: Reduce, inputs: &[DType], expr: Expr, dtype: Option<DType>) -> Result<Self> {
@@ -181,7 +189,7 @@ impl Reduction {
         axes.iter().for_each(|&axis| to[axis] = 0);
         // The tiles are those of a block in row-major order: runs of its elements.
         let nest = Nest::marked(shape, &[to, row_major(shape).to_vec()], axes);
-        let plan = nest.reduction(4096, 4096);
+        let plan = nest.reduction(TILE, TILE);
         let (rows_reduced, columns_reduced) = plan.marks();
         let mut runs: Vec<Runs> = inputs.iter().map(|b| Runs::new(b, shape, plan.elements())).collect();
         let sizes: Vec<isize> = inputs.iter().map(|b| b.dtype().size() as isize).collect();

@@ -23,7 +23,7 @@ pub struct Runs {
 }
 
 /// Across the order in memory, gathering many runs at a time uses up the cache lines that are touched.
-const MOST_AHEAD: usize = 8;
+pub const MOST_AHEAD: usize = 8;
 
 impl Runs {
     /// Of a block broadcast to `shape`, in runs of at most `longest` elements.
@@ -58,6 +58,8 @@ impl Runs {
                 runs => self.total.min(start + runs * self.longest),
             };
             if self.gathered.len() < (end - start) * self.size {
+                // Not both at a time.
+                self.gathered = Buffer::new(0);
                 self.gathered = Buffer::new((end - start) * self.size);
             }
             // SAFETY: passed on to the caller.

@@ -3,7 +3,7 @@
 use super::super::fused::Step;
 use super::super::task::Call;
 use super::kernels::{COPY, TILES, scratch};
-use super::phantom::{Phantom, Sketch, lent};
+use super::phantom::{Phantom, Sketch, elements, lent};
 use super::weighing::{Declared, Weighing};
 use crate::data::{Array, Body, Chunks, Cost, DType, Dims, Layer, Slice, Str, Task, Value, buffer};
 use crate::kernel::elementwise::{Binary, Unary};
@@ -133,7 +133,7 @@ impl Weighing<'_> {
         let block = self.block(source.dtype, shape);
         self.ledger.read.set(self.ledger.read.get() + block.nbytes());
         self.ledger.scratch.set(self.ledger.scratch.get().max(source.scratch));
-        self.temporary(source.wider * block.shape.iter().product::<usize>());
+        self.temporary(source.wider * block.elements());
         Sketch::Block(block)
     }
 
@@ -234,14 +234,13 @@ fn view(call: &Call, args: &[Sketch], shape: &[usize]) -> Option<Phantom> {
         Some(Sketch::Value(Value::Block(block))) => lent(block),
         _ => return None,
     };
-    let elements = |shape: &[usize]| shape.iter().product::<usize>();
     let contiguous = match call.function().name.as_str() {
         "squeeze" | "expand-dims" => x.contiguous,
         "reshape" | "ravel" if x.contiguous => true,
         "transpose" | "swapaxes" | "moveaxis" | "flip" | "broadcast-to" => false,
         "slice" => {
             let is_list = |a: &Sketch| matches!(a, Sketch::Value(Value::List(_) | Value::Block(_)) | Sketch::Block(_));
-            if args[1..].iter().any(is_list) || elements(shape) * x.dtype.size() < x.nbytes() / 4 {
+            if args[1..].iter().any(is_list) || elements(shape, x.share) * x.dtype.size() < x.nbytes() / 4 {
                 return None;
             }
             // The first axis cut, and no other: rows that lie together.

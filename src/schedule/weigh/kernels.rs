@@ -2,7 +2,7 @@
 
 use super::phantom::{Phantom, Sketch};
 use crate::data::{DType, buffer};
-use crate::kernel::gemm;
+use crate::kernel::{gemm, reduce};
 
 /// The most that the tiles of a copy take.
 pub(super) const COPY: usize = 4 * 512 * 16;
@@ -21,13 +21,13 @@ pub(super) fn scratch(name: &str, made: &Phantom, args: &[Sketch]) -> usize {
     }
     let mut all = Vec::new();
     blocks(args, &mut all);
-    let elements = |b: &Phantom| b.shape.iter().product::<usize>();
-    let cast = |b: &&Phantom| if b.dtype == made.dtype { 0 } else { buffer::capacity(elements(b) * made.dtype.size()) };
+    let cast =
+        |b: &&Phantom| if b.dtype == made.dtype { 0 } else { buffer::capacity(b.elements() * made.dtype.size()) };
     match name {
         "dot" | "matmul" | "tensordot" | "dot-add" | "matmul-add" | "tensordot-add" => {
             let [.., x, y] = all[..] else { return 0 };
             // From the sizes m×k, k×n and m×n, whatever the axes are.
-            let (x_len, y_len, out) = (elements(x), elements(y), elements(made).max(1));
+            let (x_len, y_len, out) = (x.elements(), y.elements(), made.elements().max(1));
             let k = ((x_len as f64 * y_len as f64 / out as f64).sqrt().ceil() as usize).max(1);
             // The axes that meet are brought together by a copy where there are several.
             let is_copied = |b: &&&Phantom| b.shape.len() > 2 || name.starts_with("tensordot") && !b.contiguous;
@@ -38,8 +38,16 @@ pub(super) fn scratch(name: &str, made: &Phantom, args: &[Sketch]) -> usize {
         "slice" | "reshape" | "ravel" => COPY,
         // Made as 64-bit numbers, then converted.
         "arange" | "linspace" | "random/integers" if !matches!(made.dtype, DType::I64 | DType::F64) => {
-            buffer::capacity(elements(made) * 8)
+            buffer::capacity(made.elements() * 8)
         }
-        _ => TILES.min(4096 + 64 * (made.nbytes() + all.iter().map(|b| b.nbytes()).sum::<usize>())),
+        "sum" | "prod" | "min" | "max" | "any" | "all" | "mean" | "var" | "std" | "moments" => {
+            let gathered = |b: &&Phantom| if b.contiguous { 0 } else { reduce::gathered_bytes(b.elements(), b.dtype) };
+            tiles(made, &all) + all.iter().map(gathered).sum::<usize>()
+        }
+        _ => tiles(made, &all),
     }
+}
+
+fn tiles(made: &Phantom, all: &[&Phantom]) -> usize {
+    TILES.min(4096 + 64 * (made.nbytes() + all.iter().map(|b| b.nbytes()).sum::<usize>()))
 }

@@ -72,8 +72,8 @@ pub struct Loads {
 
 impl Loads {
     /// Goes through all tasks of a plan; those that are alike are gone through once. Results of layers that are `shared` may be
-    /// somebody else's too.
-    pub fn of(host: &dyn Host, plan: &Plan, shared: &dyn Fn(u32) -> bool) -> Loads {
+    /// somebody else's too. Blocks have as large a `share` of their elements as they would if they were cut smaller: 1 for as they are.
+    pub fn of(host: &dyn Host, plan: &Plan, shared: &dyn Fn(u32) -> bool, share: f64) -> Loads {
         let mut loads = Loads { kinds: Vec::new(), of: Vec::with_capacity(plan.len()) };
         let mut known: FxHashMap<Kind, u32> = FxHashMap::default();
         let wanted: rustc_hash::FxHashSet<u32> = plan.wanted.iter().flatten().copied().collect();
@@ -102,7 +102,7 @@ impl Loads {
             };
             let at = *known.entry(kind).or_insert(next);
             if at == next {
-                let load = weigh(host, plan, id, &index, &made);
+                let load = weigh(host, plan, id, &index, &made, share);
                 loads.kinds.push(load);
             }
             loads.of.push(at);
@@ -127,7 +127,7 @@ impl Loads {
             *looks += 1;
             let made: Vec<Made> = plan.dependencies.get(id).iter().map(|&d| Made::declared(plan, d)).collect();
             let inputs: Vec<(&Made, bool)> = made.iter().map(|made| (made, false)).collect();
-            let load = weigh(host, plan, id, &unravel(place.at as usize, &layer.grid), &inputs);
+            let load = weigh(host, plan, id, &unravel(place.at as usize, &layer.grid), &inputs, 1.0);
             most = most.max(load.growth + made.iter().map(Made::bytes).sum::<usize>());
         }
         most
@@ -148,16 +148,16 @@ impl Loads {
 }
 
 /// The load of one task, of whose inputs it is known what they are and whether nobody else needs them.
-fn weigh(host: &dyn Host, plan: &Plan, id: u32, index: &[u32], inputs: &[(&Made, bool)]) -> Load {
+fn weigh(host: &dyn Host, plan: &Plan, id: u32, index: &[u32], inputs: &[(&Made, bool)], share: f64) -> Load {
     let place = plan.tasks[id as usize];
     let layer = &*plan.layers[place.layer as usize];
     let ledger = Rc::new(Ledger::default());
-    let inputs: Vec<(Sketch, bool)> = inputs.iter().map(|&(made, only)| (made.sketch(), only)).collect();
+    let inputs: Vec<(Sketch, bool)> = inputs.iter().map(|&(made, only)| (made.sketch(share), only)).collect();
     // What others need as well cannot be written into.
     let shared: Vec<Sketch> = inputs.iter().filter(|(_, only)| !only).map(|(sketch, _)| sketch.clone()).collect();
     let inputs = inputs.into_iter().map(|(sketch, _)| sketch).collect();
     let declared = plan.shape(id).zip(layer.blocks.as_ref()).map(|(shape, (dtype, _))| (*dtype, Dims::from(shape)));
-    let mut weighing = Weighing { host, ledger: ledger.clone(), inputs, index, next: 0 };
+    let mut weighing = Weighing { host, ledger: ledger.clone(), inputs, index, share, next: 0 };
     let sketch = match plan.codes.get(place.code as usize) {
         Some(code) => weighing.run(code, declared),
         None => match plan.compile(id, host) {

@@ -54,11 +54,17 @@ pub(super) struct Phantom {
     pub(super) shape: Dims,
     pub(super) memory: Rc<Memory>,
     pub(super) contiguous: bool,
+    /// The part of its elements that count.
+    pub(super) share: f64,
 }
 
 impl Phantom {
+    pub(super) fn elements(&self) -> usize {
+        elements(&self.shape, self.share)
+    }
+
     pub(super) fn nbytes(&self) -> usize {
-        self.shape.iter().product::<usize>() * self.dtype.size()
+        self.elements() * self.dtype.size()
     }
 
     /// As for blocks: whether its memory can become a result's.
@@ -68,6 +74,12 @@ impl Phantom {
             && Rc::strong_count(&self.memory) == 1
             && self.memory.capacity <= 3 * self.nbytes()
     }
+}
+
+/// How many elements that part of a block has.
+pub(super) fn elements(shape: &[usize], share: f64) -> usize {
+    let all = shape.iter().fold(1usize, |all, &n| all.saturating_mul(n));
+    if share < 1.0 { (all as f64 * share).ceil() as usize } else { all }
 }
 
 /// What is known of a value.
@@ -127,15 +139,16 @@ impl Made {
     }
 
     /// The result as an input, whose memory was there before the task.
-    pub(super) fn sketch(&self) -> Sketch {
+    pub(super) fn sketch(&self, share: f64) -> Sketch {
         match self {
             Made::Block { dtype, shape, capacity, contiguous, lent } => Sketch::Block(Phantom {
                 dtype: *dtype,
                 shape: shape.clone(),
                 memory: Rc::new(Memory { capacity: *capacity, ledger: None, lent: *lent }),
                 contiguous: *contiguous,
+                share,
             }),
-            Made::List(items) => Sketch::List(items.iter().map(Made::sketch).collect()),
+            Made::List(items) => Sketch::List(items.iter().map(|made| made.sketch(share)).collect()),
             Made::Other => Sketch::Unknown,
         }
     }
@@ -151,6 +164,7 @@ pub(super) fn lent(block: &Block) -> Phantom {
         shape: block.shape().into(),
         memory: Rc::new(Memory { capacity: 0, ledger: None, lent: true }),
         contiguous: block.is_contiguous(),
+        share: 1.0,
     }
 }
 

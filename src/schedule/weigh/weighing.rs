@@ -2,7 +2,7 @@
 
 use super::super::fused::{Nest, Step};
 use super::super::task::Code;
-use super::phantom::{Ledger, Made, Memory, Phantom, Sketch, sketch_of};
+use super::phantom::{Ledger, Made, Memory, Phantom, Sketch, elements, sketch_of};
 use crate::data::task::deep;
 use crate::data::{DType, Dims, Host, buffer};
 use std::rc::Rc;
@@ -13,6 +13,8 @@ pub(super) struct Weighing<'a> {
     pub(super) ledger: Rc<Ledger>,
     pub(super) inputs: Vec<Sketch>,
     pub(super) index: &'a [u32],
+    /// The part of their elements that blocks have.
+    pub(super) share: f64,
     pub(super) next: usize,
 }
 
@@ -75,13 +77,13 @@ impl Weighing<'_> {
 
     /// A block that may also lie in memory of so many bytes which it shares.
     pub(super) fn block_beside(&self, dtype: DType, shape: Dims, shared: usize) -> Phantom {
-        let capacity = buffer::capacity(shape.iter().product::<usize>().saturating_mul(dtype.size())).max(shared);
+        let capacity = buffer::capacity(elements(&shape, self.share).saturating_mul(dtype.size())).max(shared);
         self.ledger.take(capacity);
         if capacity > self.ledger.largest.borrow().0 {
             self.ledger.largest.replace((capacity, shape.clone()));
         }
         let memory = Rc::new(Memory { capacity, ledger: Some(self.ledger.clone()), lent: false });
-        Phantom { dtype, shape, memory, contiguous: true }
+        Phantom { dtype, shape, memory, contiguous: true, share: self.share }
     }
 
     pub(super) fn temporary(&self, bytes: usize) {
