@@ -11,6 +11,9 @@ const CHUNK_BYTES: usize = 1 << 20;
 const SMALL: usize = 64 << 10;
 /// Below this, chunks cost more to find than to read.
 const LEAST_CHUNK: usize = 4096;
+/// As many chunks as are always welcome. Every one takes memory as long as the dataset is written or read, in the library and
+/// here: of more chunks than these none is smaller than what is not worth cutting.
+const MANY: usize = 1 << 16;
 /// The format's own limit is 4 GiB.
 const MOST_CHUNK: usize = u32::MAX as usize;
 
@@ -44,7 +47,8 @@ pub fn cut(chunks: &Chunks, size: usize, options: &Options) -> Result<Option<Dim
     let axes: Vec<Axis> = (0..shape.len()).map(|a| Axis::of(chunks.axis(a), shape[a])).collect();
     let dims = divide(axes.iter().map(|a| (a.unit, a.free)).collect(), size);
     let product = dims.iter().product::<usize>() * size;
-    if (LEAST_CHUNK..=MOST_CHUNK).contains(&product) || product == bytes {
+    let least = (bytes / MANY).clamp(LEAST_CHUNK, SMALL);
+    if (least..=MOST_CHUNK).contains(&product) || product == bytes {
         return Ok(Some(dims));
     }
     // Ragged blocks have no common chunks worth having. In one piece any block can be written; compressed chunks
@@ -123,5 +127,8 @@ mod tests {
         // Ragged: one piece, or shared chunks where they are compressed.
         assert_eq!(cut_of(&[&[1000, 999, 7001][..]; 2], false), None);
         assert_eq!(cut_of(&[&[1000, 999, 7001][..]; 2], true), Some(vec![219, 438]));
+        // Rows that are no multiple of another: chunks of one row each, if these are not too many.
+        assert_eq!(cut_of(&[&[619, 1, 619], &[620; 2]], false), Some(vec![1, 620]));
+        assert_eq!(cut_of(&[&[619, 1].repeat(20), &[620; 20]], false), None);
     }
 }

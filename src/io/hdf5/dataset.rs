@@ -264,7 +264,12 @@ impl Dataset {
     pub fn outside(&self) -> Outside {
         let filtered = |chunked: &Chunked| if chunked.pipeline.is_empty() { 0 } else { 3 * chunked.bytes };
         let scratch = match &self.storage {
-            Storage::Chunked(chunked) => filtered(chunked),
+            Storage::Chunked(chunked) => {
+                // Where its chunks are is looked up now and kept, so that it is among what is there before the first block is
+                // read. What is wrong with it reading will tell.
+                let _ = chunked.list(&self.shape, &self.file);
+                filtered(chunked)
+            }
             // The library's own buffers: of conversion, and a cache of chunks.
             Storage::Library(Foreign::Filters(chunked)) => filtered(chunked) + (2 << 20),
             Storage::Library(_) => 2 << 20,

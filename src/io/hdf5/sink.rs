@@ -129,11 +129,7 @@ impl Sink {
         let reserve = |at: u64, bytes: u64| self.output.reserve(at, bytes).map_err(|t| self.trouble(t));
         match &*self.place.read() {
             Target::Contiguous(at) => reserve(*at, (self.shape.iter().product::<usize>() * size) as u64),
-            Target::Chunked { dims, list } => {
-                let bytes = (dims.iter().product::<usize>() * size) as u64;
-                let mut neighbours = list.chunk_by(|one, next| one.position + bytes == next.position);
-                neighbours.try_for_each(|run| reserve(run[0].position, bytes * run.len() as u64))
-            }
+            Target::Chunked { places, .. } => places.stretches().try_for_each(|(at, bytes)| reserve(at, bytes)),
             // Nobody knows how small compressed chunks will be.
             Target::Filtered { .. } | Target::Nowhere | Target::Closed => Ok(()),
         }
@@ -180,11 +176,11 @@ impl Sink {
                 let walk = Walk::new(size, block.shape(), &from, &to, (0, first));
                 self.output.write(*at, walk, bytes).map_err(|t| self.trouble(t))
             }
-            Target::Chunked { dims, list } => self.each_chunk(dims, start, &block, |part| {
-                // The list is complete, in order: its place is its number.
-                let stored = list.get(part.number).ok_or_else(|| self.failed("a chunk has no space"))?;
+            Target::Chunked { dims, places } => self.each_chunk(dims, start, &block, |part| {
+                let position =
+                    places.position(part.number as u64).ok_or_else(|| self.failed("a chunk has no space"))?;
                 let walk = Walk::new(size, &part.count, &from, &part.inner, (part.from, part.to));
-                self.output.write(stored.position, walk, bytes).map_err(|t| self.trouble(t))
+                self.output.write(position, walk, bytes).map_err(|t| self.trouble(t))
             }),
             Target::Filtered { dims, pipeline, level, open } => {
                 let mut encoder = Encoder::new(*level);

@@ -48,9 +48,39 @@ pub enum Target {
     /// One after the other from this position on.
     Contiguous(u64),
     /// To chunks that have their space.
-    Chunked { dims: Dims, list: Vec<Stored> },
+    Chunked { dims: Dims, places: Places },
     /// Encoded by the worker chunk by chunk; space is found by the library.
     Filtered { dims: Dims, pipeline: Pipeline, level: u8, open: Open },
+}
+
+/// Where the chunks of a dataset lie that has them all. Most lie one after the other: only where such a run begins is kept.
+pub struct Places {
+    /// Bytes of each chunk.
+    bytes: u64,
+    chunks: u64,
+    /// The number of each run's first chunk, and where it begins in the file.
+    runs: Vec<(u64, u64)>,
+}
+
+impl Places {
+    fn of(list: &[Stored], bytes: u64) -> Places {
+        let runs = list.chunk_by(|one, next| one.position + bytes == next.position);
+        let runs = runs.map(|run| (run[0].number, run[0].position)).collect();
+        Places { bytes, chunks: list.len() as u64, runs }
+    }
+
+    /// Where a chunk begins in the file.
+    pub fn position(&self, number: u64) -> Option<u64> {
+        let after = self.runs.partition_point(|&(first, _)| first <= number);
+        let (first, position) = *self.runs.get(after.checked_sub(1)?)?;
+        (number < self.chunks).then(|| position + (number - first) * self.bytes)
+    }
+
+    /// Stretches of the file that the chunks cover: where each begins, and its bytes.
+    pub fn stretches(&self) -> impl Iterator<Item = (u64, u64)> {
+        let ends = self.runs.iter().skip(1).map(|run| run.0).chain([self.chunks]);
+        self.runs.iter().zip(ends).map(|(&(first, position), end)| (position, (end - first) * self.bytes))
+    }
 }
 
 /// The dataset, open in the library while compressed chunks are handed over.
@@ -299,10 +329,28 @@ pub fn place(
             let list = index::list(&medium, &index, address, &grid, false).map_err(|d| d.to_string())?;
             let wanted: usize = shape.iter().zip(dims).map(|(n, c)| n.div_ceil(*c)).product();
             match list.len() == wanted {
-                true => Ok(Target::Chunked { dims: dims.clone(), list }),
+                true => Ok(Target::Chunked { dims: dims.clone(), places: Places::of(&list, bytes) }),
                 false => Err("the library did not find space for every chunk".into()),
             }
         }
         _ => Err("the library laid it out in an unknown way".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_that_follow_each_other_are_found_by_where_the_first_is() {
+        let stored = |number: u64, position: u64| Stored { number, position, size: 10, mask: 0 };
+        let list = [stored(0, 100), stored(1, 110), stored(2, 120), stored(3, 500), stored(4, 40), stored(5, 50)];
+        let places = Places::of(&list, 10);
+        assert_eq!(places.stretches().collect::<Vec<_>>(), [(100, 30), (500, 10), (40, 20)]);
+        for chunk in list {
+            assert_eq!(places.position(chunk.number), Some(chunk.position));
+        }
+        assert_eq!(places.position(6), None);
+        assert_eq!(Places::of(&[], 10).position(0), None);
     }
 }
