@@ -3,10 +3,12 @@
 //! Each runs in a process of its own, once with the limit and once without, so that its peak resident memory is its own.
 //! The table tells whether the limit was kept, how the bound that `explain` gave before compares with the peak, and what the
 //! limit costs. `DSK_BENCH_MB` is the size of the data, 1280 unless it says otherwise; a word as argument picks kinds.
+//! It fails where a result under the limit is not the one without a limit, to the bit, and where a bound does not hold.
 
 mod memory;
 
 use dsk::{Config, Engine, Value};
+use std::hash::{DefaultHasher, Hasher};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -43,16 +45,28 @@ fn main() {
         "{:16} {:>9} {:>9} {:>7} {:>9} {:>9} {:>7} {:>8} {:>8} {:>6} {:>9}",
         "MB, seconds", "peak RSS", "bound", "ratio", "held", "bound", "ratio", "limited", "free", "ratio", "spilled"
     );
+    let (mut runs, mut within, mut close, mut wrong) = (0, 0, 0, Vec::<String>::new());
     let wanted = |kind: &str| args[1..].iter().all(|a| a.starts_with('-') || kind.contains(a.as_str()));
     for (kind, ..) in KINDS.iter().filter(|(kind, ..)| wanted(kind)) {
-        let Some(limited) = run(kind, folder.path(), limit) else { continue };
-        let Some(free) = run(kind, folder.path(), 0) else { continue };
-        let kept = if limited.resident <= limit as f64 + 64e6 { "" } else { "  above the limit + 64 MB" };
-        let below = if limited.resident <= limited.resident_bound && limited.held <= limited.bound {
-            ""
-        } else {
-            "  above the bound"
+        runs += 1;
+        let (limited, free) = match (run(kind, folder.path(), limit), run(kind, folder.path(), 0)) {
+            (Ok(limited), Ok(free)) => (limited, free),
+            (Err(what), _) | (_, Err(what)) => {
+                wrong.push(format!("{kind} failed: {what}"));
+                continue;
+            }
         };
+        if limited.digest != free.digest {
+            wrong.push(format!("{kind}: the result under the limit is another one"));
+        }
+        let kept = if limited.resident <= limit as f64 + 64e6 { "" } else { "  above the limit + 64 MB" };
+        let holds = limited.resident <= limited.resident_bound && limited.held <= limited.bound;
+        within += usize::from(holds);
+        close += usize::from(holds && limited.resident_bound <= 1.5 * limited.resident);
+        let below = if holds { "" } else { "  above the bound" };
+        if !holds {
+            wrong.push(format!("{kind}: more memory was taken than was foretold"));
+        }
         println!(
             "{kind:16} {:9.1} {:9.1} {:7.2} {:9.1} {:9.1} {:7.2} {:8.2} {:8.2} {:6.2} {:9.1}{kept}{below}",
             limited.resident / MB,
@@ -67,6 +81,9 @@ fn main() {
             limited.spilled / MB
         );
     }
+    println!("\nthe bound held for {within} of {runs}, and was at most 1.5 times the peak for {close}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    println!("all results are the same with the limit and without, to the bit");
 }
 
 /// What a child measured.
@@ -77,21 +94,21 @@ struct Measured {
     bound: f64,
     seconds: f64,
     spilled: f64,
+    /// Of the result's bits.
+    digest: u64,
 }
 
-fn run(kind: &str, folder: &Path, limit: usize) -> Option<Measured> {
+fn run(kind: &str, folder: &Path, limit: usize) -> Result<Measured, String> {
     let this = std::env::current_exe().expect("this program");
     let out = Command::new(this).args(["child", kind]).arg(folder).arg(limit.to_string()).output().expect("it starts");
     let text = String::from_utf8_lossy(&out.stdout);
-    let figures: Vec<f64> = text.split_whitespace().filter_map(|n| n.parse().ok()).collect();
-    match figures[..] {
-        [resident, resident_bound, held, bound, seconds, spilled] => {
-            Some(Measured { resident, resident_bound, held, bound, seconds, spilled })
+    let (figures, digest) = text.trim().rsplit_once(' ').unwrap_or_default();
+    let figures: Vec<f64> = figures.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+    match (&figures[..], digest.parse()) {
+        (&[resident, resident_bound, held, bound, seconds, spilled], Ok(digest)) => {
+            Ok(Measured { resident, resident_bound, held, bound, seconds, spilled, digest })
         }
-        _ => {
-            println!("{kind:16} failed: {text}{}", String::from_utf8_lossy(&out.stderr));
-            None
-        }
+        _ => Err(format!("{text}{}", String::from_utf8_lossy(&out.stderr))),
     }
 }
 
@@ -136,20 +153,46 @@ fn child(kind: &str, folder: &str, limit: usize) {
     };
     let explained = eval(&format!("(explain {text} :store {stored})"));
     let start = Instant::now();
-    match stored {
+    let answer = match stored {
         true => eval(&format!("(store {text} \"{folder}/out.h5::/y\" :overwrite true)")),
         false => eval(&format!("(compute {text})")),
     };
     let seconds = start.elapsed().as_secs_f64();
-    println!(
-        "{} {} {} {} {seconds} {}",
+    print!(
+        "{} {} {} {} {seconds} {} ",
         memory::peak(),
         figure(&explained, "resident-bytes"),
         engine.peak_bytes(),
         figure(&explained, "peak-bytes"),
         engine.spilled_bytes()
     );
+    let mut digest = DefaultHasher::new();
+    match stored {
+        true => stored_bits(&engine, folder, &mut digest),
+        false => bits(&answer, &mut digest),
+    }
+    println!("{}", digest.finish());
     if *stored {
         let _ = std::fs::remove_file(format!("{folder}/out.h5"));
+    }
+}
+
+/// The bits of what was stored, some rows after the other.
+fn stored_bits(engine: &Engine, folder: &str, to: &mut DefaultHasher) {
+    let eval = |text: String| engine.eval(&text).unwrap_or_else(|e| panic!("{text}: {e:?}"));
+    eval(format!("(def y (read-array \"{folder}/out.h5::/y\" :chunks [20 -1]))"));
+    let rows = eval("(nth (shape y) 0)".into()).as_int().expect("a number of rows");
+    (0..rows).step_by(20).for_each(|row| bits(&eval(format!("(compute (slice y {row}:{}))", row + 20)), to));
+}
+
+fn bits(value: &Value, to: &mut DefaultHasher) {
+    match value {
+        Value::Block(block) => {
+            block.shape().iter().for_each(|&n| to.write_usize(n));
+            to.write(block.contiguous().as_bytes().expect("bytes in a row"));
+        }
+        Value::List(items) => items.iter().for_each(|item| bits(item, to)),
+        Value::Float(x) => to.write_u64(x.to_bits()),
+        other => panic!("{other:?} has bits that nobody thought of"),
     }
 }
