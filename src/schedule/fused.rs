@@ -192,6 +192,11 @@ impl Nest {
             .collect()
     }
 
+    /// What runs where there are no such passes: the calls one by one, of which the leaves are the inputs.
+    pub(super) fn plain(&self) -> &Code {
+        &self.plain
+    }
+
     pub(super) fn leaves(&self) -> &[Code] {
         &self.leaves
     }

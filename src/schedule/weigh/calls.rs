@@ -43,9 +43,6 @@ const TELL: &[&str] = &[
     "mean",
     "var",
     "std",
-    "moments",
-    "merge-moments",
-    "var-of-moments",
     "dot",
     "matmul",
     "tensordot",
@@ -77,7 +74,7 @@ impl Weighing<'_> {
         let accumulates = matches!(name, "dot-add" | "matmul-add" | "tensordot-add");
         let known = match args.first() {
             Some(Sketch::Block(acc)) if accumulates => Some((acc.dtype, acc.shape.clone())),
-            _ => declared.cloned().or_else(|| self.told(call, &args)),
+            _ => declared.cloned().or_else(|| moments(name, &args)).or_else(|| self.told(call, &args)),
         };
         let Some((dtype, shape)) = known else {
             let blocks = args.iter().any(|a| !matches!(a, Sketch::Value(_)));
@@ -224,6 +221,29 @@ fn is_elementwise(name: &str, args: usize) -> bool {
         1 => Unary::parse(name).is_some(),
         2 => Binary::parse(name).is_some(),
         _ => false,
+    }
+}
+
+/// What the ops make that partial results of variances are made by: they take blocks only.
+fn moments(name: &str, args: &[Sketch]) -> Option<Declared> {
+    let Some(Sketch::Block(x)) = args.first() else { return None };
+    let value = |keyword: &str| {
+        let at = args.iter().position(|a| matches!(a, Sketch::Value(Value::Keyword(k)) if *k == keyword));
+        match args.get(at? + 1) {
+            Some(Sketch::Value(value)) => Some(value),
+            _ => None,
+        }
+    };
+    match name {
+        "moments" => {
+            let dtype = if x.dtype.is_complex() { DType::C128 } else { DType::F64 };
+            let axes = ints(value("axis")?)?;
+            let kept = x.shape.iter().enumerate().map(|(axis, &n)| if axes.contains(&axis) { 1 } else { n });
+            Some((dtype, std::iter::once(3).chain(kept).collect()))
+        }
+        "merge-moments" => Some((x.dtype, x.shape.clone())),
+        "var-of-moments" => Some((value("dtype")?.as_text().and_then(DType::parse)?, x.shape.get(1..)?.into())),
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What kernels take for themselves.
 
 use super::phantom::{Phantom, Sketch};
-use crate::data::{DType, buffer};
+use crate::data::{DType, Value, buffer};
 use crate::kernel::{gemm, reduce};
 
 /// The most that the tiles of a copy take.
@@ -35,7 +35,17 @@ pub(super) fn scratch(name: &str, made: &Phantom, args: &[Sketch]) -> usize {
             gemm::scratch_bytes(x_len / k + 1, y_len / k + 1, k, made.dtype) + cast(&x) + cast(&y) + copied
         }
         "concatenate" | "stack" | "block" => all.iter().map(cast).max().unwrap_or(0) + COPY,
-        "slice" | "reshape" | "ravel" => COPY,
+        "slice" => COPY + all.first().map_or(0, |x| by_lists(x, &args[1..])),
+        "reshape" | "ravel" => COPY,
+        // All parts side by side, and what half of them and the other half make: count, sum and squares, then put together.
+        "merge-moments" => {
+            let (part, half) = (made.nbytes(), all.len().div_ceil(2));
+            let three = 3 * buffer::capacity(part / 3 * half);
+            buffer::capacity(part * all.len())
+                + buffer::capacity(part * half)
+                + three.max(buffer::capacity(part * (half + 1)))
+                + TILES
+        }
         // Made as 64-bit numbers, then converted.
         "arange" | "linspace" | "random/integers" if !matches!(made.dtype, DType::I64 | DType::F64) => {
             buffer::capacity(made.elements() * 8)
@@ -50,4 +60,36 @@ pub(super) fn scratch(name: &str, made: &Phantom, args: &[Sketch]) -> usize {
 
 fn tiles(made: &Phantom, all: &[&Phantom]) -> usize {
     TILES.min(4096 + 64 * (made.nbytes() + all.iter().map(|b| b.nbytes()).sum::<usize>()))
+}
+
+/// Bytes that lists of indices take besides what they make. They come after the ranges: what those leave is put in a row, twice where
+/// lists meet, and each list makes another block.
+fn by_lists(x: &Phantom, index: &[Sketch]) -> usize {
+    // What the ranges leave of each axis, and how many times as much a list makes of its own.
+    let (mut left, mut more, mut lists) = (x.dtype.size(), 1.0, false);
+    let mut axes = x.shape.iter();
+    for at in index {
+        let len = axes.next().copied().unwrap_or(1);
+        let listed = match at {
+            Sketch::Value(Value::List(items)) => Some(items.len()),
+            Sketch::Value(Value::Block(block)) => Some(block.len()),
+            Sketch::Block(block) => Some(block.shape.iter().product()),
+            _ => None,
+        };
+        match (at, listed) {
+            (_, Some(listed)) => {
+                (left, lists) = (left * len, true);
+                more *= (listed as f64 / len.max(1) as f64).max(1.0);
+            }
+            (Sketch::Value(Value::Slice(slice)), None) => left *= slice.resolve(len).map_or(len, |range| range.count),
+            (Sketch::Value(Value::Int(_)), None) => {}
+            // Something that stands for other numbers of axes: all there is, then.
+            _ => left = x.nbytes(),
+        }
+    }
+    let left = axes.fold(left, |left, len| left.saturating_mul(*len)).min(x.nbytes());
+    match lists {
+        true => 2 * buffer::capacity(left) + buffer::capacity((left as f64 * more) as usize),
+        false => 0,
+    }
 }

@@ -101,7 +101,13 @@ impl Weighing<'_> {
             })
             .collect();
         let steps = if shapes.len() == leaves.len() { nest.steps(&shapes) } else { None };
-        let Some(steps) = steps else { return self.guess(&leaves) };
+        let Some(steps) = steps else {
+            // Call by call, as it will run.
+            let inputs = std::mem::replace(&mut self.inputs, leaves);
+            let made = self.value(nest.plain(), None);
+            self.inputs = inputs;
+            return made;
+        };
         let mut blocks: Vec<Option<Phantom>> = leaves
             .drain(..)
             .map(|s| match s {
