@@ -14,9 +14,9 @@ pub static OPS: &[Op] = &[
     Op {
         usage: "(reshape x shape)",
         doc: "The same elements, in row-major order, under another shape; one size may be -1.\n\
-            Blocks of a lazy array are cut anew where they have to be: axes that are merged or split become whole but for \
-            the first of them, which stays in blocks of about the size they had. Errors: `dsk::shape` where the number of \
-            elements differs.",
+            Blocks of a lazy array are cut anew where they have to be, into runs of elements of about the size the blocks had: of \
+            axes that are merged or split the first are cut, and the others become whole. Errors: `dsk::shape` where the number \
+            of elements differs.",
         examples: &[("(to-list (reshape (arange 6) [2 -1]))", "[[0 1 2] [3 4 5]]")],
         see: &["ravel", "transpose"],
         cost: Cost::Free,
@@ -190,6 +190,44 @@ fn runs_of(cuts: &[Arc<[usize]>], shape: &[usize]) -> Option<Vec<usize>> {
     Some((0..outer).flat_map(|_| cuts[axis].iter().map(|n| n * after)).collect())
 }
 
+/// The cuts of axes.
+type Axes = Vec<Arc<[usize]>>;
+
+/// The cuts of a group's axes in the array, and in the result.
+type Sides = (Axes, Axes);
+
+/// Where to cut both sides of a group so that one block becomes one block. `None` where they have hardly an end in common, as
+/// 1000 by 1001 elements and 1001 by 1000: one block would have to hold the whole stretch.
+fn both_sides(from: &[usize], to: &[usize], now: &[Arc<[usize]>], limit: usize) -> Result<Option<Sides>> {
+    let single = |shape: &[usize]| shape.iter().filter(|&&n| n != 1).count() <= 1;
+    if single(from) && single(to) {
+        // Only axes of size 1 come or go.
+        let long = from.iter().position(|&n| n != 1);
+        let kept = |n: &usize| match long {
+            Some(a) if *n != 1 => now[a].iter().copied().filter(|&n| n > 0).collect(),
+            _ => Arc::from([1]),
+        };
+        return Ok(Some((from.iter().map(kept).collect(), to.iter().map(kept).collect())));
+    }
+    // Blocks that are runs already stay, where their ends suit the result's first axis.
+    let first = to.iter().position(|&n| n != 1).unwrap_or(0);
+    let after: usize = to[first + 1..].iter().product();
+    let suits = |runs: &Vec<usize>| runs.iter().all(|n| *n > 0 && n.is_multiple_of(after));
+    if let Some(runs) = runs_of(now, from).filter(suits) {
+        return Ok(Some((now.to_vec(), side(to, first, &runs))));
+    }
+    let target: usize = now.iter().map(|c| c.iter().copied().max().unwrap_or(1).max(1)).product();
+    let target = target.min(limit);
+    let cut = best_cut(from, to, target)?;
+    if cut.sizes[0] > target * LARGER && !single(from) && !single(to) {
+        return Ok(None);
+    }
+    Ok(Some((side(from, cut.own, &cut.sizes), side(to, cut.out, &cut.sizes))))
+}
+
+/// How many times larger than they are blocks may become for want of ends in common.
+const LARGER: usize = 2;
+
 pub fn reshape_lazy(array: &Array, shape: &[usize], span: Span) -> Result<Array> {
     let own = array.shape();
     if *own == *shape {
@@ -204,44 +242,23 @@ pub fn reshape_lazy(array: &Array, shape: &[usize], span: Span) -> Result<Array>
         return Ok(plan.source(task));
     }
     let groups = groups(&own, shape);
-    let limit = AUTO_BYTES / array.dtype.size();
-    let mut own_cuts: Vec<Arc<[usize]>> = Vec::new();
-    let mut out_cuts: Vec<Arc<[usize]>> = Vec::new();
-    for group in &groups {
-        let (from, to) = (&own[group.own.clone()], &shape[group.out.clone()]);
-        let now = &array.chunks.axes()[group.own.clone()];
-        let single = |s: &[usize]| s.iter().filter(|&&n| n != 1).count() <= 1;
-        if single(from) && single(to) {
-            // Only axes of size 1 come or go.
-            let long = from.iter().position(|&n| n != 1);
-            let kept = |n: usize| match long {
-                Some(a) if n != 1 => now[a].iter().copied().filter(|&n| n > 0).collect(),
-                _ => Arc::from([1]),
-            };
-            own_cuts.extend(from.iter().map(|&n| kept(n)));
-            out_cuts.extend(to.iter().map(|&n| kept(n)));
-            continue;
-        }
-        let target: usize = now.iter().map(|c| c.iter().copied().max().unwrap_or(1).max(1)).product();
-        let cut = best_cut(from, to, target.min(limit))?;
-        let keep = runs_of(now, from).filter(|runs| {
-            // Blocks that are runs already stay, where their ends suit the result's first axis.
-            let first = to.iter().position(|&n| n != 1).unwrap_or(0);
-            let after: usize = to[first + 1..].iter().product();
-            runs.iter().all(|n| *n > 0 && n.is_multiple_of(after))
+    let sides: Vec<Option<Sides>> = groups
+        .iter()
+        .map(|group| {
+            let now = &array.chunks.axes()[group.own.clone()];
+            both_sides(&own[group.own.clone()], &shape[group.out.clone()], now, AUTO_BYTES / array.dtype.size())
+        })
+        .collect::<Result<_>>()?;
+    if sides.contains(&None) {
+        // Through the stretch itself, which is one axis and can be cut anywhere.
+        let between = groups.iter().zip(&sides).flat_map(|(group, sides)| match sides {
+            None => vec![own[group.own.clone()].iter().product()],
+            Some(_) => own[group.own.clone()].to_vec(),
         });
-        match keep {
-            Some(runs) => {
-                let first = to.iter().position(|&n| n != 1).unwrap_or(0);
-                own_cuts.extend(now.iter().cloned());
-                out_cuts.extend(side(to, first, &runs));
-            }
-            None => {
-                own_cuts.extend(side(from, cut.own, &cut.sizes));
-                out_cuts.extend(side(to, cut.out, &cut.sizes));
-            }
-        }
+        return reshape_lazy(&reshape_lazy(array, &between.collect::<Dims>(), span)?, shape, span);
     }
+    let (own_cuts, out_cuts): (Vec<Axes>, Vec<Axes>) = sides.into_iter().flatten().unzip();
+    let (own_cuts, out_cuts) = (own_cuts.concat(), out_cuts.concat());
     let array = recut(array, Chunks::from_axes(own_cuts), span);
     let chunks = Chunks::from_axes(out_cuts);
     let (own_grid, out_grid) = (array.chunks.grid(), chunks.grid());
@@ -268,6 +285,10 @@ pub fn reshape_lazy(array: &Array, shape: &[usize], span: Span) -> Result<Array>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Graph;
+    use crate::ops::array::tests::{Choices, Small, shape_of};
+    use crate::schedule::Config;
+    use proptest::prelude::*;
 
     #[test]
     fn cuts_make_equal_runs_on_either_side() {
@@ -290,5 +311,63 @@ mod tests {
         assert_eq!(best_cut(&[10, 1000, 1000], &[10_000, 1000], 100_000).unwrap().sizes[0], 100_000);
         let many = best_cut(&[1 << 40], &[1 << 20, 1 << 20], 1 << 10);
         assert_eq!(many.err().map(|e| e.code()), Some(crate::text::Code::Limit));
+    }
+
+    /// A reshaped array has the elements of the reshaped whole, and no block on the way is much larger than the array's own. Nor are
+    /// there many more of them: pieces that wait for a new cut are at most 64 for a block.
+    fn check(small: &Small, x: &str, shapes: &[Vec<usize>]) {
+        let Value::Array(array) = small.text(x).unwrap() else { panic!("{x} is lazy") };
+        let config = Config::default();
+        let Value::Block(whole) = small.computed(&Value::Array(array.clone()), &config).unwrap() else {
+            panic!("{x} has several elements")
+        };
+        let mut lazy = (*array).clone();
+        for shape in shapes {
+            lazy = reshape_lazy(&lazy, shape, Span::NONE).unwrap();
+        }
+        let story = format!("{x} to {shapes:?}: {:?} to {:?}", array.chunks.axes(), lazy.chunks.axes());
+        let computed = small.computed(&Value::Array(lazy.clone().into()), &config).unwrap();
+        assert_eq!(shape_of(&computed), *lazy.shape(), "{story}");
+        assert!(computed.same(&Value::from(whole.reshape(&lazy.shape()))), "{story}");
+        let (blocks, largest) = (array.chunks.block_count() + lazy.chunks.block_count(), array.chunks.largest());
+        for layer in Graph::of(&[lazy.layer.clone()]).layers {
+            let (_, chunks) = layer.blocks.as_ref().unwrap();
+            assert!(chunks.largest() <= 4 * largest, "{} of {}: {story}", chunks.largest(), layer.name);
+            let most = blocks * if layer.name.starts_with("reshape") { 4 } else { 64 };
+            assert!(chunks.block_count() <= most, "{} of {}: {story}", chunks.block_count(), layer.name);
+        }
+    }
+
+    #[test]
+    fn shapes_without_a_factor_in_common_are_reached_block_by_block() {
+        let small = Small::new();
+        for chunks in ["[130 77]", "[1000 13]", "[9 1001]", "[[1 998 1] 500]"] {
+            let x = format!("(random/integers 0 1000000 [1000 1001] :chunks {chunks} :seed 1)");
+            check(&small, &x, &[vec![1001, 1000], vec![7, 143, 1000]]);
+            check(&small, &x, &[vec![143, 1000, 7]]);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_shape_makes_large_blocks(seed in any::<u64>()) {
+            let mut choices = Choices(seed);
+            let factors: Vec<usize> =
+                (0..2 + choices.below(4)).map(|_| choices.of(&[2, 3, 4, 5, 7, 11, 13])).collect();
+            // The same factors, each on some axis.
+            let mut shape = || {
+                let mut shape = vec![1; 1 + choices.below(4)];
+                let axes = shape.len();
+                factors.iter().for_each(|factor| shape[choices.below(axes)] *= factor);
+                shape
+            };
+            let shapes = [shape(), shape(), shape()];
+            let sizes: Vec<usize> = shapes[0].iter().map(|&n| 1 + choices.below(n)).collect();
+            let small = Small::new();
+            let x = format!("(random/integers 0 1000 {} :chunks {} :seed 1)", show(&shapes[0]), show(&sizes));
+            check(&small, &x, &shapes[1..]);
+        }
     }
 }
