@@ -475,13 +475,17 @@ impl<'a> Builder<'a> {
     fn finish(self, wanted: Vec<Vec<u32>>) -> Result<Plan> {
         let dependents = self.dependencies.reversed();
         // Where tasks are worth it, time goes into a better order.
-        let bytes = self.tasks.iter().map(|place| self.layers[place.layer as usize].bytes);
-        let ordered = if bytes.sum::<usize>() / self.tasks.len().max(1) >= WORTH {
-            let work = (STEPS + STEPS_A_TASK * self.tasks.len()).min(order::WORK);
-            order::best_order(&self.dependencies, &dependents, work)
-        } else {
-            order::order(&self.dependencies, &dependents)
-        };
+        let bytes = |task: u32| self.layers[self.tasks[task as usize].layer as usize].bytes;
+        let all: usize = (0..self.tasks.len() as u32).map(bytes).fold(0, usize::saturating_add);
+        let worth = all / self.tasks.len().max(1) >= WORTH;
+        let ordered = order::with_followers(&self.dependencies, &dependents, &bytes, |before, after| {
+            if worth {
+                let work = (STEPS + STEPS_A_TASK * before.len()).min(order::WORK);
+                order::best_order(before, after, work)
+            } else {
+                order::order(before, after)
+            }
+        });
         let Some(order) = ordered else { return Err(self.cycle_error()) };
         let mut rank = vec![0; order.len()];
         for (at, &task) in order.iter().enumerate() {

@@ -10,12 +10,14 @@
 //! ```
 
 mod cut;
+mod followers;
 mod greedy;
 mod lookahead;
 mod rearrange;
 
 use super::Lists;
 use cut::{Cut, Side};
+pub use followers::with_followers;
 
 /// The tasks in the order in which they should run: each after all it depends on. Takes a time near to linear.
 ///
