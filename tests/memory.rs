@@ -46,6 +46,29 @@ fn a_limit_changes_no_bit_and_is_kept() {
     }
 }
 
+/// A block of rows of `x` times all others: the row that a chain of products takes is as long as the limit, and is read again block
+/// by block.
+#[test]
+fn a_long_row_of_a_product_is_read_again_rather_than_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let (x, y) = (folder.path().join("x.h5"), folder.path().join("y.h5"));
+    let run = |limit: usize, text: &str| {
+        let engine = engine(limit, 2, u64::MAX);
+        engine.eval(&format!("(def x (read-array \"{}::/x\" :chunks 80))", x.display())).unwrap();
+        let value = engine.eval(text).unwrap_or_else(|e| panic!("{text} within {limit}: {e:?}"));
+        (value, engine.peak_bytes())
+    };
+    let random = "(random/normal 0 1 [2400 2400] :chunks 80 :seed 1)";
+    engine(1 << 30, 2, 0).eval(&format!("(store {random} \"{}::/x\")", x.display())).unwrap();
+    let product = "(dot x (transpose (slice x (: 0 80))))";
+    let (whole, _) = run(1 << 30, &format!("(compute {product})"));
+    let limit = 2400 * 80 * 8;
+    let (_, most) = run(limit, &format!("(store {product} \"{}::/y\")", y.display()));
+    assert!(most <= limit, "{most} bytes of {limit}");
+    let read = format!("(compute (read-array \"{}::/y\"))", y.display());
+    assert!(engine(1 << 30, 2, 0).eval(&read).unwrap().same(&whole));
+}
+
 /// Computations on `x` and `y`, of 400 by 600 numbers in blocks of any size, of every kind that takes memory in its own way. `z` has the
 /// sides of `x` exchanged, `block` stands for the size of a block.
 const KINDS: &[&str] = &[
