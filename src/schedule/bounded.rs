@@ -257,11 +257,11 @@ impl Floor<'_, '_> {
     /// Puts a result away.
     fn spill<'s>(&'s self, mut shelf: MutexGuard<'s, Shelf>, id: u32) -> MutexGuard<'s, Shelf> {
         // SAFETY: results are claimed and exchanged under the lock only, and this one has uses to come.
-        let value = unsafe { self.run.state.results.exchange(id, Value::Nil) };
+        let value = unsafe { self.run.state.exchange(id, Value::Nil) };
         let Value::Block(block) = value else {
             // Only blocks can go to disk; whatever else there is counts for nothing from now on.
             // SAFETY: as above.
-            unsafe { self.run.state.results.exchange(id, value) };
+            unsafe { self.run.state.exchange(id, value) };
             shelf.let_go(id);
             shelf.hold(id, 0);
             return shelf;
@@ -277,7 +277,7 @@ impl Floor<'_, '_> {
                 }
                 Err(error) => {
                     // SAFETY: as above; tasks that need it waited while it was leaving.
-                    unsafe { self.run.state.results.exchange(id, Value::Block(block)) };
+                    unsafe { self.run.state.exchange(id, Value::Block(block)) };
                     self.run.fail(id, error);
                     self.changed.notify_all();
                     return shelf;
@@ -376,7 +376,7 @@ impl Floor<'_, '_> {
             let bytes = value_bytes(&value);
             if shelf.used + bytes <= self.bounds.outlook.bound {
                 // SAFETY: under the lock, and uses of it are to come: others waited while it was leaving.
-                unsafe { run.state.results.exchange(d, value) };
+                unsafe { run.state.exchange(d, value) };
                 shelf.hold(d, bytes);
             }
         }

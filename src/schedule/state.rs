@@ -44,6 +44,11 @@ pub struct State<'p> {
     live: Option<AtomicUsize>,
 }
 
+/// What a result counts: nothing is held where a task answers nil, as one that writes does.
+fn holds(value: &Value) -> usize {
+    usize::from(!matches!(value, Value::Nil))
+}
+
 /// `pending` of a task that was started.
 const STARTED: u32 = u32::MAX;
 
@@ -99,7 +104,7 @@ impl<'p> State<'p> {
                     return value;
                 }
                 let (value, released) = self.results.claim(dependency);
-                self.release(released);
+                self.release(released, &value);
                 value
             }
         };
@@ -115,16 +120,31 @@ impl<'p> State<'p> {
         let claim = |&dependency: &u32| {
             // SAFETY: as above.
             let (value, released) = unsafe { self.results.claim_alone(dependency) };
-            self.release(released);
+            self.release(released, &value);
             value
         };
         inputs.extend(self.plan.dependencies.get(id).iter().map(claim));
     }
 
-    fn release(&self, released: bool) {
+    fn release(&self, released: bool, value: &Value) {
         if released && let Some(live) = &self.live {
-            live.fetch_sub(1, Relaxed);
+            live.fetch_sub(holds(value), Relaxed);
         }
+    }
+
+    /// Puts another value in the place of a result, and gives that back.
+    ///
+    /// # Safety
+    /// As for [`Results::exchange`].
+    pub unsafe fn exchange(&self, id: u32, value: Value) -> Value {
+        let new = holds(&value);
+        // SAFETY: as for this function.
+        let old = unsafe { self.results.exchange(id, value) };
+        if let Some(live) = &self.live {
+            live.fetch_add(new, Relaxed);
+            live.fetch_sub(holds(&old), Relaxed);
+        }
+        old
     }
 
     /// Stores what a task made, if anything is to use it.
@@ -132,10 +152,11 @@ impl<'p> State<'p> {
     /// # Safety
     /// The task was started by the caller, this is called once for it, and no dependent was told yet.
     pub unsafe fn store(&self, id: u32, value: Value) {
+        let holds = holds(&value);
         // SAFETY: as for this function.
         let kept = unsafe { self.results.store(id, value) };
         if kept && let Some(live) = &self.live {
-            live.fetch_add(1, Relaxed);
+            live.fetch_add(holds, Relaxed);
         }
     }
 
