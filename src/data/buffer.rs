@@ -15,6 +15,11 @@ const POOLED: usize = 64 * 1024;
 /// Buffers from here on are mapped from the kernel, and all of it is the kernel's again once they are given back: an
 /// allocator would keep what lies between others that are in use.
 const MAPPED: usize = 256 * 1024;
+/// Smaller buffers that are freed the allocator keeps for later ones. From so many bytes on it is asked to give them back before the
+/// kernel is asked for more than was ever in use.
+const LEFT_BEHIND: usize = 1 << 20;
+/// Buffers below this are so small that nobody counts what they leave behind.
+const SMALL: usize = 4096;
 /// Buffers from here on come in huge pages, where the kernel has them.
 const HUGE: usize = 4 * 1024 * 1024;
 const CACHE_LINE: usize = 64;
@@ -56,6 +61,7 @@ impl Buffer {
         let pointer = obtain(capacity);
         count(capacity as isize);
         if let Some(home) = &home {
+            home.allocated(capacity);
             home.live.fetch_add(capacity, Relaxed);
             home.peak.fetch_max(home.live.load(Relaxed), Relaxed);
         }
@@ -99,6 +105,7 @@ impl Drop for Buffer {
             if home.keep(self) {
                 return;
             }
+            home.freed(self.capacity);
         }
         // SAFETY: obtained with this capacity, and nobody else has the pointer.
         unsafe { give_back(self.pointer, self.capacity) }
@@ -148,6 +155,18 @@ unsafe fn give_back(pointer: NonNull<u8>, capacity: usize) {
     unsafe { dealloc(pointer.as_ptr(), layout(capacity)) }
 }
 
+/// Has the allocator return what it keeps of freed memory to the system.
+fn give_back_freed() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        unsafe extern "C" {
+            fn malloc_trim(pad: usize) -> std::ffi::c_int;
+        }
+        // SAFETY: it may be called at any time, by any thread, and changes no memory that is in use.
+        unsafe { malloc_trim(0) };
+    }
+}
+
 thread_local! {
     /// Bytes that this thread's blocks took less what they gave back since [`watch_growth`], and the most there was of that.
     static GROWTH: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
@@ -186,6 +205,9 @@ struct Inner {
     peak: AtomicUsize,
     /// No more than this is kept idle; nor more than was ever in use.
     keep: AtomicUsize,
+    /// Bytes of the allocator's that buffers have, and the most they had since it gave memory back to the system.
+    small: AtomicUsize,
+    most_small: AtomicUsize,
 }
 
 impl Inner {
@@ -202,10 +224,36 @@ impl Inner {
         true
     }
 
+    /// A buffer was made that the allocator gave, if it did.
+    fn allocated(&self, capacity: usize) {
+        if (SMALL..MAPPED).contains(&capacity) {
+            let small = self.small.fetch_add(capacity, Relaxed) + capacity;
+            self.most_small.fetch_max(small, Relaxed);
+        }
+    }
+
+    fn freed(&self, capacity: usize) {
+        if (SMALL..MAPPED).contains(&capacity) {
+            self.small.fetch_sub(capacity, Relaxed);
+        }
+    }
+
+    /// Has the allocator give freed memory back, where it has so much that another `capacity` bytes of the system's would come to more
+    /// than was ever in use.
+    fn trim(&self, capacity: usize) {
+        let left_behind = self.most_small.load(Relaxed).saturating_sub(self.small.load(Relaxed));
+        let all = self.live.load(Relaxed) + self.idle.load(Relaxed) + left_behind + capacity;
+        if left_behind >= LEFT_BEHIND && all > self.peak.load(Relaxed) {
+            self.most_small.store(self.small.load(Relaxed), Relaxed);
+            give_back_freed();
+        }
+    }
+
     fn release(&self) {
         for (capacity, pointers) in std::mem::take(&mut *self.free.lock()) {
             for Free(pointer) in pointers {
                 self.idle.fetch_sub(capacity, Relaxed);
+                self.freed(capacity);
                 // SAFETY: `keep` took the memory over from a buffer of this capacity.
                 unsafe { give_back(pointer, capacity) }
             }
@@ -286,6 +334,9 @@ impl Pool {
                 // Idle memory of other sizes must not add to what is in use.
                 if self.idle() + self.live() + capacity > self.peak() && self.idle() > 0 {
                     self.release();
+                }
+                if capacity >= MAPPED {
+                    self.0.trim(capacity);
                 }
                 Buffer::fresh(len, capacity, Some(self.0.clone()))
             }
