@@ -496,3 +496,37 @@ fn many_threads_share_one_cache() {
         }
     });
 }
+
+/// What `explain` says of tasks and reading is what is left to do, and asking makes nothing of it worth more.
+#[test]
+fn what_is_kept_is_not_foretold_again() {
+    let session = Session::new();
+    let explained = |text: &str| {
+        let figure = |name: &str| {
+            let value = session.engine.eval(&format!("(:{name} (explain {text}))")).unwrap();
+            value.as_int().unwrap()
+        };
+        (figure("tasks"), figure("bytes-read"))
+    };
+    let run = |text: &str| {
+        session.tasks.0.store(0, SeqCst);
+        session.engine.eval(&format!("(compute {text})")).unwrap();
+        session.tasks.0.load(SeqCst) as i64
+    };
+    let hits = || session.engine.eval("(:hits (cache-info))").unwrap().as_int().unwrap();
+    for text in ["(std x :axis 0)", "[(std x :axis 0) (mean (* x 2))]", "(/ x (std x :axis 0))"] {
+        let (tasks, read) = explained(text);
+        assert!(tasks > 0 && read > 0, "{text}: {tasks} tasks, {read} bytes read");
+        assert_eq!(run(text), tasks, "{text}");
+    }
+    let before = hits();
+    assert_eq!(explained("(std x :axis 0)"), (0, 0));
+    // The same with a further step, and beside something new.
+    assert_eq!(explained("(* 2 (std x :axis 0))").1, 0);
+    let (tasks, read) = explained("[(std x :axis 0) (max x)]");
+    assert_eq!(hits(), before, "asking what would be used uses nothing");
+    assert_eq!(read, 2000 * 250 * 8);
+    assert_eq!(run("[(std x :axis 0) (max x)]"), tasks);
+    session.engine.eval("(cache-clear)").unwrap();
+    assert!(explained("(std x :axis 0)").1 > 0);
+}

@@ -172,7 +172,10 @@ impl Inner {
         }
     }
 
-    fn touch(&mut self, origin: &Origin, part: Part) -> Option<Value> {
+    fn find(&mut self, origin: &Origin, part: Part, used: bool) -> Option<Value> {
+        if !used {
+            return Some(self.layers.get(origin)?.get(&part)?.value.clone());
+        }
         let entry = self.layers.get_mut(origin)?.get_mut(&part)?;
         let old = entry.score;
         entry.score = self.scores.touched(Some(old), entry.seconds, entry.bytes);
@@ -185,18 +188,18 @@ impl Inner {
 }
 
 impl Cache {
-    /// The result, if it is there, which makes it worth more.
-    pub fn get(&self, origin: &Origin, part: Part) -> Option<Value> {
-        self.inner.lock().touch(origin, part)
+    /// The result, if it is there. Where it is used, that makes it worth more.
+    pub fn get(&self, origin: &Origin, part: Part, used: bool) -> Option<Value> {
+        self.inner.lock().find(origin, part, used)
     }
 
-    /// The results of a layer that are there, each of which that makes worth more.
-    pub fn of_layer(&self, origin: &Origin) -> Vec<(Part, Value)> {
+    /// The results of a layer that are there; as [`Cache::get`], each of them.
+    pub fn of_layer(&self, origin: &Origin, used: bool) -> Vec<(Part, Value)> {
         let mut inner = self.inner.lock();
         let Some(layer) = inner.layers.get(origin) else { return Vec::new() };
         let mut parts: Vec<Part> = layer.keys().copied().collect();
         parts.sort_unstable();
-        parts.into_iter().filter_map(|part| Some((part, inner.touch(origin, part)?))).collect()
+        parts.into_iter().filter_map(|part| Some((part, inner.find(origin, part, used)?))).collect()
     }
 
     /// Takes in a result that had to be made, if it is worth it: there is room within `most` bytes, or what has lower scores can
@@ -365,7 +368,7 @@ mod tests {
         put(&cache, "often", 1000, 1.0);
         put(&cache, "once", 1000, 1.5);
         assert_eq!(names(&cache), ["once", "often"]);
-        assert!(cache.get(&origin("often"), Part::Whole).is_some());
+        assert!(cache.get(&origin("often"), Part::Whole, true).is_some());
         assert_eq!(names(&cache), ["often", "once"]);
         put(&cache, "new", 1000, 1.9);
         assert_eq!(names(&cache), ["often", "new"]);
@@ -393,12 +396,12 @@ mod tests {
         for at in [2, 0, 7] {
             cache.put(&old, Part::Block(at), &Value::Int(i64::from(at)), 8, 1.0, usize::MAX);
         }
-        let found = cache.of_layer(&old);
+        let found = cache.of_layer(&old, true);
         let at: Vec<Part> = found.iter().map(|(part, _)| *part).collect();
         assert_eq!(at, [Part::Block(0), Part::Block(2), Part::Block(7)]);
-        assert!(cache.of_layer(&Origin { state: 2, ..origin("mean") }).is_empty());
+        assert!(cache.of_layer(&Origin { state: 2, ..origin("mean") }, true).is_empty());
         cache.forget(&old, Part::Block(2));
-        assert_eq!(cache.of_layer(&old).len(), 2);
+        assert_eq!(cache.of_layer(&old, true).len(), 2);
     }
 
     #[test]
@@ -409,7 +412,7 @@ mod tests {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             let (bytes, seconds) = (300 + (state >> 33) % 8000, 1e-6 * ((state >> 20) % 1000 + 1) as f64);
             put(&cache, &format!("{}", n % 3000), bytes as usize, seconds);
-            cache.get(&origin(&format!("{}", state % 3000)), Part::Whole);
+            cache.get(&origin(&format!("{}", state % 3000)), Part::Whole, true);
             assert!(cache.bytes() <= 50_000);
         }
         let info = cache.info(usize::MAX);

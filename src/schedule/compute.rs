@@ -5,15 +5,15 @@ use super::gather::Gather;
 use super::keep::{self, Keeper};
 use super::outlook::{self, Outlook};
 use super::plan::{Plan, Room, Want};
-use super::recall::{Recall, layer_of, there};
+use super::recall::{Asks, Recall, Recalled, layer_of, there};
 use super::refusal;
 use super::replay::Failed;
 use super::run::{Run, inside_task};
-use super::weigh::{Load, Loads};
+use super::weigh::Loads;
 use super::{Bytes, Config, Runtime, Scheduler, Synchronous};
 use crate::data::graph::ravel;
 use crate::data::task::deep;
-use crate::data::{Array, Body, Delayed, Graph, Host, Key, Layer, Map, Value, buffer};
+use crate::data::{Array, Body, Delayed, Graph, Host, Key, Layer, Map, Value};
 use crate::err;
 use crate::memory::Chest;
 use crate::optimize::{self, Goal, by_hand};
@@ -30,40 +30,6 @@ pub struct Computation<'a> {
     pub runtime: &'a Runtime,
     pub config: &'a Config,
     pub cancel: &'a AtomicBool,
-}
-
-/// What a computation would take; see [`Computation::forecast`].
-pub struct Forecast {
-    /// Tasks before the passes, and after.
-    pub tasks_before: usize,
-    pub tasks: usize,
-    /// Bytes of the arrays asked for.
-    pub result_bytes: usize,
-    /// Bytes of data read from files, and written to files.
-    pub read_bytes: usize,
-    pub written_bytes: usize,
-    /// Of these, about so many go to the spill folder and come back.
-    pub spilled_bytes: usize,
-    /// Bytes that the computation takes, at most: results, blocks that tasks make in passing, what workers keep for
-    /// decoding, and the tasks themselves.
-    pub peak_bytes: usize,
-    /// Bytes of the whole process that will be in memory, at most; where the system tells how many are now.
-    pub resident_bytes: Option<usize>,
-    /// Whether these bounds hold for certain: what users' functions make in passing is a guess.
-    pub exact: bool,
-}
-
-/// Bytes of the program and its libraries that may come into memory only when a computation needs them.
-const PROGRAM: usize = 8 << 20;
-
-/// Bytes of a worker: its stack, as far as it is used, and what the allocator keeps for it.
-const THREAD: usize = 1 << 20;
-
-/// Bytes of this process that are in memory.
-fn resident() -> Option<usize> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: usize = text.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size())
 }
 
 /// Computes lazy values together, sharing what they share: one concrete value for each. Lists and maps are computed
@@ -121,7 +87,7 @@ impl Computation<'_> {
     pub fn persist(&self, values: &[Value]) -> Result<Vec<Value>> {
         let lazy = Lazy::of(values);
         let wants: Vec<Want> = lazy.found.iter().map(want).collect();
-        let learnt = Recall::of(self, &wants, 0);
+        let learnt = Recall::of(self, &wants, Asks::ToUse(0));
         let kept = self.run(&wants, &vec![None; wants.len()], |results| {
             lazy.found.iter().zip(results).map(|(value, blocks)| kept(value, blocks, &learnt)).collect()
         })?;
@@ -142,63 +108,12 @@ impl Computation<'_> {
         self.run(&wants, &vec![None; wants.len()], first)
     }
 
-    /// What computing these values together would take.
-    ///
-    /// # Errors
-    /// As computing them, where their plan is refused before it starts.
-    pub fn forecast(&self, values: &[Value]) -> Result<Forecast> {
-        let lazy = Lazy::of(values);
-        let wants: Vec<Want> = lazy.found.iter().map(want).collect();
-        let tasks_before = Plan::new(self.host, &wants, self.room())?.len();
-        let wants = if self.config.optimize { self.optimized(&wants, Vec::new()) } else { wants };
-        let plan = Plan::new(self.host, &wants, self.room())?;
-        let (mut keep, mut gathered, mut result_bytes) = (Vec::new(), 0, 0);
-        for (tasks, value) in plan.wanted.iter().zip(&lazy.found) {
-            match value {
-                Value::Array(array) => {
-                    result_bytes += array.nbytes();
-                    match array.chunks.block_count() {
-                        1 => keep.extend_from_slice(tasks),
-                        _ => gathered += buffer::capacity(array.nbytes()),
-                    }
-                }
-                _ => keep.extend_from_slice(tasks),
-            }
-        }
-        let workers = if self.config.scheduler.name() == "sync" { 1 } else { self.config.workers };
-        let left = self.left().saturating_sub(gathered);
-        let nobody = |_| false;
-        let outlook = Outlook::of(self.host, &plan, &keep, workers, &nobody).within(left);
-        refusal::check(&plan, &keep, &outlook, &|share| Loads::of(self.host, &plan, &nobody, share))?;
-        let bound = match outlook::is_small(self.host, &plan, workers, left) {
-            true => outlook.unwatched(workers),
-            false => outlook.bound,
-        };
-        let sum = |figure: fn(&Load) -> usize| outlook.loads.iter().map(figure).fold(0, usize::saturating_add);
-        let spilled_bytes = match outlook.spills {
-            true => outlook::spilled(&plan, &outlook.loads, &keep, outlook.limit),
-            false => 0,
-        };
-        let peak_bytes = gathered + bound + outlook.scratch + plan.own_bytes();
-        Ok(Forecast {
-            tasks_before,
-            tasks: plan.len(),
-            result_bytes,
-            read_bytes: sum(|load| load.read) + spilled_bytes,
-            written_bytes: sum(|load| load.written) + spilled_bytes,
-            spilled_bytes,
-            peak_bytes,
-            resident_bytes: resident().map(|now| now + peak_bytes + PROGRAM + workers * THREAD),
-            exact: outlook.loads.kinds().iter().all(|load| load.exact),
-        })
-    }
-
     /// Bytes of the memory limit that no block takes yet.
     pub(super) fn left(&self) -> usize {
         self.config.memory_limit.saturating_sub(self.runtime.pool.live())
     }
 
-    fn room(&self) -> Room<'_> {
+    pub(super) fn room(&self) -> Room<'_> {
         Room { bytes: self.config.memory_limit, cancel: self.cancel }
     }
 
@@ -245,28 +160,30 @@ impl Computation<'_> {
             // What the last computation left behind.
             self.runtime.failed.lock().take();
         }
-        let Some(limit) = self.config.cache.filter(|&limit| limit > 0) else {
+        let Some(limit) = self.cache_limit() else {
             return self.run_all(wants, arrays, None).map(answer);
         };
         self.runtime.cache.set_limit(limit);
-        let wants = &if self.config.optimize { self.sliced(wants) } else { wants.to_vec() };
-        let mut recall = Recall::of(self, wants, limit);
-        let known: Vec<Option<Vec<Value>>> =
-            wants.iter().zip(arrays).map(|(want, array)| recall.results(want, array.is_some())).collect();
-        let open = || known.iter().enumerate().filter(|(_, known)| known.is_none()).map(|(n, _)| n);
-        let (wants, arrays): (Vec<Want>, Vec<Option<&Array>>) = open().map(|n| (wants[n].clone(), arrays[n])).unzip();
+        let together: Vec<bool> = arrays.iter().map(Option::is_some).collect();
+        let Recalled { recall, known, open, wants } = Recalled::of(self, wants, &together, Asks::ToUse(limit));
+        let arrays: Vec<Option<&Array>> =
+            arrays.iter().zip(&known).filter(|(_, k)| k.is_none()).map(|(a, _)| *a).collect();
         let mut made = Vec::new();
         if !wants.is_empty() {
             let begun = Instant::now();
-            let recalled = recall.recall(&wants);
-            made = self.run_all(&recalled, &arrays, Some(&recall))?;
+            made = self.run_all(&wants, &arrays, Some(&recall))?;
             if recall.still_holds() {
                 let together: Vec<bool> = arrays.iter().map(Option::is_some).collect();
-                keep::keep_answers(&recall, &wants, &together, &made, begun.elapsed());
+                keep::keep_answers(&recall, &open, &together, &made, begun.elapsed());
             }
         }
         let mut made = made.into_iter();
         Ok(answer(known.into_iter().map(|known| known.or_else(|| made.next()).unwrap_or_default()).collect()))
+    }
+
+    /// Bytes that results may take which are kept for later computations, if any may.
+    pub(super) fn cache_limit(&self) -> Option<usize> {
+        self.config.cache.filter(|&limit| limit > 0)
     }
 
     /// Runs what is wanted, and tells what may be recalled later of what it makes.
@@ -331,7 +248,7 @@ impl Computation<'_> {
     }
 
     /// The same wants of layers that the passes rewrote, which left the layers of `apart` by themselves.
-    fn optimized(&self, wants: &[Want], apart: Vec<Arc<Layer>>) -> Vec<Want> {
+    pub(super) fn optimized(&self, wants: &[Want], apart: Vec<Arc<Layer>>) -> Vec<Want> {
         self.shared(self.rewritten(wants, apart, &|graph, goal| optimize::optimize(graph, goal, &mut |_, _| {})))
     }
 
@@ -358,7 +275,7 @@ impl Computation<'_> {
     }
 
     /// The same wants of parts of what is read only, where no more is needed: what was kept of the whole then stands beside those.
-    fn sliced(&self, wants: &[Want]) -> Vec<Want> {
+    pub(super) fn sliced(&self, wants: &[Want]) -> Vec<Want> {
         self.rewritten(wants, Vec::new(), &|graph, goal| (optimize::slice::PASS.run)(&graph, goal))
     }
 
@@ -383,7 +300,7 @@ impl Computation<'_> {
     }
 }
 
-fn want(value: &Value) -> Want {
+pub(super) fn want(value: &Value) -> Want {
     match value {
         Value::Array(array) => Want::Layer(array.layer.clone()),
         Value::Delayed(delayed) => match &delayed.layer.body {
@@ -426,14 +343,14 @@ fn kept(value: &Value, blocks: Vec<Value>, learnt: &Recall) -> Value {
 }
 
 /// The lazy values among values, each once.
-struct Lazy {
-    found: Vec<Value>,
+pub(super) struct Lazy {
+    pub found: Vec<Value>,
     /// For each list and map whether it holds one somewhere: lists may share their parts many times over.
     holders: FxHashMap<usize, bool>,
 }
 
 impl Lazy {
-    fn of(values: &[Value]) -> Lazy {
+    pub fn of(values: &[Value]) -> Lazy {
         let mut lazy = Lazy { found: Vec::new(), holders: FxHashMap::default() };
         values.iter().for_each(|v| {
             lazy.collect(v);

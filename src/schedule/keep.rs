@@ -7,6 +7,7 @@
 use super::compute::Computation;
 use super::plan::{Plan, Want};
 use super::recall::{Recall, layer_of};
+use super::weigh::Loads;
 use crate::data::{Block, Cost, Layer, Value, cancel, task::deep};
 use crate::memory::{Origin, Part};
 use parking_lot::Mutex;
@@ -58,6 +59,17 @@ impl<'r> Keeper<'r> {
     /// Whether results of a layer of the plan may come to belong to the cache too.
     pub fn may_keep(&self, layer: u32) -> bool {
         self.kept[layer as usize].is_some()
+    }
+
+    /// Bytes that the cache does not have yet and may have.
+    pub fn room(&self) -> usize {
+        self.recall.limit.saturating_sub(self.recall.cache.bytes())
+    }
+
+    /// Bytes that the cache takes if all is kept that may be.
+    pub fn most_bytes(&self, loads: &Loads) -> usize {
+        let kept = (0..self.plan.len() as u32).filter(|&id| self.may_keep(self.plan.tasks[id as usize].layer));
+        kept.map(|id| loads.get(id).result).fold(0, usize::saturating_add)
     }
 
     /// A task is done, with this result.
@@ -159,17 +171,22 @@ impl Computation<'_> {
     /// way to it; where it could not grow as it may beside the run, what it may grow by meanwhile is no part of what is left.
     pub(super) fn left_beside(&self, wants: usize, least: usize, keeper: Option<&Keeper>) -> usize {
         self.runtime.cache.give_way(wants.saturating_sub(self.left()));
-        let left = self.left();
-        let Some(keeper) = keeper else { return left };
-        let room = keeper.recall.limit.saturating_sub(self.runtime.cache.bytes());
-        if wants.saturating_add(room) <= left {
-            return left - room;
-        }
-        // No run is refused for the sake of the cache.
-        let growth = room.min(left / GROWTH).min(left.saturating_sub(least) / 2);
+        let Some(keeper) = keeper else { return self.left() };
+        let (left, growth) = shared_out(self.left(), wants, least, keeper.room());
         keeper.grow_by(growth);
-        left - growth
+        left
     }
+}
+
+/// What is left of so many bytes for a run that wants so many and is refused with less than `least`, and what the cache may grow by
+/// meanwhile, in which there is so much room.
+pub(super) fn shared_out(left: usize, wants: usize, least: usize, room: usize) -> (usize, usize) {
+    let growth = match wants.saturating_add(room) <= left {
+        true => room,
+        // No run is refused for the sake of the cache.
+        false => room.min(left / GROWTH).min(left.saturating_sub(least) / 2),
+    };
+    (left - growth, growth)
 }
 
 /// The part of what is left that the cache may take while a computation runs that is short of memory.

@@ -8,6 +8,7 @@ mod bounded;
 pub mod compute;
 pub mod config;
 mod crew;
+mod forecast;
 mod fused;
 mod gather;
 mod keep;
@@ -26,8 +27,9 @@ mod threads;
 mod weigh;
 
 pub use crate::text::Bytes;
-pub use compute::{Computation, Forecast, compute, persist};
+pub use compute::{Computation, compute, persist};
 pub use config::Config;
+pub use forecast::Forecast;
 pub use plan::{Plan, Room, Want, no_such_key};
 pub use replay::Failed;
 pub use run::{Run, TaskEvent, inside_task};

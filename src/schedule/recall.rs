@@ -33,11 +33,45 @@ pub(super) struct Recall<'a> {
     pub cache: &'a Cache,
     /// Bytes that may be kept.
     pub limit: usize,
+    /// What is found is used, which makes it worth more.
+    uses: bool,
     facts: FxHashMap<Str, Facts>,
     /// What the tasks depend on besides their names.
     states: States<'a>,
     /// Layers that were recalled, all of them.
     pub recalled: FxHashSet<Str>,
+}
+
+/// What the cache is asked for, and how many bytes it may keep.
+#[derive(Clone, Copy)]
+pub(super) enum Asks {
+    ToUse(usize),
+    /// To tell what would be used.
+    ToTell(usize),
+}
+
+/// What is wanted of a computation once the cache was asked.
+pub(super) struct Recalled<'a> {
+    pub recall: Recall<'a>,
+    /// For each want: its results, where all of them were kept.
+    pub known: Vec<Option<Vec<Value>>>,
+    /// The other wants, and the same of layers that hold what was kept.
+    pub open: Vec<Want>,
+    pub wants: Vec<Want>,
+}
+
+impl<'a> Recalled<'a> {
+    /// `together` are the wants whose blocks are to be put together.
+    pub fn of(computation: &Computation<'a>, wants: &[Want], together: &[bool], asks: Asks) -> Recalled<'a> {
+        let wants = if computation.config.optimize { computation.sliced(wants) } else { wants.to_vec() };
+        let mut recall = Recall::of(computation, &wants, asks);
+        let known: Vec<Option<Vec<Value>>> =
+            wants.iter().zip(together).map(|(want, &together)| recall.results(want, together)).collect();
+        let open = wants.into_iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(want, _)| want);
+        let open: Vec<Want> = open.collect();
+        let wants = if open.is_empty() { Vec::new() } else { recall.recall(&open) };
+        Recalled { recall, known, open, wants }
+    }
 }
 
 /// What there is to know of a layer before it is computed.
@@ -64,11 +98,16 @@ const WORTH: usize = 64 << 10;
 const SMALLER: usize = 8;
 
 impl<'a> Recall<'a> {
-    /// What is known of these wants, if so many bytes may be kept. Nothing is asked of the cache yet.
-    pub fn of(computation: &Computation<'a>, wants: &[Want], limit: usize) -> Recall<'a> {
+    /// What is known of these wants. Nothing is asked of the cache yet.
+    pub fn of(computation: &Computation<'a>, wants: &[Want], asks: Asks) -> Recall<'a> {
+        let (limit, uses) = match asks {
+            Asks::ToUse(limit) => (limit, true),
+            Asks::ToTell(limit) => (limit, false),
+        };
         let mut recall = Recall {
             cache: &computation.runtime.cache,
             limit,
+            uses,
             facts: FxHashMap::default(),
             states: States::new(computation.host),
             recalled: FxHashSet::default(),
@@ -174,7 +213,7 @@ impl<'a> Recall<'a> {
         let layer = layer_of(want);
         let origin = self.origin(layer)?;
         match want {
-            Want::Layer(_) if together => Some(vec![self.cache.get(&origin, Part::Whole)?]),
+            Want::Layer(_) if together => Some(vec![self.cache.get(&origin, Part::Whole, self.uses)?]),
             Want::Layer(_) => match self.cached(layer)? {
                 Cached::Blocks(blocks) if blocks.len() == layer.len() => {
                     Some((0..blocks.len() as u32).filter_map(|at| blocks.get(&at).cloned()).collect())
@@ -183,7 +222,7 @@ impl<'a> Recall<'a> {
             },
             Want::Key(_, key) if key.name == layer.name => {
                 let at = task::position(&key.index, &layer.grid)?;
-                Some(vec![self.cache.get(&origin, Part::Block(at))?])
+                Some(vec![self.cache.get(&origin, Part::Block(at), self.uses)?])
             }
             Want::Key(..) => None,
         }
@@ -201,7 +240,7 @@ impl<'a> Recall<'a> {
     }
 
     fn cached(&self, layer: &Layer) -> Option<Cached> {
-        let parts = self.cache.of_layer(&self.origin(layer)?);
+        let parts = self.cache.of_layer(&self.origin(layer)?, self.uses);
         let mut blocks = FxHashMap::default();
         for (part, value) in parts {
             match (part, value, &layer.blocks) {

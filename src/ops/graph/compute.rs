@@ -36,10 +36,10 @@ pub static OPS: &[Op] = &[
         kind: Kind::Lazy(persist),
     },
     Op {
-        usage: "(explain x :store false :scheduler nil :workers nil :memory-limit nil :optimize nil :passes false & more)",
+        usage: "(explain x :store false :scheduler nil :workers nil :memory-limit nil :cache nil :optimize nil :passes false & more)",
         doc: "What computing would take, without computing. With `:store true`, what storing would take: every block is written as \
               it is finished, instead of all being put together.\n\
-              The answer is a map of `:tasks`, `:tasks-before` the passes, `:result-bytes` of the arrays asked for, `:bytes-read` and \
+              What the cache has is left out, as computing would. The answer is a map of `:tasks`, `:tasks-before` the passes and the cache, `:result-bytes` of the arrays asked for, `:bytes-read` and \
               `:bytes-written` of data in files, `:bytes-spilled` of results that will wait on disk, which are among both, and `:peak-bytes`: a \
               bound on the memory that the computation takes, besides the program itself. A run is kept to it: tasks wait where it \
               would be exceeded. `:resident-bytes` is the bound on all of the process. `:exact` is false where users' functions are called; what these take in passing is a guess.\n\
