@@ -1,14 +1,17 @@
 //! What a task costs besides its work: graphs of trivial tasks under `:threads` and `:sync`, beside rayon on the same graph, and beside
-//! Dask where `python3` can import it; time and memory that planning takes for array expressions; and two small computations,
-//! from the text to the number.
+//! Dask where `python3` can import it; time and memory that planning takes for array expressions; graphs made by hand, in which equal
+//! tasks are looked for; and two small computations, from the text to the number.
 //!
 //!     cargo bench --bench overhead            1e5 and 1e6 tasks
 //!     cargo bench --bench overhead -- 1000000
+//!     cargo bench --bench overhead -- planning by-hand 1000000     these parts only, of running, planning, by-hand and small
+//!
+//! Planning and ordering are timed by what the processor does for them, whatever else it does meanwhile.
 
 use dsk::data::function::Native;
 use dsk::data::{
-    Args, At, Axis, BlockRef, Body, Chunks, Cost, DType, Function, Graph, Host, Input, Layer, Param, ParamKind, Pool,
-    Signature, Task, Value,
+    Args, At, Axis, BlockRef, Body, Chunks, Cost, DType, Function, Graph, Host, Input, Key, Layer, Param, ParamKind,
+    Pool, Signature, Task, Value,
 };
 use dsk::optimize::order::order;
 use dsk::optimize::{Goal, Lists, optimize};
@@ -207,14 +210,45 @@ fn seconds(f: impl FnOnce()) -> f64 {
     begin.elapsed().as_secs_f64()
 }
 
-fn main() {
-    let given = std::env::args().skip(1).find_map(|a| a.parse().ok());
-    let dask = dask_runs(20_000);
-    for n in given.map_or(vec![100_000, 1_000_000], |n| vec![n]) {
-        running(n, &dask);
-        planning(n);
+/// Seconds that the processor was at work for `f` on this thread, where the system tells.
+fn worked(f: impl FnOnce()) -> f64 {
+    #[cfg(unix)]
+    fn now() -> f64 {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the clock writes to the place that is given.
+        unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+        time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
     }
-    small();
+    #[cfg(unix)]
+    return {
+        let begin = now();
+        f();
+        now() - begin
+    };
+    #[cfg(not(unix))]
+    seconds(f)
+}
+
+fn main() {
+    let given: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let size = given.iter().find_map(|a| a.parse().ok());
+    let parts: Vec<&String> = given.iter().filter(|a| a.parse::<usize>().is_err()).collect();
+    let has = |part: &str| parts.is_empty() || parts.iter().any(|p| *p == part);
+    let dask = if has("running") { dask_runs(20_000) } else { Vec::new() };
+    for n in size.map_or(vec![100_000, 1_000_000], |n| vec![n]) {
+        if has("running") {
+            running(n, &dask);
+        }
+        if has("planning") {
+            planning(n);
+        }
+        if has("by-hand") {
+            by_hand(n);
+        }
+    }
+    if has("small") {
+        small();
+    }
 }
 
 /// Plans of trivial tasks, run, beside what Dask took for a task of the same shape.
@@ -247,9 +281,9 @@ fn running(n: usize, dask: &[Vec<f64>]) {
             let computation = Computation { host: &host, runtime: &runtime, config, cancel: &cancel };
             a_task * best(5, || seconds(|| computation.plan(&plan).expect("nothing fails")))
         };
-        let planned = a_task * best(3, || seconds(|| drop(std::hint::black_box(make()))));
+        let planned = a_task * best(3, || worked(|| drop(std::hint::black_box(make()))));
         let (dependencies, dependents) = layer_by_layer(&plan);
-        let ordered = a_task * best(3, || seconds(|| drop(order(&dependencies, &dependents).expect("no cycle"))));
+        let ordered = a_task * best(3, || worked(|| drop(order(&dependencies, &dependents).expect("no cycle"))));
         let (ours, ours_sync) = (run(&threads), run(&sync));
         let own = [planned, ordered, ours, ours_sync, a_task * best(5, || rayon_run(&plan))];
         print!("{name:<20}{}", own.map(|us| format!("{us:>14.3}")).concat());
@@ -324,12 +358,47 @@ fn planning(n: usize) {
             let room = Room { bytes: usize::MAX, cancel: &cancel };
             tasks = Plan::new(&host, &[Want::Layer(layer)], room).expect("the layers fit together").len();
         };
-        let planned = best(3, || seconds(&mut plan));
+        let planned = best(3, || worked(&mut plan));
         let bytes = most_bytes(plan);
         let a_key = keys as f64;
         let a_task = tasks as f64;
         print!("{expression:<44}{keys:>10}{tasks:>10}{:>10.3}{:>10.3}", planned / a_key * 1e6, planned / a_task * 1e6);
         println!("{:>13.0}{:>14.0}", bytes as f64 / a_key, bytes as f64 / a_task);
+    }
+    println!();
+}
+
+/// Graphs of so many tasks that were made by hand: what looking for equal ones takes, where there are none and where there are.
+fn by_hand(n: usize) {
+    let engine = dsk::Engine::new();
+    println!("graphs of {n} tasks made by hand; µs a task, best of 3");
+    println!("{:<44}{:>10}{:>14}{:>14}{:>14}", "", "keys left", "made", "dedup alone", "planned");
+    // Tasks that add the same number to the same key are equal.
+    for (name, numbers) in [("no two are equal", n), ("most are equal", 1)] {
+        let key = |at: usize| Key::block("x".into(), &[at as u32]);
+        let task = |at: usize| {
+            let before = if at == 0 { Task::data(0i64) } else { Task::key(key(at * 9 / 10)) };
+            Task::call(vec![Task::symbol("add"), before, Task::data((at % numbers) as i64)])
+        };
+        let make = || Graph::from_tasks((0..n).map(|at| (key(at), task(at))).collect());
+        let made = best(3, || worked(|| drop(make())));
+        engine.set("g", Value::Graph(Arc::new(make()))).expect("it is a value");
+        let eval = |text: &str| engine.eval(text).expect("the graph is right");
+        let deduplicated = best(3, || worked(|| drop(eval("(dedup g)"))));
+        let Value::Int(left) = eval("(count (keys (dedup g)))") else { panic!("a count is a number") };
+        let host = Nothing::new();
+        let cancel = AtomicBool::new(false);
+        let layer = make().layers.remove(0);
+        let wants: Vec<Want> = (0..n).map(|at| Want::Key(layer.clone(), key(at))).collect();
+        let room = Room { bytes: usize::MAX, cancel: &cancel };
+        let planned = best(3, || worked(|| drop(Plan::new(&host, &wants, room).expect("the graph is right"))));
+        let a_task = 1e6 / n as f64;
+        println!(
+            "{name:<44}{left:>10}{:>14.3}{:>14.3}{:>14.3}",
+            made * a_task,
+            deduplicated * a_task,
+            planned * a_task
+        );
     }
     println!();
 }

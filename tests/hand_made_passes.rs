@@ -147,5 +147,6 @@ fn a_large_graph_takes_a_time_near_to_linear() {
     let begin = std::time::Instant::now();
     assert_eq!(engine.eval_as::<i64>(&source).unwrap(), 40_001);
     assert_eq!(engine.eval_as::<i64>("(count (keys (optimize g :passes [:dedup])))").unwrap(), 20_002);
+    assert_eq!(engine.eval_as::<f64>("(compute g 'm)").unwrap(), 1.0);
     assert!(begin.elapsed().as_secs() < 60, "{:?}", begin.elapsed());
 }

@@ -15,7 +15,7 @@ use super::{Array, Cost, DType, Dims, Form, Key, Str, Task, Value, task::deep};
 use crate::err;
 use crate::text::{Result, Span};
 use indexmap::IndexMap;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -264,14 +264,24 @@ impl Graph {
     /// A graph of hand-made tasks. Symbols and lists that are keys of the graph become keys: `[w 0]` is the key
     /// `[w 0]` where there is one, else the list of `w` and 0.
     pub fn from_tasks(tasks: Vec<(Key, Task)>) -> Graph {
-        let keys: FxHashMap<Key, ()> = tasks.iter().map(|(k, _)| (k.clone(), ())).collect();
-        let resolve = |task: &Task| {
-            task.replace(&mut |t| match Graph::key_of(t) {
-                Some(key) if keys.contains_key(&key) => Some(Task::new(Form::Key(key), t.span)),
-                _ => None,
-            })
+        let keys: FxHashSet<&Key> = tasks.iter().map(|(key, _)| key).collect();
+        let named = |task: &Task| match &task.form {
+            Form::List(_) => Graph::key_of(task).filter(|key| keys.contains(key)),
+            _ => None,
         };
-        let tasks = tasks.iter().map(|(k, t)| (k.clone(), resolve(t))).collect();
+        let resolve = |task: &Task| {
+            let mut any = false;
+            task.walk(&mut |part| any |= named(part).is_some());
+            match any {
+                true => task.replace(&mut |t| named(t).map(|key| Task::new(Form::Key(key), t.span))),
+                false => task.clone(),
+            }
+        };
+        Graph::of_tasks(tasks.iter().map(|(key, task)| (key.clone(), resolve(task))).collect())
+    }
+
+    /// A graph of hand-made tasks in which what stands for a key is one.
+    pub fn of_tasks(tasks: IndexMap<Key, Task, FxBuildHasher>) -> Graph {
         Graph {
             layers: vec![Arc::new(Layer {
                 name: Str::from("tasks"),

@@ -78,7 +78,7 @@ impl ByHand {
     }
 
     pub fn graph(self) -> Graph {
-        Graph::from_tasks(self.tasks.into_iter().collect())
+        Graph::of_tasks(self.tasks)
     }
 
     pub(super) fn tasks(&self) -> &Tasks {

@@ -202,6 +202,9 @@ const KNOWN_TASKS: usize = 2;
 /// Where so many tasks of a layer are unlike each other, the others are compiled when they run, by the workers, and kept no longer.
 const UNLIKE_TASKS: u32 = 64;
 
+/// So many inputs of a hand-made task are searched one by one for what is among them.
+const FEW_INPUTS: usize = 16;
+
 struct Known {
     layer: Arc<Layer>,
     parents: Vec<u32>,
@@ -237,6 +240,8 @@ struct Builder<'a> {
     tasks: Vec<Place>,
     codes: Vec<Code>,
     dependencies: Lists,
+    /// Where each input stands of the hand-made task at hand, if it has more than a few.
+    inputs: FxHashMap<u32, u32>,
 }
 
 impl<'a> Builder<'a> {
@@ -252,6 +257,7 @@ impl<'a> Builder<'a> {
             tasks: Vec::new(),
             codes: Vec::new(),
             dependencies: Lists::default(),
+            inputs: FxHashMap::default(),
         }
     }
 
@@ -611,12 +617,21 @@ impl HandNames<'_, '_> {
     fn input(&mut self, key: &Key) -> Result<Option<Code>> {
         let Some(id) = self.builder.find(self.layer, key)? else { return Ok(None) };
         let inputs = self.builder.dependencies.open_list();
-        let known = inputs.iter().position(|&d| d == id);
-        let n = known.unwrap_or(inputs.len());
+        let count = inputs.len();
+        let known = match count < FEW_INPUTS {
+            true => inputs.iter().position(|&d| d == id).map(|n| n as u32),
+            false => self.builder.inputs.get(&id).copied(),
+        };
         if known.is_none() {
+            if count + 1 == FEW_INPUTS {
+                self.builder.inputs = inputs.iter().copied().zip(0..).collect();
+            }
+            if count + 1 >= FEW_INPUTS {
+                self.builder.inputs.insert(id, count as u32);
+            }
             self.builder.dependencies.push(id);
         }
-        Ok(Some(Code::Input { n: n as u32, last: false }))
+        Ok(Some(Code::Input { n: known.unwrap_or(count as u32), last: false }))
     }
 }
 

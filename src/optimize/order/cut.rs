@@ -42,7 +42,8 @@ impl<'a> Side<'a> {
         }
         let (before, after) = if back { (dependents, dependencies) } else { (dependencies, dependents) };
         let ends = tasks.filter(|&t| after.get(t).is_empty()).collect();
-        let (depth, width) = super::shape(before, after).unwrap_or_default();
+        let shapes = super::shape(before, after).unwrap_or_default();
+        let (depth, width) = shapes.into_iter().map(|shape| (shape.depth, shape.width)).unzip();
         Side { before, after, members, results, width, depth, ends }
     }
 }

@@ -10,21 +10,34 @@
 //! *The greedy branch first.* On the way down to a goal, the dependency that needs the most results at a time is
 //! made first, while little else is held (Sethi and Ullman, 1970: optimal for trees).
 
+use super::Shape;
 use crate::optimize::Lists;
+
+/// Of a task that is not done.
+#[derive(Clone, Copy, Default)]
+struct State {
+    /// Dependencies that are not done.
+    pending: u32,
+    /// Dependencies that this task alone still needs.
+    frees: u32,
+}
+
+/// Dependents of a result that are not done.
+#[derive(Clone, Copy)]
+struct Users {
+    left: u32,
+    /// The sum of their numbers, less what does not fit: where one is left, that one.
+    sum: u32,
+}
 
 /// Tasks run one by one, in the mind.
 pub struct Search<'a> {
     dependencies: &'a Lists,
     dependents: &'a Lists,
-    depth: Vec<u32>,
-    width: Vec<u32>,
+    shapes: Vec<Shape>,
     ends: Vec<u32>,
-    /// Dependencies that are not done.
-    pending: Vec<u32>,
-    /// Dependents that are not done.
-    left: Vec<u32>,
-    /// Dependencies that this task alone still needs.
-    frees: Vec<u32>,
+    tasks: Vec<State>,
+    users: Vec<Users>,
     done: Vec<bool>,
     order: Vec<u32>,
     /// Ready tasks that may do no harm.
@@ -45,25 +58,25 @@ const LOOKS: usize = 400_000;
 const FAR: usize = 1000;
 
 impl<'a> Search<'a> {
-    pub fn new(dependencies: &'a Lists, dependents: &'a Lists, depth: Vec<u32>, width: Vec<u32>) -> Self {
+    pub fn new(dependencies: &'a Lists, dependents: &'a Lists, shapes: Vec<Shape>) -> Self {
         let n = dependencies.len();
-        let mut frees = vec![0; n];
-        for users in dependents.iter() {
+        let pending = |needs: &[u32]| State { pending: needs.len() as u32, frees: 0 };
+        let mut tasks: Vec<State> = dependencies.iter().map(pending).collect();
+        let users = dependents.iter().map(|users| {
             if let [only] = users {
-                frees[*only as usize] += 1;
+                tasks[*only as usize].frees += 1;
             }
-        }
-        let pending: Vec<u32> = dependencies.iter().map(|d| d.len() as u32).collect();
+            Users { left: users.len() as u32, sum: users.iter().fold(0, |sum, &user| sum.wrapping_add(user)) }
+        });
+        let users = users.collect();
         Search {
             dependencies,
             dependents,
-            depth,
-            width,
+            shapes,
             ends: (0..n as u32).filter(|&t| dependents.get(t).is_empty()).collect(),
-            ready: (0..n as u32).rev().filter(|&t| pending[t as usize] == 0).collect(),
-            pending,
-            left: dependents.iter().map(|d| d.len() as u32).collect(),
-            frees,
+            ready: (0..n as u32).rev().filter(|&t| tasks[t as usize].pending == 0).collect(),
+            tasks,
+            users,
             done: vec![false; n],
             order: Vec::with_capacity(n),
             seen: vec![0; n],
@@ -90,7 +103,7 @@ impl<'a> Search<'a> {
     fn harmless(&mut self) {
         while let Some(task) = self.ready.pop() {
             let makes = u32::from(!self.dependents.get(task).is_empty());
-            if !self.is_done(task) && self.frees[task as usize] >= makes {
+            if !self.is_done(task) && self.tasks[task as usize].frees >= makes {
                 self.step(task);
             }
         }
@@ -100,20 +113,23 @@ impl<'a> Search<'a> {
         self.done[task as usize] = true;
         self.order.push(task);
         for &d in self.dependencies.get(task) {
-            self.left[d as usize] -= 1;
-            if self.left[d as usize] == 1 {
-                let last = self.dependents.get(d).iter().find(|&&user| !self.is_done(user));
-                if let Some(&user) = last {
-                    self.frees[user as usize] += 1;
-                    if self.pending[user as usize] == 0 {
-                        self.ready.push(user);
-                    }
+            let users = &mut self.users[d as usize];
+            users.left -= 1;
+            users.sum = users.sum.wrapping_sub(task);
+            let Users { left, sum: user } = *users;
+            // A task may name a result twice: then it is not another user that is left.
+            if left == 1 && user != task {
+                let state = &mut self.tasks[user as usize];
+                state.frees += 1;
+                if state.pending == 0 {
+                    self.ready.push(user);
                 }
             }
         }
         for &next in self.dependents.get(task) {
-            self.pending[next as usize] -= 1;
-            if self.pending[next as usize] == 0 {
+            let state = &mut self.tasks[next as usize];
+            state.pending -= 1;
+            if state.pending == 0 {
                 self.ready.push(next);
             }
         }
@@ -138,7 +154,7 @@ impl<'a> Search<'a> {
             path.extend(lacking.map(|&d| (d, false)));
             // Taken from the end: the widest, and the first among equals.
             if path.len() > first + 1 {
-                path[first..].sort_by_key(|&(d, _)| self.width[d as usize]);
+                path[first..].sort_by_key(|&(d, _)| self.shapes[d as usize].width);
             }
         }
     }
@@ -161,7 +177,7 @@ impl<'a> Search<'a> {
             // One that lacks more than the nearest so far is of no interest.
             let goal = self.goals[at];
             if let Some(lacks) = self.lacks(goal, best.0) {
-                best = best.min((lacks, u32::MAX - self.depth[goal as usize], goal));
+                best = best.min((lacks, u32::MAX - self.shapes[goal as usize].depth, goal));
             }
         }
         Some(best.2)

@@ -23,8 +23,7 @@ pub use followers::with_followers;
 ///
 /// `None` when the graph has a cycle.
 pub fn order(dependencies: &Lists, dependents: &Lists) -> Option<Vec<u32>> {
-    let (depth, width) = shape(dependencies, dependents)?;
-    Some(greedy::Search::new(dependencies, dependents, depth, width).run())
+    Some(greedy::Search::new(dependencies, dependents, shape(dependencies, dependents)?).run())
 }
 
 /// Steps for [`best_order`] that take no longer than somebody who asks for an order will wait: a second at most.
@@ -70,39 +69,54 @@ pub fn peak(dependencies: &Lists, dependents: &Lists, order: &[u32]) -> usize {
     peak
 }
 
-/// For each task: how many there are on the longest way to it, and how many results have to be held at a time to make its own, if
-/// nothing were shared (Sethi and Ullman, "The Generation of Optimal Code for Arithmetic Expressions", 1970). `None` when there is a cycle.
-fn shape(before: &Lists, after: &Lists) -> Option<(Vec<u32>, Vec<u32>)> {
+/// What there is below a task.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Tasks on the longest way to it.
+    depth: u32,
+    /// Results that have to be held at a time to make its own, if nothing were shared (Sethi and Ullman, "The Generation of Optimal
+    /// Code for Arithmetic Expressions", 1970).
+    width: u32,
+}
+
+/// The shapes of all tasks; `None` when there is a cycle.
+fn shape(before: &Lists, after: &Lists) -> Option<Vec<Shape>> {
     let n = before.len();
     let mut pending: Vec<u32> = before.iter().map(|d| d.len() as u32).collect();
     let mut sorted: Vec<u32> = (0..n as u32).filter(|&t| pending[t as usize] == 0).collect();
-    let (mut depth, mut width) = (vec![0; n], vec![1; n]);
+    let mut shapes = vec![Shape { depth: 0, width: 1 }; n];
     let mut widths: Vec<u32> = Vec::new();
     let mut at = 0;
     while let Some(&task) = sorted.get(at) {
         at += 1;
-        match *before.get(task) {
-            [] => {}
-            [only] => width[task as usize] = width[only as usize],
-            ref several => {
-                widths.clear();
-                widths.extend(several.iter().map(|&d| width[d as usize]));
-                if widths.iter().any(|&w| w != widths[0]) {
-                    widths.sort_unstable_by(|a, b| b.cmp(a));
-                }
-                let held = widths.iter().zip(0..).map(|(w, others)| w + others);
-                width[task as usize] = held.max().unwrap_or(1);
+        let needs = before.get(task);
+        if let Some((&first, others)) = needs.split_first() {
+            let mut own = shapes[first as usize];
+            let mut alike = true;
+            for &d in others {
+                let other = shapes[d as usize];
+                alike &= other.width == own.width;
+                own.depth = own.depth.max(other.depth);
             }
+            own.depth += 1;
+            if alike {
+                own.width += others.len() as u32;
+            } else {
+                widths.clear();
+                widths.extend(needs.iter().map(|&d| shapes[d as usize].width));
+                widths.sort_unstable_by(|a, b| b.cmp(a));
+                own.width = widths.iter().zip(0..).map(|(w, others)| w + others).max().unwrap_or(1);
+            }
+            shapes[task as usize] = own;
         }
         for &next in after.get(task) {
-            depth[next as usize] = depth[next as usize].max(depth[task as usize] + 1);
             pending[next as usize] -= 1;
             if pending[next as usize] == 0 {
                 sorted.push(next);
             }
         }
     }
-    (sorted.len() == n).then_some((depth, width))
+    (sorted.len() == n).then_some(shapes)
 }
 
 #[cfg(test)]
