@@ -31,10 +31,10 @@ pub static OPS: &[Op] = &[
     form(
         "(deftask name doc? params & body)",
         "Binds a global name to a function whose calls are lazy: `compute` runs them.\n\
-         Options stand before the parameters: `:pure true` says that equal calls give equal results, so that they run once; \
-         `:name \"load\"` is what keys begin with.",
+         Options stand before the parameters: `:pure true` says that equal calls give equal results, so that they run once, as those of \
+         functions do that can be seen to do nothing but answer (see `dedup`); `:name \"load\"` is what keys begin with.",
         &[("(do (deftask double [x] (* 2 x)) (compute (double (double 5))))", "20")],
-        &["delay", "defn"],
+        &["delay", "defn", "dedup"],
     ),
     form(
         "(defmacro name doc? params & body)",
