@@ -238,10 +238,15 @@ impl Inner {
         }
     }
 
+    /// Bytes that the allocator may keep of buffers that were freed.
+    fn left_behind(&self) -> usize {
+        self.most_small.load(Relaxed).saturating_sub(self.small.load(Relaxed))
+    }
+
     /// Has the allocator give freed memory back, where it has so much that another `capacity` bytes of the system's would come to more
     /// than was ever in use.
     fn trim(&self, capacity: usize) {
-        let left_behind = self.most_small.load(Relaxed).saturating_sub(self.small.load(Relaxed));
+        let left_behind = self.left_behind();
         let all = self.live.load(Relaxed) + self.idle.load(Relaxed) + left_behind + capacity;
         if left_behind >= LEFT_BEHIND && all > self.peak.load(Relaxed) {
             self.most_small.store(self.small.load(Relaxed), Relaxed);
@@ -378,6 +383,25 @@ mod tests {
         assert_eq!(second.pointer(), at);
         assert!(second.bytes().iter().all(|&b| b == 0));
         assert_eq!(pool.live(), size_class(100_001));
+    }
+
+    #[test]
+    fn what_freed_small_buffers_leave_behind_is_given_back_before_more_is_mapped() {
+        let pool = Pool::new(0);
+        let _on = pool.enter();
+        let small = || (0..100).map(|_| Buffer::new(32 << 10)).collect::<Vec<Buffer>>();
+        drop(small());
+        assert_eq!(pool.0.left_behind(), 100 * (32 << 10));
+        // What is as small takes the place of what was freed.
+        let again = small();
+        assert_eq!(pool.0.left_behind(), 0);
+        drop(again);
+        let _mapped = Buffer::new(1 << 20);
+        assert_eq!(pool.0.left_behind(), 0);
+        // Little of it is not worth asking for.
+        drop(Buffer::new(32 << 10));
+        let _more = Buffer::new(8 << 20);
+        assert_eq!(pool.0.left_behind(), 32 << 10);
     }
 
     #[test]
