@@ -192,11 +192,24 @@ fn a_full_disk_ends_the_run_and_not_the_program() {
     assert_eq!(lines.len(), 4, "{told}{failed}");
     for line in &lines[..3] {
         assert!(line.starts_with("no file in `.` may be as large: "), "{line}");
-        assert!(line.contains("MB of results that do not fit in memory could not be written, beside "), "{line}");
+        assert!(line.contains("B of results that do not fit in memory could not be written, beside "), "{line}");
     }
     assert!(lines[3].parse::<f64>().is_ok(), "{told}");
     assert!(failed.contains("dsk::io") && failed.contains("ulimit -f"), "{failed}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Half of the way from rows to columns there are blocks that each ten columns take a part of.
+#[test]
+fn what_many_tasks_take_parts_of_comes_back_from_disk_once() {
+    for workers in [1, 2] {
+        let engine = Engine::with_config(Config { workers, memory_limit: 1100 * KB, ..Config::default() });
+        engine.eval("(def x (random/normal 0 1 [1000 1000] :chunks [10 1000] :seed 1))").unwrap();
+        engine.eval("(compute (sum (rechunk x [1000 10]) :axis 0))").unwrap();
+        let (spilled, back) = (engine.spilled_bytes(), engine.read_back_bytes());
+        assert!(spilled > 4_000_000, "{workers} workers put {spilled} bytes away");
+        assert!(back <= 2 * spilled, "{workers} workers put {spilled} bytes away and read {back}");
+    }
 }
 
 #[test]

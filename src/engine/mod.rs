@@ -100,6 +100,11 @@ impl Engine {
         self.interpreter().runtime().spilled()
     }
 
+    /// Bytes of these results that were read back so far, each as often as it was.
+    pub fn read_back_bytes(&self) -> u64 {
+        self.interpreter().runtime().read_back()
+    }
+
     /// Where `print` writes; standard output if never told.
     pub fn set_output(&self, output: impl Write + Send + 'static) {
         self.interpreter().set_output(output);

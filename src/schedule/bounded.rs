@@ -10,6 +10,8 @@
 //! - The lowest number goes first. If it does not fit, a ready task that fits and lets go of a result may.
 //! - Tasks may run ahead of the lowest one that is not done, as long as every task up to them could still run as it
 //!   would with one worker: nobody is kept from going on by what was made too early.
+//! - Where results have to go to disk, ready tasks that together let go of as much as they make run one after the other: otherwise
+//!   what they need may go, and come back for each of them.
 //! - If nothing fits, what is needed last goes to the [`Chest`], unless a running task is about to make room and the
 //!   static order needs no chest. What was put there once and has not changed is never written again.
 //! - A task that does not fit even when it is alone, with everything else away, is refused before the run starts
@@ -81,6 +83,8 @@ struct Shelf {
     frontier: u32,
     /// Bytes of what is held that tasks before the frontier made.
     behind: usize,
+    /// Ready tasks that together let go of as much as they make, the next one last.
+    together: Vec<u32>,
     /// For each layer: the most bytes by which memory grew during one of its tasks, where that was watched.
     growth: Vec<Option<usize>>,
 }
@@ -100,6 +104,7 @@ impl Shelf {
             finished: vec![false; plan.len()],
             frontier: 0,
             behind: 0,
+            together: Vec::new(),
             growth: vec![None; plan.layers.len()],
         }
     }
@@ -149,6 +154,9 @@ struct Floor<'r, 'a> {
     changed: Condvar,
 }
 
+/// Tasks that run one after the other for what they let go of together.
+const MOST_TOGETHER: usize = 64;
+
 /// Ready tasks that are looked at when the best one does not fit.
 const LOOKS: usize = 256;
 
@@ -174,20 +182,19 @@ impl Floor<'_, '_> {
     fn choose(&self, shelf: &mut Shelf) -> Choice {
         let root = self.run.roots().get(shelf.next_root).copied();
         let queued = shelf.ready.peek().map(|Reverse(id)| *id);
-        let Some(best) = root.into_iter().chain(queued).min() else { return Choice::Wait };
+        while shelf.together.last().is_some_and(|&id| !self.run.state.is_ready(id)) {
+            shelf.together.pop();
+        }
+        let next = shelf.together.last().copied();
+        let Some(best) = next.or(root.into_iter().chain(queued).min()) else { return Choice::Wait };
         let need = self.need(shelf, best);
         if self.fits(shelf, best, need) {
-            match Some(best) == root {
-                true => shelf.next_root += 1,
-                false => drop(shelf.ready.pop()),
-            }
-            return Choice::Run(best, need.unwrap_or(0));
+            return self.take(shelf, best, need);
         }
         let others = shelf.ready.iter().take(LOOKS).map(|Reverse(id)| *id);
         let freeing = others.filter(|&id| id != best && self.run.state.frees(id));
         if let Some(id) = freeing.filter(|&id| self.fits(shelf, id, self.need(shelf, id))).min() {
-            shelf.ready.retain(|Reverse(other)| *other != id);
-            return Choice::Run(id, self.need(shelf, id).unwrap_or(0));
+            return self.take(shelf, id, self.need(shelf, id));
         }
         // Somebody is at it who may make room, or tell how much a task of this layer takes.
         let spills = self.bounds.outlook.spills;
@@ -204,12 +211,24 @@ impl Floor<'_, '_> {
         if !shelf.running.is_empty() || !shelf.leaving.is_empty() {
             return Choice::Wait;
         }
-        // There is nothing left to put away: what is wanted of this run is all that is held.
-        match Some(best) == root {
-            true => shelf.next_root += 1,
-            false => drop(shelf.ready.pop()),
+        if next.is_some() {
+            shelf.together.clear();
+            return self.choose(shelf);
         }
-        Choice::Run(best, need.unwrap_or(0))
+        // There is nothing left to put away: what is wanted of this run is all that is held.
+        self.take(shelf, best, need)
+    }
+
+    /// Takes a ready task out.
+    fn take(&self, shelf: &mut Shelf, id: u32, need: Option<usize>) -> Choice {
+        if self.run.roots().get(shelf.next_root) == Some(&id) {
+            shelf.next_root += 1;
+        } else if shelf.ready.peek() == Some(&Reverse(id)) {
+            shelf.ready.pop();
+        } else {
+            shelf.ready.retain(|Reverse(other)| *other != id);
+        }
+        Choice::Run(id, need.unwrap_or(0))
     }
 
     /// Bytes that a task is going to take; `None` where that is a guess, and no task of its layer has run yet.
@@ -240,17 +259,20 @@ impl Floor<'_, '_> {
         !shelf.leaving.is_empty() && self.run.plan.dependencies.get(id).iter().any(|d| shelf.leaving.contains(d))
     }
 
-    /// The held result whose next use is the last one of all, later than a task that is to run.
-    fn needed_last(&self, shelf: &Shelf, before: u32) -> Option<u32> {
+    /// The held result whose next use is the last one of all, later than a task that is to run, and than those that run together.
+    fn needed_last(&self, shelf: &Shelf, task: u32) -> Option<u32> {
+        let inputs = |&id: &u32| self.run.plan.dependencies.get(id).iter().copied();
+        let soon: FxHashSet<u32> = shelf.together.iter().rev().take(MOST_TOGETHER).flat_map(inputs).collect();
+        // These run before others of lower numbers.
+        let before = if soon.is_empty() { task } else { 0 };
         let next_use = |&id: &u32| {
             let users = self.run.plan.dependents.get(id).iter();
             // What no task needs is wanted of the run.
             users.copied().filter(|&user| !self.run.state.is_started(user)).min().filter(|&user| user > before)
         };
-        let movable = shelf
-            .held
-            .iter()
-            .filter(|&(id, &bytes)| bytes > 0 && !shelf.leaving.contains(id) && !shelf.users.contains_key(id));
+        let movable = shelf.held.iter().filter(|&(id, &bytes)| {
+            bytes > 0 && !soon.contains(id) && !shelf.leaving.contains(id) && !shelf.users.contains_key(id)
+        });
         movable.filter_map(|(id, _)| Some((next_use(id)?, *id))).max().map(|(_, id)| id)
     }
 
@@ -290,6 +312,30 @@ impl Floor<'_, '_> {
         shelf
     }
 
+    /// Has all tasks that need a result run next, if they are ready and let go of as much as they make: otherwise what they need may go
+    /// to disk, and come back for each of them.
+    fn use_up(&self, shelf: &mut Shelf, id: u32) {
+        let (plan, state) = (self.run.plan, &self.run.state);
+        let users = |d: u32| plan.dependents.get(d).iter().copied().filter(|&user| !state.is_started(user));
+        let next: SmallVec<[u32; 16]> = users(id).take(MOST_TOGETHER + 1).collect();
+        let is_worth_it = self.bounds.outlook.spills && (2..=MOST_TOGETHER).contains(&next.len());
+        if !is_worth_it || !next.iter().all(|&user| state.is_ready(user)) {
+            return;
+        }
+        let mut inputs: Vec<u32> = next.iter().flat_map(|&user| plan.dependencies.get(user)).copied().collect();
+        inputs.sort_unstable();
+        inputs.dedup();
+        let lets_go =
+            |d: u32| state.results.uses(d) as usize == users(d).count() && users(d).all(|u| next.contains(&u));
+        let load = |id: u32| self.bounds.outlook.loads.get(id).result;
+        let freed: usize = inputs.iter().filter(|&&d| lets_go(d)).map(|&d| load(d)).sum();
+        let made: usize = next.iter().map(|&user| load(user)).sum();
+        // Memory comes in sizes of which an eighth may be lost.
+        if made <= freed + freed / 8 {
+            shelf.together.extend(next.iter().rev());
+        }
+    }
+
     /// Runs a task that was given so many bytes.
     fn task<'s>(
         &'s self,
@@ -324,6 +370,7 @@ impl Floor<'_, '_> {
                 .iter()
                 .map(|(d, ticket)| {
                     let value = Value::from(self.bounds.chest.get(ticket)?);
+                    run.runtime.read_back.fetch_add(ticket.bytes() as u64, Relaxed);
                     let places = dependencies.iter().zip(&mut inputs).filter(|(other, _)| *other == d);
                     places.for_each(|(_, input)| *input = value.clone());
                     // A task that is the last to need a block may write into it.
@@ -378,6 +425,7 @@ impl Floor<'_, '_> {
                 // SAFETY: under the lock, and uses of it are to come: others waited while it was leaving.
                 unsafe { run.state.exchange(d, value) };
                 shelf.hold(d, bytes);
+                self.use_up(&mut shelf, d);
             }
         }
         let load = self.bounds.outlook.loads.get(id);
@@ -401,6 +449,7 @@ impl Floor<'_, '_> {
             unsafe { run.state.finish(id, value, |next| shelf.ready.push(Reverse(next))) };
             if run.state.results.uses(id) > 0 {
                 shelf.hold(id, bytes);
+                self.use_up(shelf, id);
             }
         }
         shelf.finish(id);

@@ -73,6 +73,7 @@ pub struct Runtime {
     pub failed: Mutex<Option<Arc<Failed>>>,
     crew: crew::Crew,
     spilled: AtomicU64,
+    read_back: AtomicU64,
     /// Spill folders that were looked through for files of killed processes.
     swept: Mutex<Vec<PathBuf>>,
 }
@@ -80,7 +81,8 @@ pub struct Runtime {
 impl Runtime {
     pub fn new(pool: Pool) -> Self {
         let (cache, crew) = (Cache::default(), crew::Crew::default());
-        Runtime { pool, cache, failed: Mutex::default(), crew, spilled: AtomicU64::new(0), swept: Mutex::default() }
+        let (spilled, read_back) = (AtomicU64::new(0), AtomicU64::new(0));
+        Runtime { pool, cache, failed: Mutex::default(), crew, spilled, read_back, swept: Mutex::default() }
     }
 
     /// Removes what killed processes left in a spill folder, before the first run that may use it.
@@ -95,6 +97,11 @@ impl Runtime {
     /// Bytes of results that were put on disk so far, in all computations.
     pub fn spilled(&self) -> u64 {
         self.spilled.load(Relaxed)
+    }
+
+    /// Bytes of them that came back; what came back twice counts twice.
+    pub fn read_back(&self) -> u64 {
+        self.read_back.load(Relaxed)
     }
 }
 

@@ -77,6 +77,11 @@ impl<'p> State<'p> {
         self.pending.get(id as usize).is_some_and(|p| p.compare_exchange(0, STARTED, Acquire, Relaxed).is_ok())
     }
 
+    /// Whether a task waits for nothing but to be started.
+    pub fn is_ready(&self, id: u32) -> bool {
+        self.pending[id as usize].load(Relaxed) == 0
+    }
+
     /// Whether a task was started by [`State::start`].
     pub fn is_started(&self, id: u32) -> bool {
         self.pending[id as usize].load(Relaxed) == STARTED
