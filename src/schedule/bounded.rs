@@ -351,7 +351,7 @@ impl Floor<'_, '_> {
         let dependencies = run.plan.dependencies.get(id);
         let mut inputs = Vec::new();
         // SAFETY: the task was ready and was taken out by this worker alone; results are claimed under the lock.
-        unsafe { run.state.inputs_alone(id, &mut inputs) };
+        unsafe { run.state.inputs_alone(id, true, &mut inputs) };
         // What has to be read back; nobody else touches it until this task is done.
         let mut tickets: SmallVec<[(u32, Ticket); 4]> = SmallVec::new();
         for &d in dependencies {

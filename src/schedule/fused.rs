@@ -225,7 +225,7 @@ impl Nest {
                 None => {}
             }
         }
-        self.plain.run(&mut Frame { inputs: &mut values, ..*frame })
+        self.plain.run(&mut Frame { inputs: &mut values.into_vec(), ..*frame })
     }
 }
 

@@ -182,6 +182,9 @@ fn key_of(layer: &Layer, at: u32) -> Key {
 
 const NONE: u32 = u32::MAX;
 
+/// The numbers above have meanings of their own.
+const MOST_TASKS: u32 = u32::MAX - 16;
+
 /// From the position of a block to the number of its task.
 enum Numbers {
     Dense(Vec<u32>),
@@ -377,8 +380,8 @@ impl<'a> Builder<'a> {
     /// The number of a task, a new one when it is seen for the first time.
     fn number(&mut self, layer: u32, at: u32) -> Result<u32> {
         let next = self.tasks.len() as u32;
-        if next == NONE {
-            return Err(err!(Limit, "the graph has more than {NONE} tasks"));
+        if next >= MOST_TASKS {
+            return Err(err!(Limit, "the graph has more than {MOST_TASKS} tasks"));
         }
         let known = &mut self.layers[layer as usize];
         let number = match &mut known.numbers {

@@ -4,17 +4,24 @@ use crate::data::Value;
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicU32, Ordering::*};
 
+/// Where a list of waiting tasks ends.
+pub const NOBODY: u32 = u32::MAX;
+/// In place of the list: the task is done.
+const DONE: u32 = u32::MAX - 1;
+
 /// One slot a task, and how many uses of its result are still to come.
 ///
 /// The protocol that makes sharing sound: a slot is written once, by the worker that ran the task, before any task that
-/// depends on it is told that it may run (`pending` in [`super::state`] orders the two); every such task reads it by
+/// depends on it is told that it may run (`waiting` orders the two, see [`super::state`]); every such task reads it by
 /// [`Results::claim`], which counts down the uses; only who holds the last use takes the value out.
 pub struct Results(Box<[Slot]>);
 
-/// Together, since whoever reaches for one reaches for the other.
+/// Together, since whoever reaches for one reaches for the others.
 struct Slot {
     value: UnsafeCell<Value>,
     uses: AtomicU32,
+    /// The first of the tasks that wait for this one, `NOBODY`, or `DONE`.
+    waiting: AtomicU32,
 }
 
 // SAFETY: slots are reached only by the protocol above.
@@ -22,7 +29,42 @@ unsafe impl Sync for Results {}
 
 impl Results {
     pub fn new(uses: impl ExactSizeIterator<Item = u32>) -> Self {
-        Results(uses.map(|uses| Slot { value: UnsafeCell::new(Value::Nil), uses: AtomicU32::new(uses) }).collect())
+        let slot = |uses| Slot {
+            value: UnsafeCell::new(Value::Nil),
+            uses: AtomicU32::new(uses),
+            waiting: AtomicU32::new(NOBODY),
+        };
+        Results(uses.map(slot).collect())
+    }
+
+    /// Counts one more use to come.
+    pub fn add_use(&mut self, id: u32) {
+        *self.0[id as usize].uses.get_mut() += 1;
+    }
+
+    /// Enters a task into the list of those that wait for `id`; `next` is where it keeps who comes after it there. False where `id`
+    /// is done: then what it made can be seen.
+    pub fn wait(&self, id: u32, task: u32, next: &AtomicU32) -> bool {
+        let waiting = &self.0[id as usize].waiting;
+        let mut first = waiting.load(Acquire);
+        while first != DONE {
+            next.store(first, Relaxed);
+            match waiting.compare_exchange_weak(first, task, AcqRel, Acquire) {
+                Ok(_) => return true,
+                Err(now) => first = now,
+            }
+        }
+        false
+    }
+
+    /// Whether a task is done; if so, what it made can be seen.
+    pub fn is_done(&self, id: u32) -> bool {
+        self.0[id as usize].waiting.load(Acquire) == DONE
+    }
+
+    /// Calls a task done, after its result was stored. The first of those that waited for it.
+    pub fn done(&self, id: u32) -> u32 {
+        self.0[id as usize].waiting.swap(DONE, AcqRel)
     }
 
     /// Stores a result, if anything is to use it. Whether it is.
@@ -44,7 +86,7 @@ impl Results {
     /// # Safety
     /// The result was stored, what stored it happened before this, and no more uses are claimed than were counted.
     pub unsafe fn claim(&self, id: u32) -> (Value, bool) {
-        let Slot { value: slot, uses } = &self.0[id as usize];
+        let Slot { value: slot, uses, .. } = &self.0[id as usize];
         let slot = slot.get();
         if uses.load(Acquire) == 1 {
             uses.store(0, Relaxed);
@@ -66,7 +108,7 @@ impl Results {
     /// # Safety
     /// As for [`Results::claim`], and no other claim is made at the same time.
     pub unsafe fn claim_alone(&self, id: u32) -> (Value, bool) {
-        let Slot { value: slot, uses } = &self.0[id as usize];
+        let Slot { value: slot, uses, .. } = &self.0[id as usize];
         let left = uses.load(Relaxed) - 1;
         uses.store(left, Relaxed);
         // SAFETY: nobody else reaches the slot now, says the caller.

@@ -125,7 +125,7 @@ impl<'a> Run<'a> {
         self.stopped.load(Relaxed)
     }
 
-    /// Runs a ready task and tells which tasks that makes ready, ascending. A task that is not ready is left alone.
+    /// Runs a ready task and tells which tasks that makes ready. A task that is not ready is left alone.
     pub fn task(&self, id: u32, worker: usize, ready: &mut dyn FnMut(u32)) {
         if self.state.start(id) {
             // SAFETY: `start` lets one caller through, once, when the task is ready.
@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
     pub(super) unsafe fn alone(&self, id: u32, inputs: &mut Vec<Value>) {
         self.before(id, 0);
         // SAFETY: as for this function.
-        unsafe { self.state.inputs_alone(id, inputs) };
+        unsafe { self.state.inputs_alone(id, false, inputs) };
         let value = self.perform(id, 0, inputs);
         inputs.clear();
         if let Some(value) = value {
@@ -174,7 +174,7 @@ impl<'a> Run<'a> {
     }
 
     /// What a task makes of its inputs; `None` where it failed, which is written down.
-    pub(super) fn perform(&self, id: u32, worker: usize, inputs: &mut [Value]) -> Option<Value> {
+    pub(super) fn perform(&self, id: u32, worker: usize, inputs: &mut Vec<Value>) -> Option<Value> {
         let begun = self.keeper.map(|keeper| (keeper, Instant::now()));
         let result = self.evaluate(id, inputs);
         if let (Some((keeper, begun)), Ok(value)) = (begun, &result) {
@@ -187,7 +187,7 @@ impl<'a> Run<'a> {
         result.map_err(|error| self.fail(id, error)).ok()
     }
 
-    fn evaluate(&self, id: u32, inputs: &mut [Value]) -> Result<Value> {
+    fn evaluate(&self, id: u32, inputs: &mut Vec<Value>) -> Result<Value> {
         let place = self.plan.tasks[id as usize];
         let layer = &*self.plan.layers[place.layer as usize];
         let mut frame = Frame { host: self.host, inputs, layer, at: place.at };

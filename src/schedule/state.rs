@@ -13,8 +13,10 @@
 //!
 //! A task is, one after the other,
 //!
-//! - *waiting*: `pending` of its dependencies are not done;
-//! - *ready*: `pending` is 0 and no worker has it;
+//! - *waiting*: some of its dependencies are not done. It is in the list of one of these, at first of the last one in the static order.
+//!   When that one is done, it looks for another, and is ready where there is none. Most tasks look once: that is one write to
+//!   memory that other workers use, however many dependencies there are, where counting them down would take one for each;
+//! - *ready*: all are done, and no worker has it;
 //! - *running*;
 //! - *done*: its result lies in its slot while `uses` of it are to come (each dependent's, and one for a result that is wanted);
 //! - *released*: no use is left, and the slot is empty.
@@ -23,7 +25,7 @@
 //!
 //! ```text
 //! task        0 a     1 (f a)   2 (g a)   3 (+ .. ..)
-//! pending     0       1         1         2
+//! waits for           0         0         2
 //! uses        2       1         1         1 (wanted)
 //! state       running waiting   waiting   waiting
 //! ```
@@ -32,13 +34,15 @@
 //! gets `a` itself, the other one shared it.
 
 use super::Plan;
-use super::results::Results;
+use super::results::{NOBODY, Results};
 use crate::data::Value;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
 
 pub struct State<'p> {
     plan: &'p Plan,
-    pending: Box<[AtomicU32]>,
+    /// For a task that waits: the next one that waits for the same. For others: `READY`, or `STARTED`.
+    next: OnceLock<Box<[AtomicU32]>>,
     pub(super) results: Results,
     /// Results in slots; counted only where somebody watches.
     live: Option<AtomicUsize>,
@@ -49,22 +53,29 @@ fn holds(value: &Value) -> usize {
     usize::from(!matches!(value, Value::Nil))
 }
 
-/// `pending` of a task that was started.
-const STARTED: u32 = u32::MAX;
+/// `next` of a task that does not wait any more, and of one that was started by [`State::start`]. No task has such a number.
+const READY: u32 = u32::MAX - 1;
+const STARTED: u32 = u32::MAX - 2;
 
 impl<'p> State<'p> {
     /// `keep` are the tasks whose results are wanted.
     pub fn new(plan: &'p Plan, keep: &[u32], watched: bool) -> Self {
-        let mut uses: Vec<u32> = plan.dependents.iter().map(|d| d.len() as u32).collect();
-        for &id in keep {
-            uses[id as usize] += 1;
-        }
-        State {
-            plan,
-            pending: plan.dependencies.iter().map(|d| AtomicU32::new(d.len() as u32)).collect(),
-            results: Results::new(uses.into_iter()),
-            live: watched.then(|| AtomicUsize::new(0)),
-        }
+        let mut results = Results::new(plan.dependents.iter().map(|d| d.len() as u32));
+        keep.iter().for_each(|&id| results.add_use(id));
+        State { plan, next: OnceLock::new(), results, live: watched.then(|| AtomicUsize::new(0)) }
+    }
+
+    /// Every task in its list, from the first time on that somebody asks: one who goes by the static order needs none.
+    fn next(&self) -> &[AtomicU32] {
+        self.next.get_or_init(|| {
+            let next: Box<[AtomicU32]> = self.plan.dependencies.iter().map(|_| AtomicU32::new(READY)).collect();
+            for (id, dependencies) in self.plan.dependencies.iter().enumerate() {
+                if let Some(&last) = dependencies.iter().max() {
+                    self.results.wait(last, id as u32, &next[id]);
+                }
+            }
+            next
+        })
     }
 
     /// Results held now, as far as that is counted.
@@ -74,17 +85,17 @@ impl<'p> State<'p> {
 
     /// Makes a ready task a running one. False where it is not ready: it waits, or was started before.
     pub fn start(&self, id: u32) -> bool {
-        self.pending.get(id as usize).is_some_and(|p| p.compare_exchange(0, STARTED, Acquire, Relaxed).is_ok())
+        self.next().get(id as usize).is_some_and(|n| n.compare_exchange(READY, STARTED, Acquire, Relaxed).is_ok())
     }
 
     /// Whether a task waits for nothing but to be started.
     pub fn is_ready(&self, id: u32) -> bool {
-        self.pending[id as usize].load(Relaxed) == 0
+        self.next()[id as usize].load(Relaxed) == READY
     }
 
     /// Whether a task was started by [`State::start`].
     pub fn is_started(&self, id: u32) -> bool {
-        self.pending[id as usize].load(Relaxed) == STARTED
+        self.next()[id as usize].load(Relaxed) == STARTED
     }
 
     /// Whether starting a task would release a result.
@@ -99,8 +110,8 @@ impl<'p> State<'p> {
     pub unsafe fn inputs(&self, id: u32, inputs: &mut Vec<Value>) {
         inputs.clear();
         let claim = |&dependency: &u32| {
-            // SAFETY: a ready task's dependencies are done (`pending` reached 0 after each had stored its result), and
-            // each task claims each of its edges once.
+            // SAFETY: a ready task's dependencies are done (each was seen to be, after it had stored its result), and each
+            // task claims each of its edges once.
             unsafe {
                 // Whoever watches wants to know when a result is released, whatever it is.
                 if self.live.is_none()
@@ -116,17 +127,23 @@ impl<'p> State<'p> {
         inputs.extend(self.plan.dependencies.get(id).iter().map(claim));
     }
 
-    /// As [`State::inputs`], where nobody else asks at the same time.
+    /// As [`State::inputs`], where nobody else asks at the same time. `exactly` counts the uses of plain numbers, too.
     ///
     /// # Safety
     /// As for [`State::inputs`], and no other result is claimed at the same time.
-    pub unsafe fn inputs_alone(&self, id: u32, inputs: &mut Vec<Value>) {
+    pub unsafe fn inputs_alone(&self, id: u32, exactly: bool, inputs: &mut Vec<Value>) {
+        let exactly = exactly || self.live.is_some();
         inputs.clear();
         let claim = |&dependency: &u32| {
             // SAFETY: as above.
-            let (value, released) = unsafe { self.results.claim_alone(dependency) };
-            self.release(released, &value);
-            value
+            unsafe {
+                if !exactly && let Some(value) = self.results.copy(dependency) {
+                    return value;
+                }
+                let (value, released) = self.results.claim_alone(dependency);
+                self.release(released, &value);
+                value
+            }
         };
         inputs.extend(self.plan.dependencies.get(id).iter().map(claim));
     }
@@ -165,24 +182,30 @@ impl<'p> State<'p> {
         }
     }
 
-    /// Makes a running task a done one, and tells which tasks that makes ready, in ascending order.
+    /// Makes a running task a done one, and tells which tasks that makes ready.
     ///
     /// # Safety
     /// The task was started by the caller, and this is called once for it.
     pub unsafe fn finish(&self, id: u32, value: Value, mut ready: impl FnMut(u32)) {
+        let next = self.next();
         // SAFETY: the caller alone ran the task, and no dependent was told yet.
         unsafe { self.store(id, value) };
-        for &dependent in self.plan.dependents.get(id) {
-            let pending = &self.pending[dependent as usize];
-            // Nobody else counts down what stands at 1.
-            let last = pending.load(Acquire) == 1;
-            if last {
-                pending.store(0, Release);
-            }
-            if last || pending.fetch_sub(1, AcqRel) == 1 {
-                ready(dependent);
+        let mut waiting = self.results.done(id);
+        while waiting != NOBODY {
+            let task = waiting;
+            // Another worker may have the task as soon as it waits for something else.
+            waiting = next[task as usize].load(Relaxed);
+            if !self.waits(task, &next[task as usize]) {
+                next[task as usize].store(READY, Release);
+                ready(task);
             }
         }
+    }
+
+    /// Has a task wait for one of its dependencies; false where all are done.
+    fn waits(&self, task: u32, next: &AtomicU32) -> bool {
+        let dependencies = self.plan.dependencies.get(task).iter();
+        dependencies.copied().any(|d| !self.results.is_done(d) && self.results.wait(d, task, next))
     }
 
     /// The result of a task that lies in its slot though the run is over, since others failed that were to use it; nil where none does.

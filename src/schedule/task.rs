@@ -45,6 +45,8 @@ struct Places {
     given: u64,
     /// Arguments that go to the last parameter of all, which takes any number.
     rest: usize,
+    /// These are all there are, and they are the inputs as they come, each for the last time.
+    straight: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -71,6 +73,9 @@ pub trait Names {
 pub fn compile(task: &Task, names: &mut dyn Names) -> Result<Code> {
     let mut code = build(task, names)?;
     mark_last(&mut code, &mut SmallVec::new());
+    if let Code::Call(call) = &mut code {
+        call.mark_straight();
+    }
     Ok(code)
 }
 
@@ -186,7 +191,7 @@ impl Places {
         }
         let missing = |(at, p): (usize, &crate::data::Param)| p.kind == ParamKind::Required && given & (1 << at) == 0;
         let rest = to.iter().filter(|place| matches!(place, Place::Rest)).count();
-        (!params.iter().enumerate().any(missing)).then_some(Places { to: to.into(), given, rest })
+        (!params.iter().enumerate().any(missing)).then_some(Places { to: to.into(), given, rest, straight: false })
     }
 }
 
@@ -194,7 +199,7 @@ impl Places {
 pub struct Frame<'a> {
     pub host: &'a dyn Host,
     /// Results of the dependencies.
-    pub inputs: &'a mut [Value],
+    pub inputs: &'a mut Vec<Value>,
     /// The layer and the position of the block, for what depends on its index.
     pub layer: &'a Layer,
     pub at: u32,
@@ -308,6 +313,14 @@ impl Call {
         &self.args
     }
 
+    /// Sees to it that an op that takes any number of inputs gets them as they are, not one by one.
+    fn mark_straight(&mut self) {
+        let straight = |(at, code): (usize, &Code)| matches!(*code, Code::Input { n, last: true } if n as usize == at);
+        if let Some(places) = &mut self.places {
+            places.straight = places.rest == self.args.len() && self.args.iter().enumerate().all(straight);
+        }
+    }
+
     fn run(&self, frame: &mut Frame) -> Result<Value> {
         let host = frame.host;
         let function = &*self.function;
@@ -315,14 +328,21 @@ impl Call {
             let args = self.args.iter().map(|c| c.run(frame)).collect::<Result<SmallVec<[Value; 6]>>>()?;
             return function.callable.call(function.bind(host, args, self.span)?);
         };
+        let straight = places.straight
+            && frame.inputs.len() == self.args.len()
+            // A computed keyword may name an argument.
+            && !frame.inputs.iter().any(|value| matches!(value, Value::Keyword(_)));
         let mut args = Args {
             host,
             function,
             values: function.signature.params.iter().map(|p| p.default.clone()).collect(),
-            rest: Vec::with_capacity(places.rest),
+            rest: if straight { std::mem::take(frame.inputs) } else { Vec::with_capacity(places.rest) },
             given: places.given,
             span: self.span,
         };
+        if straight {
+            return function.callable.call(args);
+        }
         for (at, (code, place)) in self.args.iter().zip(&places.to).enumerate() {
             if let Place::Name = place {
                 continue;

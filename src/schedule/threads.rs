@@ -1,8 +1,10 @@
 //! `:threads`: one task a worker, on every core. The calling thread is worker 0.
 //!
 //! Each worker has a queue of its own, ordered by the tasks' numbers, with its best number in plain sight; roots are not queued
-//! but counted off. So taking the best ready task of all is a glance at each worker and one lock that is seldom
-//! contended, and the usual case takes no lock: a worker goes on with the best of the tasks that its last one made ready.
+//! but counted off. The usual case takes no lock: a worker goes on with the best of the tasks that its last one made ready. Else it
+//! takes the best of its own queue and the roots, unless somebody else's is lower by more than some slack: looking at what another
+//! core writes, and taking it from there, costs more than a small task does. So a worker remembers what it saw, and looks again when it
+//! is that far beyond. In small graphs there is no slack: of those tasks may be large ones.
 
 use super::crew::Party;
 use super::run::Inside;
@@ -30,6 +32,7 @@ impl Scheduler for Threads {
             bed: Mutex::new(()),
             wake: Condvar::new(),
             over: AtomicBool::new(false),
+            slack: (run.tasks() / 1024).min(MOST_SLACK) as u32,
         };
         let work = |member: usize| floor.work(member, None);
         run.runtime.crew.with(workers - 1, &work, |party| {
@@ -40,6 +43,11 @@ impl Scheduler for Threads {
 }
 
 const NONE: u32 = u32::MAX;
+
+/// How far a worker may be ahead of the best task of another one before it looks whether to help.
+const MOST_SLACK: usize = 64;
+/// As many tasks move to another worker at a time, and half of what there is at most.
+const BATCH: usize = 16;
 
 /// On a cache line of its own.
 #[repr(align(64))]
@@ -73,6 +81,19 @@ impl Queue {
         best.map(|Reverse(id)| id)
     }
 
+    /// Takes some of the best tasks.
+    fn share(&self, into: &mut SmallVec<[u32; BATCH]>) {
+        let mut tasks = self.tasks.lock();
+        for _ in 0..tasks.len().div_ceil(2).min(BATCH) {
+            into.extend(tasks.pop().map(|Reverse(id)| id));
+        }
+        self.show_best(&tasks);
+    }
+
+    fn best(&self) -> u32 {
+        self.best.load(Relaxed)
+    }
+
     fn show_best(&self, tasks: &BinaryHeap<Reverse<u32>>) {
         self.best.store(tasks.peek().map_or(NONE, |Reverse(id)| *id), SeqCst);
     }
@@ -88,6 +109,7 @@ struct Floor<'r, 'a> {
     wake: Condvar,
     /// All tasks are done, or no more are to be.
     over: AtomicBool,
+    slack: u32,
 }
 
 /// Rounds of looking for work before a worker sleeps: waking one takes the system some microseconds, in which most
@@ -101,10 +123,12 @@ impl Floor<'_, '_> {
         let mut ready: SmallVec<[u32; 32]> = SmallVec::new();
         let mut inputs = Vec::new();
         let mut kept = NONE;
+        // The best task of the other workers, as last seen.
+        let mut seen = 0;
         let mut done = 0;
         let mut invited = self.run.roots().len() > 1;
         while !self.run.stopped() {
-            let task = if kept != NONE { std::mem::replace(&mut kept, NONE) } else { self.take(worker) };
+            let task = if kept != NONE { std::mem::replace(&mut kept, NONE) } else { self.take(worker, &mut seen) };
             if task == NONE {
                 // Only now does anyone count together how many are done.
                 if self.run.count(std::mem::take(&mut done)) {
@@ -125,7 +149,8 @@ impl Floor<'_, '_> {
                 ready.sort_unstable();
             }
             let best = ready[0];
-            let others = if best < self.best_elsewhere() || self.run.state.frees(best) {
+            let first = best < self.best_here(worker) && !self.is_ahead(best, worker, &mut seen);
+            let others = if first || self.run.state.frees(best) {
                 kept = best;
                 &ready[1..]
             } else {
@@ -147,36 +172,64 @@ impl Floor<'_, '_> {
         self.wake.notify_all();
     }
 
-    /// The lowest number among the tasks that anybody may take.
-    fn best_elsewhere(&self) -> u32 {
-        let root = self.run.roots().get(self.next_root.0.load(Relaxed)).copied().unwrap_or(NONE);
-        self.queues.iter().map(|q| q.best.load(Relaxed)).fold(root, u32::min)
+    /// The lowest number among the roots that are left.
+    fn root(&self) -> u32 {
+        self.run.roots().get(self.next_root.0.load(Relaxed)).copied().unwrap_or(NONE)
+    }
+
+    /// The lowest number among a worker's tasks and the roots.
+    fn best_here(&self, worker: usize) -> u32 {
+        self.queues[worker].best().min(self.root())
+    }
+
+    /// The other worker with the best task, and that task's number.
+    fn best_elsewhere(&self, worker: usize) -> (u32, usize) {
+        let others = self.queues.iter().enumerate().filter(|(at, _)| *at != worker);
+        others.map(|(at, queue)| (queue.best(), at)).min().unwrap_or((NONE, worker))
+    }
+
+    /// Whether a task is further ahead of the other workers' best than there is slack.
+    fn is_ahead(&self, id: u32, worker: usize, seen: &mut u32) -> bool {
+        if self.slack > 0 && id <= seen.saturating_add(self.slack) {
+            return false;
+        }
+        let best = self.best_elsewhere(worker).0;
+        // Where nobody has anything now, somebody may soon.
+        *seen = best.min(id);
+        id > best.saturating_add(self.slack)
     }
 
     /// The best task of all, as near as a glance can tell; `NONE` where there is none.
-    fn take(&self, worker: usize) -> u32 {
+    fn take(&self, worker: usize, seen: &mut u32) -> u32 {
         loop {
-            let root = self.run.roots().get(self.next_root.0.load(Relaxed)).copied().unwrap_or(NONE);
-            let mut best = (root, usize::MAX);
-            // Its own queue comes last, so that it is preferred among equals.
-            for (at, queue) in self.queues.iter().enumerate() {
-                let head = queue.best.load(Relaxed);
-                if head < best.0 || head == best.0 && at == worker {
-                    best = (head, at);
+            let (own, root) = (self.queues[worker].best(), self.root());
+            let here = own.min(root);
+            if here == NONE || self.is_ahead(here, worker, seen) {
+                let (best, other) = self.best_elsewhere(worker);
+                *seen = best.min(here);
+                if best == NONE && here == NONE {
+                    return NONE;
+                }
+                if best < here {
+                    let mut some = SmallVec::new();
+                    self.queues[other].share(&mut some);
+                    if let Some((first, others)) = some.split_first() {
+                        if !others.is_empty() {
+                            self.queues[worker].push(others);
+                        }
+                        return *first;
+                    }
+                    continue;
                 }
             }
-            match best {
-                (NONE, _) => return NONE,
-                (_, usize::MAX) => {
-                    let at = self.next_root.0.fetch_add(1, Relaxed);
-                    if let Some(&root) = self.run.roots().get(at) {
-                        return root;
-                    }
+            if own <= root {
+                if let Some(task) = self.queues[worker].pop() {
+                    return task;
                 }
-                (_, queue) => {
-                    if let Some(task) = self.queues[queue].pop() {
-                        return task;
-                    }
+            } else {
+                let at = self.next_root.0.fetch_add(1, Relaxed);
+                if let Some(&root) = self.run.roots().get(at) {
+                    return root;
                 }
             }
         }
@@ -195,7 +248,10 @@ impl Floor<'_, '_> {
     }
 
     fn anything_to_do(&self) -> bool {
-        self.over.load(Relaxed) || self.run.stopped() || self.best_elsewhere() != NONE
+        self.over.load(Relaxed)
+            || self.run.stopped()
+            || self.root() != NONE
+            || self.queues.iter().any(|queue| queue.best() != NONE)
     }
 
     /// Waits for something to do. False when the run is over.
