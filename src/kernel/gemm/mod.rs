@@ -26,6 +26,10 @@ const WORTH_THREADS: usize = 64 * 64 * 64;
 /// Multiplications that the `gemm` crate is given at a time: it does not look whether it is cancelled.
 const AT_A_TIME: usize = 1 << 31;
 
+/// Up to as many elements of a product, and for vectors, the `gemm` crate has ways of its own that go by the strides of the operands.
+/// The same numbers would make other bits where a block comes back from disk in another layout.
+const SMALL: usize = 16 * 16;
+
 /// A matrix anywhere in memory: element (i, j) is at `pointer + i·row + j·column`, in elements.
 #[derive(Clone, Copy)]
 struct Strided<T> {
@@ -74,10 +78,17 @@ macro_rules! through_crate {
                 if cancel::cancelled() {
                     return;
                 }
+                let rows_here = c.len() / s.n;
+                if rows_here == 1 || s.n == 1 || rows_here * s.n <= SMALL {
+                    let (s, a) = (Sizes { m: rows_here, ..s }, Strided { pointer: a.at(n * rows, 0), ..a });
+                    // SAFETY: these rows of a are within its own.
+                    unsafe { row_by_row(s, a, b, c, add, |c, a, b| *c += a * b) };
+                    continue;
+                }
                 // SAFETY: the caller vouches for a and b, of which these are some rows of a; c is as many rows of n elements.
                 unsafe {
                     gemm::gemm(
-                        c.len() / s.n,
+                        rows_here,
                         s.n,
                         s.k,
                         c.as_mut_ptr(),
@@ -143,34 +154,47 @@ macro_rules! exact_factor {
     ($($T:ty, |$c:ident, $a:ident, $b:ident| $step:expr;)*) => {$(
         impl Factor for $T {
             unsafe fn multiply(s: Sizes, a: Strided<$T>, b: Strided<$T>, c: &mut [$T], add: bool) {
-                if !add {
-                    c.fill(<$T>::default());
-                }
-                for (i, row) in c.chunks_exact_mut(s.n.max(1)).enumerate().take(s.m) {
-                    if cancel::cancelled() {
-                        return;
-                    }
-                    for p in 0..s.k {
-                        // SAFETY: the caller vouches for the elements of a and b.
-                        let $a = unsafe { *a.at(i, p) };
-                        if b.column == 1 {
-                            // SAFETY: row p of b is n elements from here on.
-                            let line = unsafe { std::slice::from_raw_parts(b.at(p, 0), s.n) };
-                            for ($c, &$b) in row.iter_mut().zip(line) {
-                                $step;
-                            }
-                        } else {
-                            for (j, $c) in row.iter_mut().enumerate() {
-                                // SAFETY: as above.
-                                let $b = unsafe { *b.at(p, j) };
-                                $step;
-                            }
-                        }
-                    }
-                }
+                // SAFETY: the caller's.
+                unsafe { row_by_row(s, a, b, c, add, |$c, $a, $b| $step) }
             }
         }
     )*};
+}
+
+/// The product by its definition: `step` adds to an element of c the product of two others, in the order of the inner axis.
+///
+/// # Safety
+/// As [`Factor::multiply`].
+unsafe fn row_by_row<T: Element>(
+    s: Sizes,
+    a: Strided<T>,
+    b: Strided<T>,
+    c: &mut [T],
+    add: bool,
+    step: impl Fn(&mut T, T, T),
+) {
+    if !add {
+        c.fill(T::default());
+    }
+    for (i, row) in c.chunks_exact_mut(s.n.max(1)).enumerate().take(s.m) {
+        if cancel::cancelled() {
+            return;
+        }
+        for p in 0..s.k {
+            // SAFETY: the caller vouches for the elements of a and b.
+            let factor = unsafe { *a.at(i, p) };
+            if b.column == 1 {
+                // SAFETY: row p of b is n elements from here on.
+                let line = unsafe { std::slice::from_raw_parts(b.at(p, 0), s.n) };
+                row.iter_mut().zip(line).for_each(|(c, &b)| step(c, factor, b));
+            } else {
+                for (j, c) in row.iter_mut().enumerate() {
+                    // SAFETY: as above.
+                    step(c, factor, unsafe { *b.at(p, j) });
+                }
+            }
+        }
+    }
 }
 
 exact_factor! {
@@ -460,6 +484,32 @@ mod tests {
     impl PartialEq<[[f64; 2]; 2]> for Block {
         fn eq(&self, other: &[[f64; 2]; 2]) -> bool {
             self.same(&Block::from_slice(&[2, 2], other.as_flattened()))
+        }
+    }
+
+    proptest! {
+        /// A block that was on disk, or was sliced out of another, has the strides of neither.
+        #[test]
+        fn the_layout_of_operands_changes_no_bit(m in 1usize..40, n in 1usize..40, k in 1usize..70, bits in 0u8..8) {
+            let odd = |shape: &[usize]| {
+                let len = shape.iter().product::<usize>();
+                Block::from_slice(shape, &(0..len).map(|x| ((x * 7919 % 1009) as f64).sqrt()).collect::<Vec<_>>())
+            };
+            let m = if bits & 4 == 0 { m } else { 1 };
+            for dtype in [DType::F32, DType::F64, DType::C64, DType::C128] {
+                let (a, b) = (odd(&[m, k]).cast(dtype).unwrap(), odd(&[k, n]).cast(dtype).unwrap());
+                let turned = |x: &Block, turn: bool| match turn {
+                    true => x.transpose(&[1, 0]).contiguous().transpose(&[1, 0]),
+                    false => x.clone(),
+                };
+                let (other_a, other_b) = (turned(&a, bits & 1 == 0), turned(&b, bits & 2 == 0));
+                let one = matmul(&a, &b, Threads::One).unwrap();
+                prop_assert!(one.same(&matmul(&other_a, &other_b, Threads::One).unwrap()), "{dtype}");
+                let (a, b) = (b.transpose(&[1, 0]), a.transpose(&[1, 0]));
+                let (other_a, other_b) = (other_b.transpose(&[1, 0]), other_a.transpose(&[1, 0]));
+                let one = matmul(&a, &b, Threads::One).unwrap();
+                prop_assert!(one.same(&matmul(&other_a, &other_b, Threads::One).unwrap()), "{dtype}, turned");
+            }
         }
     }
 
