@@ -188,6 +188,21 @@ impl PartialEq for Task {
     }
 }
 
+impl Task {
+    /// Whether an equal task was written in the same place, all its parts too: then messages about both are the same.
+    pub fn is_written_with(&self, other: &Task) -> bool {
+        let all = |a: &[Task], b: &[Task]| a.iter().zip(b).all(|(a, b)| a.is_written_with(b));
+        self.span == other.span
+            && match (&self.form, &other.form) {
+                (Form::Call(a), Form::Call(b)) | (Form::List(a), Form::List(b)) => deep(|| all(a, b)),
+                (Form::Map(a), Form::Map(b)) => {
+                    deep(|| a.iter().zip(b.iter()).all(|((k, v), (l, w))| k.is_written_with(l) && v.is_written_with(w)))
+                }
+                _ => true,
+            }
+    }
+}
+
 /// Whether computing the form is sure to give the value: a list of data is the same task as the data list, `(quote x)`
 /// the same as `x` as data.
 fn is_form_of(value: &Value, form: &Form) -> bool {

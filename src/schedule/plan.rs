@@ -20,6 +20,7 @@ use crate::optimize::{Lists, by_hand, cycle, order};
 use crate::text::{Error, Result, Span, suggest};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -208,6 +209,9 @@ const UNLIKE_TASKS: u32 = 64;
 /// So many inputs of a hand-made task are searched one by one for what is among them.
 const FEW_INPUTS: usize = 16;
 
+/// As many layers back a call is looked for: more than a turn of most loops makes.
+const RECENT_CODES: usize = 16;
+
 struct Known {
     layer: Arc<Layer>,
     parents: Vec<u32>,
@@ -231,6 +235,8 @@ struct Rule {
 }
 
 struct Builder<'a> {
+    /// Layers whose codes later layers may share.
+    recent: VecDeque<(Arc<Layer>, u32)>,
     host: &'a dyn Host,
     room: Room<'a>,
     /// Tasks of all layers, needed or not.
@@ -259,6 +265,7 @@ impl<'a> Builder<'a> {
             heads: FxHashMap::default(),
             tasks: Vec::new(),
             codes: Vec::new(),
+            recent: VecDeque::new(),
             dependencies: Lists::default(),
             inputs: FxHashMap::default(),
         }
@@ -339,11 +346,7 @@ impl<'a> Builder<'a> {
         };
         if let Body::Blockwise { inputs, task } = &layer.body {
             known.rules = inputs.iter().map(|input| self.rule(&known, input)).collect::<Result<_>>()?;
-            let code = task::compile(task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
-            // One program for all blocks: it pays even for a single call.
-            let code = fused::fuse(code, 1);
-            known.code = self.codes.len() as u32;
-            self.codes.push(code);
+            known.code = self.code(&layer, task)?;
         }
         let id = self.layers.len() as u32;
         match layer.body {
@@ -352,6 +355,28 @@ impl<'a> Builder<'a> {
         };
         self.layers.push(known);
         Ok(())
+    }
+
+    /// The code of a layer whose tasks are all alike; that of an earlier layer where it is the same call. A loop makes
+    /// thousands of small layers: code of their own for each is memory that no cache holds.
+    fn code(&mut self, layer: &Arc<Layer>, task: &Task) -> Result<u32> {
+        let same = |known: &&(Arc<Layer>, u32)| matches!(&known.0.body, Body::Blockwise { task: other, .. } if task == other && task.is_written_with(other));
+        if let Some((_, code)) = self.recent.iter().rev().find(same) {
+            return Ok(*code);
+        }
+        let code = task::compile(task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
+        // One program for all blocks: it pays even for a single call.
+        let code = fused::fuse(code, 1);
+        let number = self.codes.len() as u32;
+        // A fused nest goes by the shapes that it saw first, which are a layer's own.
+        if code.is_plain_call() {
+            if self.recent.len() == RECENT_CODES {
+                self.recent.pop_front();
+            }
+            self.recent.push_back((layer.clone(), number));
+        }
+        self.codes.push(code);
+        Ok(number)
     }
 
     fn rule(&self, known: &Known, input: &crate::data::Input) -> Result<Rule> {

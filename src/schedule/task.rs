@@ -231,6 +231,17 @@ impl Code {
         }
     }
 
+    /// Whether it is the call of an op on inputs, numbers and names.
+    pub(super) fn is_plain_call(&self) -> bool {
+        let is_small = |value: &Value| value.copy().is_some() || matches!(value, Value::Keyword(_));
+        let is_plain = |arg: &Code| match arg {
+            Code::Input { .. } => true,
+            Code::Const(value) => is_small(value),
+            _ => false,
+        };
+        matches!(self, Code::Call(call) if call.args.iter().all(is_plain))
+    }
+
     pub(super) fn args_mut(&mut self) -> Option<&mut [Code]> {
         match self {
             Code::Call(call) => Some(&mut call.args),

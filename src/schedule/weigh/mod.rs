@@ -24,7 +24,7 @@ use super::task::Code;
 use crate::data::graph::unravel;
 use crate::data::{Dims, Host, Slice, Value};
 use phantom::{Ledger, Made, Sketch};
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use weighing::Weighing;
@@ -76,7 +76,7 @@ impl Loads {
     pub fn of(host: &dyn Host, plan: &Plan, shared: &dyn Fn(u32) -> bool, share: f64) -> Loads {
         let mut loads = Loads { kinds: Vec::new(), of: Vec::with_capacity(plan.len()) };
         let mut known: FxHashMap<Kind, u32> = FxHashMap::default();
-        let wanted: rustc_hash::FxHashSet<u32> = plan.wanted.iter().flatten().copied().collect();
+        let wanted: FxHashSet<u32> = plan.wanted.iter().flatten().copied().collect();
         let nobody_else =
             |d: u32| plan.dependents.get(d).len() == 1 && !wanted.contains(&d) && !shared(plan.tasks[d as usize].layer);
         for id in 0..plan.len() as u32 {
@@ -115,6 +115,8 @@ impl Loads {
     pub fn glance(host: &dyn Host, plan: &Plan) -> usize {
         const SOME: usize = 128;
         let mut seen = vec![0; plan.layers.len()];
+        // Many small layers, such as a loop makes, are calls of the same code on alike blocks.
+        let mut known = FxHashSet::default();
         let mut most = 0;
         let step = (plan.len() / SOME).max(1);
         for id in 0..plan.len() as u32 {
@@ -126,6 +128,10 @@ impl Loads {
             }
             *looks += 1;
             let made: Vec<Made> = plan.dependencies.get(id).iter().map(|&d| Made::declared(plan, d)).collect();
+            let is_first = *looks == 1 && (place.code as usize) < plan.codes.len();
+            if is_first && !known.insert((place.code, Made::declared(plan, id), made.clone())) {
+                continue;
+            }
             let inputs: Vec<(&Made, bool)> = made.iter().map(|made| (made, false)).collect();
             let load = weigh(host, plan, id, &unravel(place.at as usize, &layer.grid), &inputs, 1.0);
             most = most.max(load.growth + made.iter().map(Made::bytes).sum::<usize>());

@@ -92,7 +92,7 @@ pub(super) enum Sketch {
 }
 
 /// What is known of a result, for the tasks that need it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Made {
     Block { dtype: DType, shape: Dims, capacity: usize, contiguous: bool, lent: bool },
     List(Vec<Made>),
