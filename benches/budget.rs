@@ -8,6 +8,7 @@
 mod memory;
 
 use dsk::{Config, Engine, Value};
+use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::Path;
 use std::process::Command;
@@ -124,6 +125,8 @@ fn make(folder: &Path, side: usize) {
         side / 40
     );
     engine.eval(&text).expect("the dataset is written");
+    // Otherwise the first run would wait for the disk.
+    File::open(target).and_then(|file| file.sync_all()).expect("the dataset is on disk");
 }
 
 fn child(kind: &str, folder: &str, limit: usize) {

@@ -1,7 +1,11 @@
 //! A computation under a memory limit that its results do not fit in: the same answer as without one, to the bit, inside the
 //! limit, with results put away on disk where that is needed.
 
+use dsk::schedule::{Observer, TaskEvent};
 use dsk::{Config, Engine};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 const KB: usize = 1 << 10;
 
@@ -216,4 +220,50 @@ fn what_many_tasks_take_parts_of_comes_back_from_disk_once() {
 fn a_folder_that_is_not_there_is_refused_at_once() {
     let error = engine(1 << 20, 1, 0).eval("(with-config {:spill-dir \"no/such\"} 1)").unwrap_err();
     assert!(error.message().contains("no/such"), "{}", error.message());
+}
+
+/// Lets a task of a product wait for another one to run beside it.
+#[derive(Default)]
+struct Meeting {
+    inside: Mutex<usize>,
+    came: Condvar,
+    met: AtomicBool,
+    /// Tasks beside which none came in time.
+    alone: AtomicUsize,
+}
+
+impl Observer for Meeting {
+    fn before_task(&self, task: &TaskEvent) {
+        if task.key().name.starts_with("store") && !self.met.load(Relaxed) {
+            let mut inside = self.inside.lock().unwrap();
+            *inside += 1;
+            self.met.fetch_or(*inside > 1, Relaxed);
+            self.came.notify_all();
+            let (mut inside, waited) =
+                self.came.wait_timeout_while(inside, Duration::from_secs(1), |inside| *inside < 2).unwrap();
+            self.alone.fetch_add(usize::from(waited.timed_out() && !self.met.load(Relaxed)), Relaxed);
+            *inside -= 1;
+        }
+    }
+}
+
+/// The block that one worker reads ahead of the row must not keep the other from the products that are there to be made.
+#[test]
+fn products_of_one_row_run_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| format!("\"{}::/{name}\"", folder.path().join(format!("{name}.h5")).display());
+    let meeting = Arc::new(Meeting::default());
+    let make = format!(
+        "(store (random/random [400 800] :chunks 100 :seed 1) {}) (store (random/random [400 400] :chunks 100) {})",
+        at("a"),
+        at("b")
+    );
+    Engine::new().eval(&make).unwrap();
+    let observers: Vec<Arc<dyn Observer>> = vec![meeting.clone()];
+    let engine = Engine::with_config(Config { workers: 2, observers, ..Config::default() });
+    let read = |name: &str| format!("(read-array {} :chunks 100)", at(name));
+    engine.eval(&format!("(store (dot (transpose {}) {}) {})", read("a"), read("b"), at("c"))).unwrap();
+    // On a busy machine one may come late.
+    let alone = meeting.alone.load(Relaxed);
+    assert!(meeting.met.load(Relaxed) && alone < 4, "{alone}");
 }

@@ -169,7 +169,7 @@ impl<'a> Run<'a> {
     pub(super) fn before(&self, id: u32, worker: usize) {
         if !self.observers.is_empty() {
             let event = TaskEvent { id, worker, live: self.state.live(), plan: self.plan };
-            self.observers.iter().for_each(|o| o.before_task(&event));
+            self.tell(id, |observer| observer.before_task(&event));
         }
     }
 
@@ -182,7 +182,7 @@ impl<'a> Run<'a> {
         }
         if !self.observers.is_empty() {
             let event = TaskEvent { id, worker, live: self.state.live(), plan: self.plan };
-            self.observers.iter().for_each(|o| o.after_task(&event, &result));
+            self.tell(id, |observer| observer.after_task(&event, &result));
         }
         result.map_err(|error| self.fail(id, error)).ok()
     }
@@ -204,7 +204,7 @@ impl<'a> Run<'a> {
                 Ok(value)
             })
         }));
-        let result = result.unwrap_or_else(|panic| Err(panicked(&*panic)));
+        let result = result.unwrap_or_else(|panic| Err(panicked("a task", &*panic)));
         let result = match (&self.gathers[place.layer as usize], result) {
             (Some(gather), Ok(value)) => gather.put(&unravel(place.at as usize, &layer.grid), &value).map(|()| value),
             (_, result) => result,
@@ -241,7 +241,7 @@ impl<'a> Run<'a> {
 
     /// Runs all tasks, or as many as come before the first failure.
     pub(super) fn drive(&self, scheduler: &dyn super::Scheduler) -> Result<()> {
-        self.observers.iter().for_each(|o| o.start(self.tasks()));
+        self.tell(0, |observer| observer.start(self.tasks()));
         if !self.stopped() {
             scheduler.run(self);
         }
@@ -256,8 +256,18 @@ impl<'a> Run<'a> {
             }
             None => Ok(()),
         };
-        self.observers.iter().for_each(|o| o.finish(outcome.as_ref().err()));
-        outcome
+        self.tell(0, |observer| observer.finish(outcome.as_ref().err()));
+        let told = self.failure.lock().take();
+        outcome.and_then(|()| told.map_or(Ok(()), |(_, error)| Err(error)))
+    }
+
+    /// Tells observers. One that panics ends the run, at this task.
+    fn tell(&self, id: u32, what: impl Fn(&dyn Observer)) {
+        for observer in self.observers {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| what(&**observer))) {
+                self.fail(id, panicked("an observer", &*panic));
+            }
+        }
     }
 }
 
@@ -265,8 +275,8 @@ impl<'a> Run<'a> {
 const LONGEST_TASK: usize = 400;
 
 /// A panic, as the defect of dsk that it is.
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+fn panicked(who: &str, panic: &(dyn std::any::Any + Send)) -> Error {
     let what = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    err!(Internal, "a task panicked: {}", what.unwrap_or("without a message"))
+    err!(Internal, "{who} panicked: {}", what.unwrap_or("without a message"))
         .help("This is a defect of dsk or of a host function, not of the program.")
 }

@@ -197,6 +197,42 @@ fn the_first_failure_is_reported_with_its_task() {
     }
 }
 
+/// Panics when it is told of this.
+struct Panics(&'static str);
+
+impl Panics {
+    fn told(&self, of: &str) {
+        assert_ne!(self.0, of, "told");
+    }
+}
+
+impl Observer for Panics {
+    fn start(&self, _tasks: usize) {
+        self.told("start");
+    }
+    fn before_task(&self, _task: &TaskEvent) {
+        self.told("before a task");
+    }
+    fn after_task(&self, _task: &TaskEvent, _result: &Result<Value>) {
+        self.told("after a task");
+    }
+    fn finish(&self, _error: Option<&Error>) {
+        self.told("finish");
+    }
+}
+
+#[test]
+fn an_observer_that_panics_ends_the_run() {
+    for mut host in all_schedulers() {
+        for when in ["start", "before a task", "after a task", "finish"] {
+            host.config.observers = vec![Arc::new(Panics(when))];
+            let error = host.keys(vec![("a", call("inc", vec![Task::data(1i64)]))], &["a"]).unwrap_err();
+            assert_eq!(error.code(), Code::Internal);
+            assert!(error.message().starts_with("an observer panicked: "), "{}", error.message());
+        }
+    }
+}
+
 #[test]
 fn names_are_keys_or_globals_or_errors() {
     let host = Small::new(Synchronous, 1);
