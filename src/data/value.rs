@@ -9,7 +9,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub enum Value {
     #[default]
     Nil,
@@ -47,6 +47,32 @@ pub struct Delayed {
 
 const _: () = assert!(std::mem::size_of::<Value>() == 16);
 
+impl Clone for Value {
+    /// One more owner of what the value holds, and its bytes as they are: made anew of its parts, it would be written in pieces and
+    /// then read as a whole, which makes processors wait.
+    fn clone(&self) -> Value {
+        use std::mem::forget;
+        match self {
+            Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Ellipsis | Value::NewAxis => {}
+            Value::Complex(held) => forget(held.clone()),
+            Value::Str(held) | Value::Keyword(held) => forget(held.clone()),
+            Value::Regex(held) => forget(held.clone()),
+            Value::Slice(held) => forget(held.clone()),
+            Value::List(held) => forget(held.clone()),
+            Value::Map(held) => forget(held.clone()),
+            Value::Code(held) => forget(held.clone()),
+            Value::Function(held) => forget(held.clone()),
+            Value::Block(held) => forget(held.clone()),
+            Value::Array(held) => forget(held.clone()),
+            Value::Delayed(held) => forget(held.clone()),
+            Value::Graph(held) => forget(held.clone()),
+        }
+        // SAFETY: a variant holds plain bytes, or a counted pointer: a clone of that has the same bytes, and the one that was forgotten is
+        // counted: it is the one in the copy.
+        unsafe { std::ptr::read(self) }
+    }
+}
+
 impl Value {
     pub fn str(text: impl Into<Str>) -> Self {
         Value::Str(text.into())
@@ -72,15 +98,20 @@ impl Value {
         Value::Code(Arc::new(Task::symbol(name)))
     }
 
-    /// The value again, if it has no memory of its own; `None` for others, even where cloning them costs little.
-    pub fn copy(&self) -> Option<Value> {
-        Some(match *self {
-            Value::Nil => Value::Nil,
-            Value::Bool(value) => Value::Bool(value),
-            Value::Int(value) => Value::Int(value),
-            Value::Float(value) => Value::Float(value),
-            _ => return None,
-        })
+    /// Whether the value has no memory of its own, so that any copy of its bytes is the same value.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Float(_))
+    }
+
+    /// Appends the value to a list, if it is plain; whether it was. Faster than a clone: that is made of its parts, and bytes that are
+    /// written in pieces and then read as a whole make processors wait.
+    pub fn copy_to(&self, list: &mut Vec<Value>) -> bool {
+        let plain = self.is_plain();
+        if plain {
+            // SAFETY: it owns nothing, so that there may be two of it.
+            list.push(unsafe { std::ptr::read(self) });
+        }
+        plain
     }
 
     /// What messages call the type of this value.

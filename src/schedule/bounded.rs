@@ -380,9 +380,10 @@ impl Floor<'_, '_> {
             match read {
                 Ok(back) => {
                     let (value, growth) = buffer::watch_growth(|| {
-                        let value = run.perform(id, worker, &mut inputs);
+                        let mut value = Value::Nil;
+                        let done = run.perform(id, worker, &mut inputs, &mut value);
                         inputs.clear();
-                        value
+                        done.then_some(value)
                     });
                     (value, growth, Ok(back))
                 }

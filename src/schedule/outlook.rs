@@ -57,18 +57,13 @@ impl Outlook {
 
 /// Whether all results of a plan surely fit, and its tasks are too small to be watched one by one.
 pub fn is_small(host: &dyn Host, plan: &Plan, workers: usize, memory: usize) -> bool {
-    let results = plan.layers.iter().map(|layer| match &layer.blocks {
-        Some((dtype, chunks)) => chunks.shape().iter().product::<usize>().saturating_mul(dtype.size()),
-        None => 0,
-    });
-    let results = results.fold(0, usize::saturating_add);
     let tasks = plan.len().max(1);
-    if results / tasks > SMALL_TASK || results > memory / 2 {
+    if plan.bytes / tasks > SMALL_TASK || plan.bytes > memory / 2 {
         return false;
     }
     let task = Loads::glance(host, plan);
     let passing = task.saturating_mul(workers.min(tasks));
-    task <= SMALL_TASK && passing <= memory / 2 || results.saturating_add(passing) <= SMALL_RUN.min(memory / 2)
+    task <= SMALL_TASK && passing <= memory / 2 || plan.bytes.saturating_add(passing) <= SMALL_RUN.min(memory / 2)
 }
 
 /// Bytes that a task takes up to which deciding about it would cost more than it is worth.

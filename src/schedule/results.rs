@@ -116,14 +116,14 @@ impl Results {
         if left == 0 { (std::mem::take(slot), true) } else { (slot.clone(), false) }
     }
 
-    /// One use of a result that is a value without memory of its own, such as a number: those are copied, and their uses not counted,
-    /// so that workers who need the same one do not wait for each other's count. `None` for other values.
+    /// Appends a result to a task's inputs, if it is a value without memory of its own, such as a number: those are copied, and their
+    /// uses not counted, so that workers who need the same one do not wait for each other's count. Whether it was.
     ///
     /// # Safety
     /// As for [`Results::claim`].
-    pub unsafe fn copy(&self, id: u32) -> Option<Value> {
+    pub unsafe fn copy_to(&self, id: u32, inputs: &mut Vec<Value>) -> bool {
         // SAFETY: this use is to come, so that nobody takes the value out; others only read it.
-        unsafe { &*self.0[id as usize].value.get() }.copy()
+        unsafe { &*self.0[id as usize].value.get() }.copy_to(inputs)
     }
 
     /// Takes a result out of its slot, or puts another in, while uses of it are to come: a claim gets what lies there.

@@ -142,9 +142,10 @@ impl<'a> Run<'a> {
         self.before(id, worker);
         // SAFETY: as for this function.
         unsafe { self.state.inputs(id, inputs) };
-        let value = self.perform(id, worker, inputs);
+        let mut value = Value::Nil;
+        let done = self.perform(id, worker, inputs, &mut value);
         inputs.clear();
-        if let Some(value) = value {
+        if done {
             // SAFETY: as for this function.
             unsafe { self.state.finish(id, value, ready) }
         }
@@ -158,9 +159,10 @@ impl<'a> Run<'a> {
         self.before(id, 0);
         // SAFETY: as for this function.
         unsafe { self.state.inputs_alone(id, false, inputs) };
-        let value = self.perform(id, 0, inputs);
+        let mut value = Value::Nil;
+        let done = self.perform(id, 0, inputs, &mut value);
         inputs.clear();
-        if let Some(value) = value {
+        if done {
             // SAFETY: as for this function.
             unsafe { self.state.store(id, value) }
         }
@@ -173,42 +175,44 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What a task makes of its inputs; `None` where it failed, which is written down.
-    pub(super) fn perform(&self, id: u32, worker: usize, inputs: &mut Vec<Value>) -> Option<Value> {
+    /// Puts what a task makes of its inputs into `value`. False where it failed, which is written down.
+    pub(super) fn perform(&self, id: u32, worker: usize, inputs: &mut Vec<Value>, value: &mut Value) -> bool {
         let begun = self.keeper.map(|keeper| (keeper, Instant::now()));
-        let result = self.evaluate(id, inputs);
-        if let (Some((keeper, begun)), Ok(value)) = (begun, &result) {
+        let mut result = self.evaluate(id, inputs, value);
+        if let (Some((keeper, begun)), Ok(())) = (begun, &result) {
             keeper.done(id, value, begun.elapsed());
         }
         if !self.observers.is_empty() {
             let event = TaskEvent { id, worker, live: self.state.live(), plan: self.plan };
-            self.tell(id, |observer| observer.after_task(&event, &result));
+            let made = result.map(|()| std::mem::take(value));
+            self.tell(id, |observer| observer.after_task(&event, &made));
+            result = made.map(|made| *value = made);
         }
-        result.map_err(|error| self.fail(id, error)).ok()
+        result.map_err(|error| self.fail(id, error)).is_ok()
     }
 
-    fn evaluate(&self, id: u32, inputs: &mut Vec<Value>) -> Result<Value> {
+    /// Values are sixteen bytes, and are handed on by reference: this costs less than a result that each caller takes apart.
+    fn evaluate(&self, id: u32, inputs: &mut Vec<Value>, value: &mut Value) -> Result<()> {
         let place = self.plan.tasks[id as usize];
         let layer = &*self.plan.layers[place.layer as usize];
         let mut frame = Frame { host: self.host, inputs, layer, at: place.at };
         let result = catch_unwind(AssertUnwindSafe(|| {
             cancel::during(self.cancel, || {
-                let value = match self.plan.codes.get(place.code as usize) {
+                *value = match self.plan.codes.get(place.code as usize) {
                     Some(code) => code.run(&mut frame)?,
                     None => self.plan.compile(id, self.host)?.run(&mut frame)?,
                 };
                 if value.is_lazy() {
                     // A user's function built something lazy: the task is done when that is.
-                    return Ok(self.host.compute(&[value], layer.span)?.pop().unwrap_or_default());
+                    *value = self.host.compute(std::slice::from_ref(value), layer.span)?.pop().unwrap_or_default();
                 }
-                Ok(value)
+                Ok(())
             })
         }));
-        let result = result.unwrap_or_else(|panic| Err(panicked("a task", &*panic)));
-        let result = match (&self.gathers[place.layer as usize], result) {
-            (Some(gather), Ok(value)) => gather.put(&unravel(place.at as usize, &layer.grid), &value).map(|()| value),
-            (_, result) => result,
-        };
+        let mut result = result.unwrap_or_else(|panic| Err(panicked("a task", &*panic)));
+        if let (Some(gather), Ok(())) = (&self.gathers[place.layer as usize], &result) {
+            result = gather.put(&unravel(place.at as usize, &layer.grid), value);
+        }
         result.map_err(|error| error.in_task(|| self.context(id)).at(self.plan.span(id)))
     }
 

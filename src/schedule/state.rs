@@ -108,23 +108,11 @@ impl<'p> State<'p> {
     /// # Safety
     /// The task was ready and is started by the caller alone; this is called once for it.
     pub unsafe fn inputs(&self, id: u32, inputs: &mut Vec<Value>) {
-        inputs.clear();
-        let claim = |&dependency: &u32| {
-            // SAFETY: a ready task's dependencies are done (each was seen to be, after it had stored its result), and each
-            // task claims each of its edges once.
-            unsafe {
-                // Whoever watches wants to know when a result is released, whatever it is.
-                if self.live.is_none()
-                    && let Some(value) = self.results.copy(dependency)
-                {
-                    return value;
-                }
-                let (value, released) = self.results.claim(dependency);
-                self.release(released, &value);
-                value
-            }
-        };
-        inputs.extend(self.plan.dependencies.get(id).iter().map(claim));
+        // Whoever watches wants to know when a result is released, whatever it is.
+        let exactly = self.live.is_some();
+        // SAFETY: a ready task's dependencies are done (each was seen to be, after it had stored its result), and each task claims
+        // each of its edges once.
+        unsafe { self.gather(id, exactly, inputs, |d| self.results.claim(d)) }
     }
 
     /// As [`State::inputs`], where nobody else asks at the same time. `exactly` counts the uses of plain numbers, too.
@@ -132,20 +120,25 @@ impl<'p> State<'p> {
     /// # Safety
     /// As for [`State::inputs`], and no other result is claimed at the same time.
     pub unsafe fn inputs_alone(&self, id: u32, exactly: bool, inputs: &mut Vec<Value>) {
-        let exactly = exactly || self.live.is_some();
+        // SAFETY: as above, and nobody else claims, says the caller.
+        unsafe { self.gather(id, exactly || self.live.is_some(), inputs, |d| self.results.claim_alone(d)) }
+    }
+
+    /// # Safety
+    /// As for [`State::inputs`].
+    #[inline(always)]
+    unsafe fn gather(&self, id: u32, exactly: bool, inputs: &mut Vec<Value>, claim: impl Fn(u32) -> (Value, bool)) {
+        let dependencies = self.plan.dependencies.get(id);
         inputs.clear();
-        let claim = |&dependency: &u32| {
-            // SAFETY: as above.
-            unsafe {
-                if !exactly && let Some(value) = self.results.copy(dependency) {
-                    return value;
-                }
-                let (value, released) = self.results.claim_alone(dependency);
+        inputs.reserve(dependencies.len());
+        for &dependency in dependencies {
+            // SAFETY: as for this function.
+            if exactly || !unsafe { self.results.copy_to(dependency, inputs) } {
+                let (value, released) = claim(dependency);
                 self.release(released, &value);
-                value
+                inputs.push(value);
             }
-        };
-        inputs.extend(self.plan.dependencies.get(id).iter().map(claim));
+        }
     }
 
     fn release(&self, released: bool, value: &Value) {

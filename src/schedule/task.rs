@@ -233,7 +233,7 @@ impl Code {
 
     /// Whether it is the call of an op on inputs, numbers and names.
     pub(super) fn is_plain_call(&self) -> bool {
-        let is_small = |value: &Value| value.copy().is_some() || matches!(value, Value::Keyword(_));
+        let is_small = |value: &Value| value.is_plain() || matches!(value, Value::Keyword(_));
         let is_plain = |arg: &Code| match arg {
             Code::Input { .. } => true,
             Code::Const(value) => is_small(value),

@@ -52,6 +52,8 @@ struct Known {
     numbers: Numbers,
     /// Of a layer whose tasks are all alike.
     code: u32,
+    /// The first layer that makes the same of the same blocks.
+    like: u32,
     rules: Vec<Rule>,
     /// Tasks of the layer that were compiled last: most tasks of a layer differ in nothing but the blocks they take.
     compiled: SmallVec<[(Task, u32); 2]>,
@@ -73,6 +75,8 @@ pub(super) struct Builder<'a> {
     room: Room<'a>,
     /// Tasks of all layers, needed or not.
     all: usize,
+    /// Bytes of their blocks.
+    bytes: usize,
     layers: Vec<Known>,
     by_name: FxHashMap<Str, u32>,
     /// Hand-made graphs have no names of their own.
@@ -80,8 +84,8 @@ pub(super) struct Builder<'a> {
     heads: FxHashMap<Str, Arc<Function>>,
     tasks: Vec<Place>,
     codes: Vec<Code>,
-    /// Layers whose codes later layers may share.
-    recent: VecDeque<(Arc<Layer>, u32)>,
+    /// Layers whose codes later layers may share, and these.
+    recent: VecDeque<(u32, u32)>,
     dependencies: Lists,
     /// Where each input stands of the hand-made task at hand, if it has more than a few.
     inputs: FxHashMap<u32, u32>,
@@ -93,6 +97,7 @@ impl<'a> Builder<'a> {
             host,
             room,
             all: 0,
+            bytes: 0,
             layers: Vec::new(),
             by_name: FxHashMap::default(),
             by_address: FxHashMap::default(),
@@ -174,6 +179,7 @@ impl<'a> Builder<'a> {
             .iter()
             .map(|p| self.lookup(p).ok_or_else(|| err!(Internal, "the layer `{}` comes before its parent", layer.name)))
             .collect::<Result<Vec<u32>>>()?;
+        let id = self.layers.len() as u32;
         let len = layer.len();
         let numbers = if len > LARGE.min(self.room.tasks()) {
             Numbers::Sparse(FxHashMap::default())
@@ -186,6 +192,7 @@ impl<'a> Builder<'a> {
             parents,
             numbers,
             code: NONE,
+            like: id,
             rules: Vec::new(),
             compiled: SmallVec::new(),
             unlike: 0,
@@ -193,40 +200,57 @@ impl<'a> Builder<'a> {
         };
         if let Body::Blockwise { inputs, task } = &layer.body {
             known.rules = inputs.iter().map(|input| self.rule(&known, input)).collect::<Result<_>>()?;
-            known.code = self.code(&layer, task)?;
+            self.compile(&mut known, inputs, task)?;
         }
-        let id = self.layers.len() as u32;
         match layer.body {
             Body::Tasks(_) => self.by_address.insert(Arc::as_ptr(&layer) as usize, id),
             _ => self.by_name.insert(layer.name.clone(), id),
         };
+        let blocks = layer.blocks.as_ref();
+        let bytes =
+            blocks.map_or(0, |(dtype, chunks)| chunks.shape().iter().product::<usize>().saturating_mul(dtype.size()));
+        self.bytes = self.bytes.saturating_add(bytes);
         self.layers.push(known);
         Ok(())
     }
 
-    /// The code of a layer whose tasks are all alike; that of an earlier layer where it is the same call. A loop makes
+    /// Gives a layer whose tasks are all alike its code: that of an earlier layer where it is the same call. A loop makes
     /// thousands of small layers: code of their own for each is memory that no cache holds.
-    fn code(&mut self, layer: &Arc<Layer>, task: &Task) -> Result<u32> {
-        let same = |layer: &Layer| match &layer.body {
-            Body::Blockwise { task: other, .. } => task == other && task.is_written_with(other),
-            _ => false,
-        };
-        if let Some((_, code)) = self.recent.iter().rev().find(|(layer, _)| same(layer)) {
-            return Ok(*code);
+    fn compile(&mut self, known: &mut Known, inputs: &[Input], task: &Task) -> Result<()> {
+        let blocks = |layer: u32| &self.layers[layer as usize].layer.blocks;
+        for &(other, code) in self.recent.iter().rev() {
+            let other = &self.layers[other as usize];
+            let Body::Blockwise { inputs: others, task: same } = &other.layer.body else { continue };
+            if task != same || !task.is_written_with(same) {
+                continue;
+            }
+            known.code = code;
+            let mut parents = known.parents.iter().zip(&other.parents);
+            if inputs == others
+                && known.layer.blocks == other.layer.blocks
+                && parents.all(|(&parent, &other)| blocks(parent) == blocks(other))
+            {
+                known.like = other.like;
+                return Ok(());
+            }
         }
-        let code = task::compile(task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
-        // One program for all blocks: it pays even for a single call.
-        let code = fused::fuse(code, 1);
-        let number = self.codes.len() as u32;
-        // A fused nest goes by the shapes that it saw first, which are a layer's own.
-        if code.is_plain_call() {
+        let mut is_plain = true;
+        if known.code == NONE {
+            let code = task::compile(task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
+            // One program for all blocks: it pays even for a single call.
+            let code = fused::fuse(code, 1);
+            known.code = self.codes.len() as u32;
+            // A fused nest goes by the shapes that it saw first, which are a layer's own.
+            is_plain = code.is_plain_call();
+            self.codes.push(code);
+        }
+        if is_plain {
             if self.recent.len() == RECENT_CODES {
                 self.recent.pop_front();
             }
-            self.recent.push_back((layer.clone(), number));
+            self.recent.push_back((known.like, known.code));
         }
-        self.codes.push(code);
-        Ok(number)
+        Ok(())
     }
 
     fn rule(&self, known: &Known, input: &Input) -> Result<Rule> {
@@ -405,7 +429,9 @@ impl<'a> Builder<'a> {
         Ok(Plan {
             tasks: order.iter().map(|&t| self.tasks[t as usize]).collect(),
             codes: self.codes,
-            layers: self.layers.into_iter().map(|k| k.layer).collect(),
+            like: self.layers.iter().map(|known| known.like).collect(),
+            bytes: self.bytes,
+            layers: self.layers.into_iter().map(|known| known.layer).collect(),
             dependencies,
             dependents,
             roots,

@@ -41,6 +41,10 @@ pub struct Plan {
     pub(super) tasks: Vec<Place>,
     pub(super) codes: Vec<Code>,
     pub(super) layers: Vec<Arc<Layer>>,
+    /// For each layer: the first one that makes the same of the same blocks, but for what they hold.
+    pub(super) like: Vec<u32>,
+    /// Bytes of all blocks of the layers, needed or not.
+    pub(super) bytes: usize,
     pub dependencies: Lists,
     pub dependents: Lists,
     /// The tasks that depend on nothing, ascending.

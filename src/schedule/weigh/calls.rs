@@ -174,6 +174,9 @@ impl Weighing<'_> {
         }
         let mut values = args.iter().map(|a| self.lazy(a)).collect::<Option<Vec<Value>>>()?;
         let mut part = None;
+        if let [Value::Block(block), ..] = &values[..] {
+            values[0] = self.lazy(&Sketch::Block(lent(block)))?;
+        }
         if !values.iter().any(Value::holds_lazy) {
             // A block made of nothing: lazy if it is to be in blocks.
             function.signature.params.iter().find(|p| p.name == "chunks")?;

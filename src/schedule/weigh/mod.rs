@@ -114,24 +114,18 @@ impl Loads {
     /// small tasks that going through all of them would take as long as running them.
     pub fn glance(host: &dyn Host, plan: &Plan) -> usize {
         const SOME: usize = 128;
-        let mut seen = vec![0; plan.layers.len()];
-        // Many small layers, such as a loop makes, are calls of the same code on alike blocks.
-        let mut known = FxHashSet::default();
+        let mut seen = vec![false; plan.layers.len()];
         let mut most = 0;
         let step = (plan.len() / SOME).max(1);
         for id in 0..plan.len() as u32 {
             let place = plan.tasks[id as usize];
+            // Many small layers, such as a loop makes, are calls of the same code on alike blocks.
+            let is_first = !std::mem::replace(&mut seen[plan.like[place.layer as usize] as usize], true);
+            if !is_first && !(id as usize).is_multiple_of(step) {
+                continue;
+            }
             let layer = &plan.layers[place.layer as usize];
-            let looks = &mut seen[place.layer as usize];
-            if *looks > 0 && !(id as usize).is_multiple_of(step) {
-                continue;
-            }
-            *looks += 1;
             let made: Vec<Made> = plan.dependencies.get(id).iter().map(|&d| Made::declared(plan, d)).collect();
-            let is_first = *looks == 1 && (place.code as usize) < plan.codes.len();
-            if is_first && !known.insert((place.code, Made::declared(plan, id), made.clone())) {
-                continue;
-            }
             let inputs: Vec<(&Made, bool)> = made.iter().map(|made| (made, false)).collect();
             let load = weigh(host, plan, id, &unravel(place.at as usize, &layer.grid), &inputs, 1.0);
             most = most.max(load.growth + made.iter().map(Made::bytes).sum::<usize>());
