@@ -267,3 +267,27 @@ fn products_of_one_row_run_side_by_side() {
     let alone = meeting.alone.load(Relaxed);
     assert!(meeting.met.load(Relaxed) && alone < 4, "{alone}");
 }
+
+/// `store` takes the options of computing, and `explain` the keywords of `store`.
+#[test]
+fn a_store_and_its_forecast_take_each_others_keywords() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("x.h5");
+    let engine = engine(1 << 30, 2, u64::MAX);
+    let eval = |text: &str| engine.eval(&text.replace("FILE", &format!("{}::/x", target.display())));
+    eval("(def x (random/normal 0 1 [600 600] :chunks 300 :seed 1))").unwrap();
+
+    let peak = |store: &str| engine.eval_as::<usize>(&format!("(:peak-bytes (explain x :store {store}))")).unwrap();
+    assert_eq!(peak("{}"), peak("true"));
+    // Each worker keeps a chunk, and what comes of it.
+    assert!(peak("{:compression 4 :storage-chunks [100 300]}") >= peak("true") + 2 * 2 * 100 * 300 * 8);
+    let error = eval("(explain x :store {:compresion 4})").unwrap_err();
+    assert!(error.message().contains("no keyword `:compresion`"), "{}", error.message());
+
+    let error = eval("(store x \"FILE\" :memory-limit \"100KB\")").unwrap_err();
+    assert_eq!(error.code().to_string(), "dsk::memory");
+    assert!(error.help_lines().iter().any(|help| help.contains("nothing was written")), "{:?}", error.help_lines());
+    eval("(store x \"FILE\" :workers 1 :scheduler :sync :spill-dir \".\" :max-spill \"1GB\")").unwrap();
+    let error = eval("(compute x :spill-dir \"no/such/folder\")").unwrap_err();
+    assert!(error.message().contains("no/such/folder"), "{}", error.message());
+}

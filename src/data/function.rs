@@ -65,6 +65,7 @@ pub trait Callable: Send + Sync {
 }
 
 /// Data outside of memory, and what reading or writing a part of it takes besides the block.
+#[derive(Clone)]
 pub struct Outside {
     pub dtype: DType,
     pub shape: Dims,

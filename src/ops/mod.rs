@@ -8,6 +8,7 @@ pub mod core;
 pub mod forms;
 pub mod graph;
 pub mod io;
+mod options;
 pub mod text;
 
 use crate::op::{Op, Registry};

@@ -23,6 +23,9 @@ pub struct Options {
     /// Where results go that do not fit in memory.
     #[arg(long, global = true, value_name = "DIR", help_heading = "Options of computations")]
     spill_dir: Option<String>,
+    /// What these may take there, as `100GB` [default: all there is].
+    #[arg(long, global = true, value_name = "SIZE", help_heading = "Options of computations")]
+    max_spill: Option<String>,
     /// What results may take that are kept for later computations, as `1GB` [default: none; in a session a tenth of the memory limit].
     #[arg(long, global = true, value_name = "SIZE", help_heading = "Options of computations")]
     cache: Option<String>,
@@ -63,6 +66,7 @@ impl Options {
             ("workers", &self.workers),
             ("memory-limit", &self.memory_limit),
             ("spill-dir", &self.spill_dir),
+            ("max-spill", &self.max_spill),
             ("cache", &self.cache),
         ] {
             if let Some(value) = value {

@@ -253,12 +253,23 @@ impl Sink {
 
     /// What writing a part of it takes besides the block.
     pub fn outside(&self) -> Outside {
-        let scratch = match &*self.place.read() {
-            // A chunk as it is, shuffled, and encoded; the library's copy of it.
-            Target::Filtered { dims, .. } => 4 * dims.iter().product::<usize>() * self.dtype.size() + (1 << 20),
-            _ => 0,
+        let encoded = match &*self.place.read() {
+            Target::Filtered { dims, .. } => Some(dims.clone()),
+            _ => None,
         };
-        Outside { dtype: self.dtype, shape: self.shape.clone(), scratch, wider: 0 }
+        Self::beside(self.dtype, self.shape.clone(), encoded.as_deref())
+    }
+
+    /// What writing a part takes of a dataset that would be made so.
+    pub fn outside_of(dtype: DType, chunks: &Chunks, options: &Options) -> Result<Outside> {
+        let encoded = cut(chunks, dtype.size(), options)?.filter(|_| options.is_filtered());
+        Ok(Self::beside(dtype, chunks.shape(), encoded.as_deref()))
+    }
+
+    fn beside(dtype: DType, shape: Dims, encoded: Option<&[usize]>) -> Outside {
+        // A chunk as it is, shuffled, and encoded; the library's copy of it.
+        let scratch = encoded.map_or(0, |dims| 4 * dims.iter().product::<usize>() * dtype.size() + (1 << 20));
+        Outside { dtype, shape, scratch, wider: 0 }
     }
 
     /// Whether a block was written.

@@ -2,9 +2,9 @@
 
 use crate::data::{Args, Cost, Form, Map, Task, Value};
 use crate::err;
-use crate::eval::Interpreter;
 use crate::op::args::described;
 use crate::op::{Kind, Op};
+use crate::ops::options::interpreter;
 use crate::text::{Result, Span};
 use std::sync::Arc;
 use std::time::Instant;
@@ -58,11 +58,6 @@ pub static OPS: &[Op] = &[
         &["with-config"],
     ),
 ];
-
-fn interpreter<'a>(args: &Args<'a>) -> Result<&'a Interpreter> {
-    let name = &args.function.name;
-    args.host.as_any().downcast_ref().ok_or_else(|| err!(Internal, "`{name}` needs an interpreter"))
-}
 
 fn form(args: &Args) -> Task {
     Task::from_quoted(args.value("form"), args.span)

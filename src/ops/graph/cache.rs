@@ -1,10 +1,9 @@
 //! What is kept between computations: `cache-info`, `cache-clear`.
 
 use crate::data::{Args, Cost, Graph, Map, Value};
-use crate::err;
-use crate::eval::Interpreter;
 use crate::memory::CacheEntry;
 use crate::op::{Kind, Op};
+use crate::ops::options::interpreter;
 use crate::text::Result;
 
 pub static OPS: &[Op] = &[
@@ -36,11 +35,6 @@ pub static OPS: &[Op] = &[
         kind: Kind::Now(clear),
     },
 ];
-
-fn interpreter<'a>(args: &Args<'a>) -> Result<&'a Interpreter> {
-    let host = args.host.as_any().downcast_ref();
-    host.ok_or_else(|| err!(Internal, "`{}` was called by a host that cannot compute", args.function.name))
-}
 
 fn info(args: Args) -> Result<Value> {
     let top = args.value("top").as_int().and_then(|n| usize::try_from(n).ok());

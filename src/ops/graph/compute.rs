@@ -4,20 +4,21 @@ use super::passes;
 use super::subject::Keys;
 use crate::data::{Args, Cost, Map, Value};
 use crate::err;
-use crate::eval::Interpreter;
 use crate::op::{Kind, Op};
-use crate::schedule::{Computation, Config, config};
+use crate::ops::options::{interpreter, options};
+use crate::schedule::Computation;
 use crate::text::Result;
 use std::sync::Arc;
 
 pub static OPS: &[Op] = &[
     Op {
-        usage: "(compute x :scheduler nil :workers nil :memory-limit nil :cache nil :optimize nil :progress nil & more)",
+        usage: "(compute x :scheduler nil :workers nil :memory-limit nil :spill-dir nil :max-spill nil :cache nil :optimize nil :progress nil & more)",
         doc: "The concrete value of anything lazy: an array becomes one block, or a number where it has no axes. Lists and maps are computed \
               through; what is concrete is itself. Several arguments are computed together, sharing what they share, and come back as a list.\n\
               Of a graph, `(compute g 'z)` is the result of a key, and `(compute g ['z '[w 0]])` those of keys in lists nested in any way.\n\
-              Options: `:scheduler` (`:threads`, `:sync`), `:workers`, `:memory-limit` (\"1GB\"), `:cache` (\"1GB\" for \
-              results that later computations may ask for again, `false` for none), `:optimize`, `:progress`.",
+              Options: `:scheduler` (`:threads`, `:sync`), `:workers`, `:memory-limit` (\"1GB\"), `:spill-dir` for results that do not fit \
+              in it, `:max-spill` for what these may take there, `:cache` (\"1GB\" for results that later computations may ask for \
+              again, `false` for none), `:optimize`, `:progress`.",
         examples: &[
             ("(compute (sum (+ (arange 15 :chunks 5) 100)))", "1605"),
             ("(compute (graph '{x 1 y 2 z (+ x y) [w 0] (sum [x y z])}) ['z '[w 0]])", "[3 6]"),
@@ -28,7 +29,7 @@ pub static OPS: &[Op] = &[
         kind: Kind::Lazy(compute),
     },
     Op {
-        usage: "(persist x :scheduler nil :workers nil :memory-limit nil :cache nil :optimize nil :progress nil & more)",
+        usage: "(persist x :scheduler nil :workers nil :memory-limit nil :spill-dir nil :max-spill nil :cache nil :optimize nil :progress nil & more)",
         doc: "Computes, but a lazy value stays one, whose blocks are there: what is built on it starts from them.",
         examples: &[("(let [x (persist (* (arange 4 :chunks 2) 10))] (compute (sum x)))", "60")],
         see: &["compute"],
@@ -36,9 +37,9 @@ pub static OPS: &[Op] = &[
         kind: Kind::Lazy(persist),
     },
     Op {
-        usage: "(explain x :store false :scheduler nil :workers nil :memory-limit nil :cache nil :optimize nil :passes false & more)",
+        usage: "(explain x :store false :scheduler nil :workers nil :memory-limit nil :spill-dir nil :max-spill nil :cache nil :optimize nil :passes false & more)",
         doc: "What computing would take, without computing. With `:store true`, what storing would take: every block is written as \
-              it is finished, instead of all being put together.\n\
+              it is finished, instead of all being put together; `:store {:compression 4}` are keywords that `store` would be given.\n\
               What the cache has is left out, as computing would. The answer is a map of `:tasks`, `:tasks-before` the passes and the cache, `:result-bytes` of the arrays asked for, `:bytes-read` and \
               `:bytes-written` of data in files, `:bytes-spilled` of results that will wait on disk, which are among both, and `:peak-bytes`: a \
               bound on the memory that the computation takes, besides the program itself. A run is kept to it: tasks wait where it \
@@ -55,24 +56,6 @@ pub static OPS: &[Op] = &[
         kind: Kind::Lazy(explain),
     },
 ];
-
-fn interpreter<'a>(args: &Args<'a>) -> Result<&'a Interpreter> {
-    let host = args.host.as_any().downcast_ref();
-    host.ok_or_else(|| err!(Internal, "`{}` was called by a host that cannot compute", args.function.name))
-}
-
-/// The options in force, with those of the call laid over them.
-fn options(args: &Args, interpreter: &Interpreter) -> Result<Config> {
-    let mut given = Map::new();
-    for (name, _) in config::OPTIONS {
-        if let Some(at) = args.function.signature.params.iter().position(|p| p.name == *name)
-            && args.has(at)
-        {
-            given.set(name, args.values[at].clone());
-        }
-    }
-    interpreter.config().with(&given).map_err(|e| e.at(args.span))
-}
 
 /// Runs `f` with what computing takes: the first argument and the rest, as they stand in the call.
 fn with<R>(mut args: Args, f: impl FnOnce(&Computation, Args, Vec<Value>) -> Result<R>) -> Result<R> {
@@ -115,13 +98,18 @@ fn persist(args: Args) -> Result<Value> {
 }
 
 fn explain(args: Args) -> Result<Value> {
-    let store = args.bool("store")?;
+    let keywords = match args.value("store") {
+        Value::Nil | Value::Bool(false) => None,
+        Value::Bool(true) => Some(Map::new()),
+        Value::Map(map) => Some(Map::clone(map)),
+        _ => return Err(args.wrong("store", "true, false, or a map of keywords of `store`")),
+    };
     with(args, |computation, args, values| {
-        let stored = |value: &Value| match value {
-            Value::Array(array) if store => crate::ops::io::as_stored(array, args.span),
-            other => other.clone(),
+        let stored = |value: &Value| match (value, &keywords) {
+            (Value::Array(array), Some(keywords)) => crate::ops::io::as_stored(array, keywords, &args),
+            (other, _) => Ok(other.clone()),
         };
-        let forecast = computation.forecast(&values.iter().map(stored).collect::<Vec<Value>>())?;
+        let forecast = computation.forecast(&values.iter().map(stored).collect::<Result<Vec<Value>>>()?)?;
         let mut map = Map::new();
         let figures = [
             ("tasks", forecast.tasks),

@@ -9,18 +9,19 @@ use crate::io::hdf5::{Options, Sink};
 use crate::io::target::Target;
 use crate::op::chunking::Bounds;
 use crate::op::{Given, Kind, Op, Token, layers};
+use crate::ops::options::{self, interpreter};
 use crate::text::{Error, Result, Span};
 use std::sync::Arc;
 
 pub static OP: Op = Op {
-    usage: "(store x target :overwrite false :compression nil :shuffle nil :storage-chunks nil :attributes nil)",
+    usage: "(store x target :overwrite false :compression nil :shuffle nil :storage-chunks nil :attributes nil :scheduler nil :workers nil :memory-limit nil :spill-dir nil :max-spill nil :cache nil :optimize nil :progress nil)",
     doc: "Computes an array and writes it to the dataset `file::/path`, each block as it is finished; the file and groups are made if \
           they are not there. Answers nil.\n\
           `(store [x y] [\"a.h5::/X\" \"a.h5::/Y\"])` writes several arrays and computes what they share once. A dataset may go to the file \
           that its input is read from.\n\
           `:overwrite true` replaces a dataset that is there, once the new one is complete. `:compression` is a deflate level from 1 to 9, or \
           true for 4; `:shuffle` (on when compressing) puts bytes of the same rank together first. Storage chunks are chosen to fit the \
-          blocks unless `:storage-chunks` gives their shape. `:attributes` is a map of numbers, strings and arrays, or a list of such maps.\n\
+          blocks unless `:storage-chunks` gives their shape. `:attributes` is a map of numbers, strings and arrays, or a list of such maps. The other keywords are those of `compute`.\n\
           Until it is complete, a dataset is called `/path.incomplete`. If the store fails it stays, with the blocks written so far, for the next \
           store to replace; nothing else in the file has changed.\n\
           One program writes a file at a time: while another one has it open, for writing or for reading, a store waits, up to ten \
@@ -40,7 +41,13 @@ struct Pair {
     options: Options,
 }
 
-fn store(mut args: Args) -> Result<Value> {
+fn store(args: Args) -> Result<Value> {
+    let interpreter = interpreter(&args)?;
+    let config = options::options(&args, interpreter)?;
+    interpreter.with_config(config, || store_now(args))
+}
+
+fn store_now(mut args: Args) -> Result<Value> {
     let pairs = pairs(&mut args)?;
     let mut sinks: Vec<Arc<Sink>> = Vec::with_capacity(pairs.len());
     for pair in &pairs {
@@ -108,9 +115,14 @@ fn written(array: &Arc<Array>, sink: &Arc<Sink>, span: Span) -> Value {
     writes(array, &sink.incomplete(), Place::value(sink.clone()), span)
 }
 
-/// What storing an array would compute, which has nowhere to go: for forecasts.
-pub fn as_stored(array: &Arc<Array>, span: Span) -> Value {
-    writes(array, "nowhere", Value::Nil, span)
+/// What storing an array would compute with these keywords of `store`, which has nowhere to go: for forecasts.
+pub fn as_stored(array: &Arc<Array>, keywords: &Map, args: &Args) -> Result<Value> {
+    let Some(store) = args.host.op("store") else { return Err(err!(Internal, "there is no op `store`")) };
+    let given = keywords.iter().flat_map(|(name, value)| [name.clone(), value.clone()]);
+    let given = [Value::Array(array.clone()), "nowhere::/x".into()].into_iter().chain(given).collect();
+    let options = settings(&store.bind(args.host, given, args.span)?)?;
+    let outside = Sink::outside_of(array.dtype, &array.chunks, &options)?;
+    Ok(writes(array, "nowhere", Place::imagined(outside), args.span))
 }
 
 fn writes(array: &Arc<Array>, target: &str, place: Value, span: Span) -> Value {
@@ -152,7 +164,7 @@ fn writes(array: &Arc<Array>, target: &str, place: Value, span: Span) -> Value {
 
 /// Sorts out one array and one target, or a list of each.
 fn pairs(args: &mut Args) -> Result<Vec<Pair>> {
-    let options = options(args)?;
+    let options = settings(args)?;
     let target = args.take("target");
     let arrays = args.take("x");
     let attributes = args.take("attributes");
@@ -207,7 +219,7 @@ fn pairs(args: &mut Args) -> Result<Vec<Pair>> {
     Ok(pairs)
 }
 
-fn options(args: &Args) -> Result<Options> {
+fn settings(args: &Args) -> Result<Options> {
     let deflate = match args.value("compression") {
         Value::Nil | Value::Bool(false) => None,
         Value::Bool(true) => Some(4),

@@ -28,7 +28,7 @@ fn write(args: Args) -> Result<Value> {
     let start = start(&args, &block)?;
     match args.value("target") {
         Value::Function(f) if let Some(opened) = f.callable.as_any().downcast_ref::<Place>() => {
-            opened.sink.write(&start, &block)?;
+            opened.sink()?.write(&start, &block)?;
         }
         _ => {
             let target = Target::parse(&args.text("target")?)?;
@@ -63,19 +63,40 @@ fn start(args: &Args, block: &Block) -> Result<SmallVec<[usize; 6]>> {
 /// A dataset that is being written, in the place of its name in the tasks of a layer.
 pub struct Place {
     target: Str,
-    sink: Arc<Sink>,
+    to: To,
+}
+
+enum To {
+    Sink(Arc<Sink>),
+    /// Nowhere: for tasks that are only looked at.
+    Imagined(Outside),
 }
 
 impl Place {
     pub fn value(sink: Arc<Sink>) -> Value {
-        let target = Str::from(sink.incomplete());
+        Place { target: sink.incomplete().into(), to: To::Sink(sink) }.named()
+    }
+
+    /// A dataset that there is not.
+    pub fn imagined(outside: Outside) -> Value {
+        Place { target: "nowhere".into(), to: To::Imagined(outside) }.named()
+    }
+
+    fn named(self) -> Value {
         Value::from(Function {
-            name: target.clone(),
+            name: self.target.clone(),
             signature: Arc::new(Signature::default()),
             doc: None,
             cost: Cost::Unknown,
-            callable: Box::new(Place { target, sink }),
+            callable: Box::new(self),
         })
+    }
+
+    fn sink(&self) -> Result<&Sink> {
+        match &self.to {
+            To::Sink(sink) => Ok(sink),
+            To::Imagined(_) => Err(err!(Internal, "a task that was only to be looked at was run")),
+        }
     }
 }
 
@@ -89,7 +110,10 @@ impl Callable for Place {
     }
 
     fn outside(&self) -> Option<Outside> {
-        Some(self.sink.outside())
+        Some(match &self.to {
+            To::Sink(sink) => sink.outside(),
+            To::Imagined(outside) => outside.clone(),
+        })
     }
 
     fn as_any(&self) -> &dyn Any {
