@@ -1,6 +1,7 @@
 //! Graphs made by hand, from the language: the same answers under each scheduler, and what tasks may be.
 
-use dsk::Engine;
+use dsk::text::Code;
+use dsk::{Config, Engine};
 
 /// Expressions, and what they print.
 const SAID: &[(&str, &str)] = &[
@@ -37,4 +38,19 @@ fn graphs_compute_what_they_say() {
         let value = engine.eval(expression).unwrap_or_else(|e| panic!("{expression}: {e:?}"));
         assert_eq!(dsk::read::print(&value), *result, "{expression}");
     }
+}
+
+/// Layers say in a line what millions of tasks are; who asks for them one by one is told what that takes.
+#[test]
+fn keys_one_by_one_stay_inside_the_memory_limit() {
+    let engine = Engine::with_config(Config { memory_limit: 1 << 20, ..Config::default() });
+    engine.eval("(def g (graph (+ (ones [1000000] :chunks 1) 1))) (def small (graph (ones [100] :chunks 1)))").unwrap();
+    for op in ["keys", "toposort", "order", "fuse", "dedup"] {
+        let error = engine.eval(&format!("({op} g)")).unwrap_err();
+        assert_eq!(error.code(), Code::Memory, "{op}");
+        assert!(error.message().starts_with(&format!("{op}: 2000000 keys take about 1.4 GB")), "{}", error.message());
+        engine.eval(&format!("({op} small)")).unwrap();
+    }
+    assert_eq!(engine.eval_as::<i64>("(count g)").unwrap(), 2_000_000);
+    engine.eval("(optimize g)").unwrap();
 }

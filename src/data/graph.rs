@@ -10,6 +10,7 @@
 //! A layer holds one task with places in it ([`Form::Input`], [`Form::Index`]) instead of a task per block, so making
 //! and rewriting layers costs O(layers). [`Layer::task`] fills in the places; a worker evaluates the task with places.
 
+use super::cancel::cancelled;
 use super::slice::Range;
 use super::{Array, Cost, DType, Dims, Form, Key, Str, Task, Value, task::deep};
 use crate::err;
@@ -337,13 +338,16 @@ impl Graph {
         self.len() == 0
     }
 
-    /// Every key and its task, layer by layer.
+    /// Every key and its task, layer by layer; some of them where that is no longer wanted ([`super::cancel`]).
     pub fn tasks(&self) -> IndexMap<Key, Task, FxBuildHasher> {
         let mut all = IndexMap::default();
         for layer in &self.layers {
             match &layer.body {
                 Body::Tasks(tasks) => all.extend(tasks.iter().map(|(k, t)| (k.clone(), t.clone()))),
-                _ => all.extend(layer.indices().map(|i| (Key::block(layer.name.clone(), &i), layer.task(&i)))),
+                _ => {
+                    let indices = layer.indices().take_while(|_| !cancelled());
+                    all.extend(indices.map(|i| (Key::block(layer.name.clone(), &i), layer.task(&i))));
+                }
             }
         }
         all

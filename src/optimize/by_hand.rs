@@ -14,6 +14,7 @@
 
 use super::equal::Equal;
 use super::{Lists, cycle};
+use crate::data::cancel::cancelled;
 use crate::data::{Body, Form, Graph, Host, Key, Layer, Task};
 use crate::err;
 use crate::text::{Result, suggest};
@@ -65,6 +66,10 @@ impl ByHand {
         // The task that named a key last: one that names thousands need not be searched for each.
         let mut named_by = vec![None; tasks.len()];
         for (task, of) in tasks.values().zip(0u32..) {
+            if cancelled() {
+                dependencies.end_list();
+                continue;
+            }
             names(task, &mut |key| {
                 if let Some(at) = tasks.get_index_of(key)
                     && named_by[at].replace(of) != Some(of)

@@ -5,6 +5,7 @@ use crate::err;
 use crate::op;
 use crate::op::sequence::Seq;
 use crate::op::{Kind, Op};
+use crate::ops::graph::subject::check_size;
 use crate::text::Span;
 use crate::text::{Error, Result};
 use std::sync::Arc;
@@ -296,6 +297,7 @@ fn map_of(args: &Args) -> Result<Arc<Map>> {
 fn keys(args: Args) -> Result<Value> {
     match &args.values[0] {
         Value::Graph(graph) => {
+            check_size(graph, &args)?;
             let keys = graph.layers.iter().flat_map(|layer| layer.keys());
             Ok(Value::list(keys.map(|key| Graph::key_value(&key)).collect()))
         }

@@ -61,9 +61,9 @@ fn graph(args: Args) -> Result<Value> {
 
 /// The graph, and the key asked for.
 fn at_key(args: &Args, edges: impl FnOnce(ByHand, &Key) -> Result<Vec<Key>>) -> Result<Value> {
-    let graph: &Graph = &*subject::graph(args, "g")?;
+    let graph = subject::by_key(args, "g")?;
     let key = subject::key_of(args.value("key")).ok_or_else(|| args.wrong("key", "a quoted key"))?;
-    list(edges(ByHand::new(graph), &key)).map_err(|e| e.at(args.span))
+    list(edges(graph, &key)).map_err(|e| e.at(args.span))
 }
 
 fn list(keys: Result<Vec<Key>>) -> Result<Value> {
@@ -79,9 +79,9 @@ fn dependents(args: Args) -> Result<Value> {
 }
 
 fn toposort(args: Args) -> Result<Value> {
-    list(ByHand::new(&*subject::graph(&args, "g")?).toposort())
+    list(subject::by_key(&args, "g")?.toposort())
 }
 
 fn order(args: Args) -> Result<Value> {
-    list(ByHand::new(&*subject::graph(&args, "g")?).order())
+    list(subject::by_key(&args, "g")?.order())
 }

@@ -5,7 +5,7 @@ mod compute;
 mod edges;
 mod passes;
 mod replay;
-mod subject;
+pub mod subject;
 
 use crate::op::Op;
 use crate::ops::one;

@@ -89,14 +89,14 @@ fn result(graph: Result<ByHand>, args: &Args) -> Result<Value> {
 }
 
 fn cull(args: Args) -> Result<Value> {
-    let graph = ByHand::new(&*subject::graph(&args, "g")?);
+    let graph = subject::by_key(&args, "g")?;
     let keys = Keys::of(&args, args.value("keys"), &|key| graph.keys().any(|k| k == key))?;
     result(graph.cull(&keys.flat()), &args)
 }
 
 fn inline(args: Args) -> Result<Value> {
     let keys = subject::keys(&args, "keys")?;
-    result(ByHand::new(&*subject::graph(&args, "g")?).inline(&keys), &args)
+    result(subject::by_key(&args, "g")?.inline(&keys), &args)
 }
 
 fn inline_functions(args: Args) -> Result<Value> {
@@ -114,24 +114,24 @@ fn inline_functions(args: Args) -> Result<Value> {
         let bound = args.host.global(name, head.span).or_else(|| args.host.op(name).map(Value::Function));
         bound.is_some_and(|bound| functions.iter().any(|f| f.same_key(&bound)))
     };
-    result(ByHand::new(&*subject::graph(&args, "g")?).inline_functions(&fast, &keep), &args)
+    result(subject::by_key(&args, "g")?.inline_functions(&fast, &keep), &args)
 }
 
 fn fuse(args: Args) -> Result<Value> {
     let keep = subject::keys(&args, "keys")?;
-    result(ByHand::new(&*subject::graph(&args, "g")?).fuse(&keep), &args)
+    result(subject::by_key(&args, "g")?.fuse(&keep), &args)
 }
 
 fn dedup(args: Args) -> Result<Value> {
     let keep = subject::keys(&args, "keys")?;
-    result(ByHand::new(&*subject::graph(&args, "g")?).dedup(args.host, &keep), &args)
+    result(subject::by_key(&args, "g")?.dedup(args.host, &keep), &args)
 }
 
 fn optimize(args: Args) -> Result<Value> {
     let passes = chosen(&args)?;
     let graph = subject::graph(&args, "x")?;
     if graph.layers.iter().any(|l| l.is_hand_made()) {
-        let by_hand = ByHand::new(&graph);
+        let by_hand = subject::by_key(&args, "x")?;
         let keys = match args.value("keys") {
             Value::Nil => by_hand.unnamed(),
             _ => subject::keys(&args, "keys")?,

@@ -2,7 +2,8 @@
 
 use crate::data::{Args, Form, Graph, Key, Layer, Task, Value, cancel, task::deep};
 use crate::err;
-use crate::text::{Result, Span};
+use crate::optimize::by_hand::ByHand;
+use crate::text::{Bytes, Result, Span};
 use std::sync::Arc;
 
 /// The graph that an argument is, or is computed by; a list of collections has one graph together.
@@ -23,6 +24,31 @@ pub fn graph(args: &Args, param: &str) -> Result<Arc<Graph>> {
             Ok(Arc::new(Graph::of(&layers)))
         }
     }
+}
+
+/// The graph of an argument, key by key.
+pub fn by_key(args: &Args, param: &str) -> Result<ByHand> {
+    let graph = graph(args, param)?;
+    check_size(&graph, args)?;
+    let by_key = ByHand::new(&graph);
+    cancel::check()?;
+    Ok(by_key)
+}
+
+/// What a key takes, on average, with its task, its edges, and its place in an order.
+const KEY_BYTES: usize = 700;
+
+/// `dsk::memory` for more keys than there is room for one by one: a layer says in one line what millions of tasks are.
+pub fn check_size(graph: &Graph, args: &Args) -> Result<()> {
+    let made: usize = graph.layers.iter().filter(|layer| !layer.is_hand_made()).map(|layer| layer.len()).sum();
+    let (bytes, limit) = (made.saturating_mul(KEY_BYTES), args.host.memory_limit());
+    if bytes > limit {
+        let (bytes, limit, name) = (Bytes(bytes), Bytes(limit), &args.function.name);
+        return Err(err!(Memory, "{name}: {made} keys take about {bytes} one by one, and the memory limit is {limit}")
+            .label(args.span, "in this call")
+            .help("larger blocks make fewer keys; `:memory-limit` raises the limit"));
+    }
+    Ok(())
 }
 
 /// The layers of lazy values, wherever they are.
