@@ -365,6 +365,13 @@ fn planning(n: usize) {
         print!("{expression:<44}{keys:>10}{tasks:>10}{:>10.3}{:>10.3}", planned / a_key * 1e6, planned / a_task * 1e6);
         println!("{:>13.0}{:>14.0}", bytes as f64 / a_key, bytes as f64 / a_task);
     }
+    // Of blocks so large that it is worth more: a better order, what each task takes, and a bound on the memory.
+    let side = (n as f64 / 2.0).sqrt() as usize * 1000;
+    let x = format!("(random/normal 0 1 [{side} {side}] :chunks 1000)");
+    let source = format!("(:tasks (explain (let [x {x}] (- x (mean x :axis 0))) :store true))");
+    let mut tasks = 0.0;
+    let explained = best(2, || worked(|| tasks = engine.eval_as::<i64>(&source).expect("it can be planned") as f64));
+    println!("explain, centring blocks of 8 MB: {tasks} tasks, {:.3} µs a task", explained / tasks * 1e6);
     println!();
 }
 

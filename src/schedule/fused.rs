@@ -34,7 +34,7 @@ pub fn fuse(code: Code, calls: usize) -> Code {
     leaves(&code, &mut cuts);
     let mut code = fuse_parts(code, calls, &cuts);
     // A nest runs its leaves first, each once: what is used last has changed.
-    mark_last(&mut code, &mut SmallVec::new());
+    mark_last(&mut code);
     code
 }
 
@@ -42,7 +42,7 @@ fn fuse_parts(mut code: Code, calls: usize, cuts: &FxHashSet<*const Code>) -> Co
     if operation(&code).is_some() && nested(&code) >= calls {
         let mut leaves = Vec::new();
         if let Some(expr) = expression(&mut code, &mut leaves, calls, cuts) {
-            mark_last(&mut code, &mut SmallVec::new());
+            mark_last(&mut code);
             let nest = Nest { expr, leaves: leaves.into(), plain: code, first: OnceLock::new() };
             return Code::Fused(Box::new(nest));
         }

@@ -72,7 +72,7 @@ pub trait Names {
 /// Compiles a task.
 pub fn compile(task: &Task, names: &mut dyn Names) -> Result<Code> {
     let mut code = build(task, names)?;
-    mark_last(&mut code, &mut SmallVec::new());
+    mark_last(&mut code);
     if let Code::Call(call) = &mut code {
         call.mark_straight();
     }
@@ -121,23 +121,29 @@ fn build(task: &Task, names: &mut dyn Names) -> Result<Code> {
 }
 
 /// Marks the last use of every input, looking from the end of the evaluation to its start.
-pub(super) fn mark_last(code: &mut Code, seen: &mut SmallVec<[u32; 16]>) {
+pub(super) fn mark_last(code: &mut Code) {
+    mark(code, &mut SmallVec::new());
+}
+
+/// `seen` says of each input, by its number, whether a later use was met.
+fn mark(code: &mut Code, seen: &mut SmallVec<[bool; 32]>) {
     match code {
         Code::Input { n, last } => {
-            *last = !seen.contains(n);
-            if *last {
-                seen.push(*n);
+            let n = *n as usize;
+            if n >= seen.len() {
+                seen.resize(n + 1, false);
             }
+            *last = !std::mem::replace(&mut seen[n], true);
         }
-        Code::Call(call) => deep(|| call.args.iter_mut().rev().for_each(|c| mark_last(c, seen))),
-        Code::Apply(items, _) | Code::List(items) => deep(|| items.iter_mut().rev().for_each(|c| mark_last(c, seen))),
+        Code::Call(call) => deep(|| call.args.iter_mut().rev().for_each(|c| mark(c, seen))),
+        Code::Apply(items, _) | Code::List(items) => deep(|| items.iter_mut().rev().for_each(|c| mark(c, seen))),
         Code::Map(pairs, _) => deep(|| {
             pairs.iter_mut().rev().for_each(|(k, v)| {
-                mark_last(v, seen);
-                mark_last(k, seen);
+                mark(v, seen);
+                mark(k, seen);
             })
         }),
-        Code::Fused(nest) => deep(|| nest.leaves_mut().iter_mut().rev().for_each(|c| mark_last(c, seen))),
+        Code::Fused(nest) => deep(|| nest.leaves_mut().iter_mut().rev().for_each(|c| mark(c, seen))),
         Code::Const(_) | Code::Index(_) => {}
     }
 }

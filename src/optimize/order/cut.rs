@@ -50,6 +50,9 @@ impl<'a> Side<'a> {
 
 const NONE: u32 = u32::MAX;
 
+/// As many others are looked at in the time of a step.
+const SEEN_IN_A_STEP: usize = 16;
+
 /// Where a search is.
 pub struct Cut<'a> {
     pub side: &'a Side<'a>,
@@ -57,6 +60,8 @@ pub struct Cut<'a> {
     pub order: Vec<u32>,
     /// The most results held since this was last set.
     pub peak: u32,
+    /// What crossing took so far: a step for each task, and more for those that share a result with many others.
+    pub steps: usize,
     crossed: Vec<bool>,
     /// Tasks that have to cross before.
     pending: Vec<u32>,
@@ -79,6 +84,7 @@ impl<'a> Cut<'a> {
             side,
             order: Vec::with_capacity(n),
             peak: 0,
+            steps: 0,
             crossed: vec![false; n],
             ready: (0..n as u32).rev().filter(|&t| pending[t as usize] == 0).collect(),
             pending,
@@ -120,10 +126,14 @@ impl<'a> Cut<'a> {
     pub fn cross(&mut self, task: u32) {
         self.crossed[task as usize] = true;
         self.order.push(task);
+        let mut seen = self.side.after.get(task).len();
         for &result in self.side.results.get(task) {
             let members = self.side.members.get(result);
             self.left[result as usize] -= 1;
             let left = self.left[result as usize] as usize;
+            if left + 1 == members.len() || left == 1 {
+                seen += members.len();
+            }
             if left + 1 == members.len() {
                 self.hold(result);
                 // The others find it held.
@@ -141,6 +151,7 @@ impl<'a> Cut<'a> {
             }
         }
         self.peak = self.peak.max(self.held());
+        self.steps += 1 + seen / SEEN_IN_A_STEP;
         for &next in self.side.after.get(task) {
             self.pending[next as usize] -= 1;
             if self.pending[next as usize] == 0 {

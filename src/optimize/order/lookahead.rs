@@ -72,8 +72,9 @@ pub fn run(mut cut: Cut, rule: Rule, most: u32, work: &mut usize) -> Option<Vec<
         let start = cut.order.len();
         let mut best = None;
         for &goal in &goals {
+            let steps = cut.steps;
             let outcome = attempt(&mut cut, goal, rule, most);
-            *work = work.checked_sub(cut.order.len() - start)?;
+            *work = work.checked_sub(cut.steps - steps)?;
             if let Some(outcome) = outcome
                 && best.is_none_or(|least| outcome < least)
             {

@@ -29,6 +29,9 @@ pub fn order(dependencies: &Lists, dependents: &Lists) -> Option<Vec<u32>> {
 /// Steps for [`best_order`] that take no longer than somebody who asks for an order will wait: a second at most.
 pub const WORK: usize = 20_000_000;
 
+/// Steps a task without which looking ahead leads nowhere.
+const TRIES: usize = 16;
+
 /// As [`order`], and better: of many orders the one that holds the least, improved where it holds the most. `work` is how many
 /// steps that may take, of some 20 to 100 ns each; small graphs get the best order there is.
 pub fn best_order(dependencies: &Lists, dependents: &Lists, mut work: usize) -> Option<Vec<u32>> {
@@ -37,8 +40,12 @@ pub fn best_order(dependencies: &Lists, dependents: &Lists, mut work: usize) -> 
     let sides = [false, true].map(|back| Side::new(dependencies, dependents, back));
     for rule in lookahead::rules() {
         for (side, back) in sides.iter().zip([false, true]) {
-            // One side alone may use up no more than its share.
+            // One side alone may use up no more than its share. In a graph so large that few goals could be tried for a task, it would
+            // come to no end.
             let mut share = work / 8;
+            if share / TRIES < dependencies.len() {
+                continue;
+            }
             let given = share;
             let found = lookahead::run(Cut::new(side), rule, least.saturating_sub(1), &mut share);
             work -= given - share;

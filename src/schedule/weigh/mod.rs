@@ -197,7 +197,33 @@ fn measure_indices(code: &Code, index: &[u32], to: &mut FxHasher) {
     match code {
         Code::Index(f) => measure(&f.value(index), to),
         Code::Fused(nest) => nest.leaves().iter().for_each(|c| measure_indices(c, index, to)),
+        Code::Call(call) => {
+            let mut name = None;
+            for arg in call.args() {
+                match arg {
+                    // Which part of an array a block is: its lengths count.
+                    Code::Index(f) if name == Some("part") => measure_part(&f.value(index), to),
+                    arg => measure_indices(arg, index, to),
+                }
+                name = match arg {
+                    Code::Const(Value::Keyword(name)) => Some(name.as_str()),
+                    _ => None,
+                };
+            }
+        }
         _ => code.parts().for_each(|c| measure_indices(c, index, to)),
+    }
+}
+
+/// For each axis where the part starts and stops.
+fn measure_part(part: &Value, to: &mut FxHasher) {
+    let bounds = |axis: &Value| match axis.as_list()? {
+        [start, stop] => Some((start.as_int()?, stop.as_int()?)),
+        _ => None,
+    };
+    match part.as_list().and_then(|axes| axes.iter().map(bounds).collect::<Option<Vec<_>>>()) {
+        Some(axes) => axes.iter().for_each(|(start, stop)| (stop - start).hash(to)),
+        None => measure(part, to),
     }
 }
 
