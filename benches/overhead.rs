@@ -353,7 +353,7 @@ fn planning(n: usize) {
             let outputs = [array.layer.clone()];
             let graph = Graph::of(&outputs);
             keys = graph.len();
-            let graph = optimize(graph, &Goal { outputs: &outputs, bytes: 1 << 34, host: &host }, &mut |_, _| {});
+            let graph = optimize(graph, &Goal::new(&outputs, 1 << 34, &host), &mut |_, _| {});
             let layer = graph.layer(&array.layer.name).expect("outputs stay").clone();
             let room = Room { bytes: usize::MAX, cancel: &cancel };
             tasks = Plan::new(&host, &[Want::Layer(layer)], room).expect("the layers fit together").len();

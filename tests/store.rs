@@ -256,3 +256,39 @@ fn the_name_of_a_file_may_hold_two_colons() {
     assert_eq!(d.names("f::x y.h5"), ["/", "/a"]);
     d.is_true("(= 3 (sum (read-array (at \"f::x y.h5::/a\"))))");
 }
+
+/// The HDF5 library would leave a file half written that may not grow as it must, with all that was in it.
+#[cfg(unix)]
+#[test]
+fn a_file_that_may_not_grow_so_far_is_left_as_it_is() {
+    use std::os::unix::process::CommandExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let run = |program: &str, most: Option<u64>| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dsk"));
+        command.current_dir(folder.path()).args(["-e", program]);
+        let limit = move || {
+            let Some(most) = most else { return Ok(()) };
+            let most = libc::rlimit { rlim_cur: most, rlim_max: most };
+            // SAFETY: a system call that reads the two numbers.
+            match unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const most) } {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        };
+        // SAFETY: nothing is allocated or locked between fork and exec.
+        let out = unsafe { command.pre_exec(limit) }.output().unwrap();
+        (out.status.code(), String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).to_string())
+    };
+    assert_eq!(run("(store (arange 1000 :chunks 100) \"x.h5::/old\")", None).0, Some(0));
+    let before = std::fs::read(folder.path().join("x.h5")).unwrap();
+    for most in [4_000, 100_000, 10_000_000] {
+        for target in ["x.h5::/new", "x.h5::/old", "other.h5::/x"] {
+            let program = format!("(store (ones [2000 2000] :chunks 500) \"{target}\" :overwrite true)");
+            let (code, told) = run(&program, Some(most));
+            assert!(code == Some(1) && told.contains("dsk::io") && told.contains("ulimit -f"), "{told}");
+        }
+    }
+    assert_eq!(std::fs::read(folder.path().join("x.h5")).unwrap(), before);
+    assert!(!folder.path().join("other.h5").exists());
+}

@@ -96,7 +96,7 @@ pub struct BlockRef {
 }
 
 /// Which block of a parent a task takes, as a rule.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash)]
 pub struct Input {
     /// Position in `Layer::parents`.
     pub parent: usize,
@@ -104,10 +104,10 @@ pub struct Input {
 }
 
 /// How a block index is made from another: `[j 0]` from `[i j]` is `[Axis(1), Block(0)]`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Hash)]
 pub struct At(pub SmallVec<[Axis; 4]>);
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Axis {
     /// The block's index along this axis.
     Axis(u8),

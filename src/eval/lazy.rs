@@ -8,6 +8,7 @@ use crate::data::{
 };
 use crate::op::token::Token;
 use crate::text::{Result, Span};
+use rustc_hash::FxHashMap;
 use std::any::Any;
 use std::sync::Arc;
 
@@ -80,6 +81,9 @@ pub fn value(value: &Value, span: Span) -> Value {
 struct Parts {
     inputs: Vec<Input>,
     parents: Vec<Arc<Layer>>,
+    /// Where each of them is there.
+    inputs_at: FxHashMap<Input, usize>,
+    parents_at: FxHashMap<Str, usize>,
 }
 
 impl Parts {
@@ -100,12 +104,12 @@ impl Parts {
     }
 
     fn input(&mut self, layer: &Arc<Layer>, at: At) -> Task {
-        let parent = self.parents.iter().position(|p| p.name == layer.name).unwrap_or_else(|| {
+        let parent = *self.parents_at.entry(layer.name.clone()).or_insert_with(|| {
             self.parents.push(layer.clone());
             self.parents.len() - 1
         });
         let input = Input { parent, at };
-        let n = self.inputs.iter().position(|i| *i == input).unwrap_or_else(|| {
+        let n = *self.inputs_at.entry(input.clone()).or_insert_with(|| {
             self.inputs.push(input);
             self.inputs.len() - 1
         });

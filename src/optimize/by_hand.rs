@@ -214,7 +214,7 @@ impl ByHand {
             let is_data = !matches!(task.form, Form::Call(_)) && self.dependencies.get(at as u32).is_empty();
             chosen[at] |= is_alias || is_data;
         }
-        self.put_in(&chosen)
+        self.put_in(&chosen).map(ByHand::of)
     }
 
     /// Tasks that call only functions for which `fast` holds, put in where they are named; their keys go. The keys in `keep`, and
@@ -235,10 +235,7 @@ impl ByHand {
                 all_fast && !named.get(at as u32).is_empty() && !keep.contains(key)
             })
             .collect();
-        let all = self.put_in(&chosen)?;
-        let mut chosen = chosen.into_iter();
-        let tasks = all.tasks.into_iter().filter(|_| !chosen.next().unwrap_or(false));
-        Ok(ByHand::of(tasks.collect()))
+        self.without(&chosen)
     }
 
     /// A task that names one key, once, takes in that key's task, if nothing else names it and it is not in `keep`. The key that
@@ -252,14 +249,19 @@ impl ByHand {
             names(task, &mut |key| times += usize::from(self.tasks.get_index_of(key) == Some(*only as usize)));
             gone[*only as usize] = times == 1 && named.get(*only).len() == 1 && !keep.contains(self.key(*only));
         }
-        let all = self.put_in(&gone)?;
-        let mut gone = gone.into_iter();
-        let tasks = all.tasks.into_iter().filter(|_| !gone.next().unwrap_or(false));
+        self.without(&gone)
+    }
+
+    /// The tasks but for those that go, which are put in where they are named. No key of theirs is looked for any more: each may
+    /// hold all that went before it.
+    fn without(self, gone: &[bool]) -> Result<ByHand> {
+        let mut stay = gone.iter().map(|gone| !gone);
+        let tasks = self.put_in(gone)?.into_iter().filter(|_| stay.next().unwrap_or(true));
         Ok(ByHand::of(tasks.collect()))
     }
 
     /// All tasks, with the chosen ones (themselves so treated) in place of their keys.
-    fn put_in(self, chosen: &[bool]) -> Result<ByHand> {
+    fn put_in(self, chosen: &[bool]) -> Result<Tasks> {
         let mut done: FxHashMap<u32, Task> = FxHashMap::default();
         let mut sizes = vec![0u64; self.len()];
         for at in self.sorted()? {
@@ -286,7 +288,7 @@ impl ByHand {
         for (at, task) in done {
             tasks[at as usize] = task;
         }
-        Ok(ByHand::of(tasks))
+        Ok(tasks)
     }
 }
 

@@ -23,6 +23,7 @@ pub use lists::Lists;
 use crate::data::{Axis, BlockRef, Body, Form, Graph, Host, Input, Key, Layer, Str, graph};
 use crate::text::Result;
 use by_hand::ByHand;
+use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
 /// What is done to a graph before it runs.
@@ -33,6 +34,9 @@ pub static PASSES: &[&Pass] =
 pub struct Goal<'a> {
     /// The layers whose blocks are wanted.
     pub outputs: &'a [Arc<Layer>],
+    /// Of those that have names: these; and where all of them are.
+    names: FxHashSet<&'a str>,
+    addresses: FxHashSet<*const Layer>,
     /// Bytes that the results of tasks may take.
     pub bytes: usize,
     /// Who knows what the functions are that tasks call.
@@ -46,13 +50,19 @@ pub struct ByHandGoal<'a> {
     pub host: &'a dyn Host,
 }
 
-impl Goal<'_> {
+impl<'a> Goal<'a> {
+    pub fn new(outputs: &'a [Arc<Layer>], bytes: usize, host: &'a dyn Host) -> Goal<'a> {
+        let named = outputs.iter().filter(|layer| !layer.is_hand_made());
+        let names = named.map(|layer| layer.name.as_str()).collect();
+        Goal { outputs, names, addresses: outputs.iter().map(Arc::as_ptr).collect(), bytes, host }
+    }
+
     /// Whether the blocks of this layer, which may have been rewritten, are wanted.
     pub fn wants(&self, layer: &Layer) -> bool {
-        self.outputs.iter().any(|o| match (&o.body, &layer.body) {
-            (Body::Tasks(_), _) | (_, Body::Tasks(_)) => std::ptr::eq(&**o, layer),
-            _ => o.name == layer.name,
-        })
+        match layer.is_hand_made() {
+            true => self.addresses.contains(&std::ptr::from_ref(layer)),
+            false => self.names.contains(layer.name.as_str()),
+        }
     }
 }
 

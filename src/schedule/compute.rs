@@ -13,7 +13,7 @@ use super::weigh::Loads;
 use super::{Bytes, Config, Runtime, Scheduler, Synchronous};
 use crate::data::graph::ravel;
 use crate::data::task::deep;
-use crate::data::{Array, Body, Delayed, Graph, Host, Key, Layer, Map, Value};
+use crate::data::{Array, Body, Delayed, Graph, Host, Key, Layer, Map, Str, Value};
 use crate::err;
 use crate::memory::Chest;
 use crate::optimize::{self, Goal, by_hand};
@@ -283,12 +283,14 @@ impl Computation<'_> {
         let mut layers: Vec<Arc<Layer>> = wants.iter().map(|want| layer_of(want).clone()).collect();
         layers.extend(apart);
         let bytes = self.config.memory_limit.saturating_sub(self.runtime.pool.live());
-        let goal = Goal { outputs: &layers, bytes, host: self.host };
+        let goal = Goal::new(&layers, bytes, self.host);
         let graph = rewrite(Graph::of(&layers), &goal);
+        let now: FxHashMap<&str, &Arc<Layer>> =
+            graph.layers.iter().filter(|l| !l.is_hand_made()).map(|l| (l.name.as_str(), l)).collect();
         let rewritten = |layer: &Arc<Layer>| match layer.body {
             // Hand-made tasks have no name that says what they are; the passes leave them as they are.
             Body::Tasks(_) => layer.clone(),
-            _ => graph.layer(&layer.name).unwrap_or(layer).clone(),
+            _ => now.get(layer.name.as_str()).map_or(layer, |now| *now).clone(),
         };
         wants
             .iter()
@@ -342,16 +344,27 @@ fn kept(value: &Value, blocks: Vec<Value>, learnt: &Recall) -> Value {
     }
 }
 
+/// What tells lazy values apart, as [`Value::same_key`] does: whether it is an array, and the name of its layer.
+fn identity(value: &Value) -> Option<(bool, Str)> {
+    match value {
+        Value::Array(array) => Some((true, array.layer.name.clone())),
+        Value::Delayed(delayed) => Some((false, delayed.layer.name.clone())),
+        _ => None,
+    }
+}
+
 /// The lazy values among values, each once.
 pub(super) struct Lazy {
     pub found: Vec<Value>,
+    /// Where each of them is there, by what it is and its layer's name.
+    places: FxHashMap<(bool, Str), usize>,
     /// For each list and map whether it holds one somewhere: lists may share their parts many times over.
     holders: FxHashMap<usize, bool>,
 }
 
 impl Lazy {
     pub fn of(values: &[Value]) -> Lazy {
-        let mut lazy = Lazy { found: Vec::new(), holders: FxHashMap::default() };
+        let mut lazy = Lazy { found: Vec::new(), places: FxHashMap::default(), holders: FxHashMap::default() };
         values.iter().for_each(|v| {
             lazy.collect(v);
         });
@@ -359,15 +372,18 @@ impl Lazy {
     }
 
     fn position(&self, value: &Value) -> Option<usize> {
-        self.found.iter().position(|v| v.same_key(value))
+        self.places.get(&identity(value)?).copied()
     }
 
     /// Whether the value is or holds something lazy, which is then among what was found.
     fn collect(&mut self, value: &Value) -> bool {
         match value {
             Value::Array(_) | Value::Delayed(_) => {
-                if self.position(value).is_none() {
-                    self.found.push(value.clone());
+                if let Some(identity) = identity(value) {
+                    self.places.entry(identity).or_insert_with(|| {
+                        self.found.push(value.clone());
+                        self.found.len() - 1
+                    });
                 }
                 true
             }

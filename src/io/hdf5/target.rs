@@ -237,6 +237,14 @@ fn room(path: &Path) -> u64 {
 
 /// Makes sure that so many bytes fit before the library is asked to write any.
 pub fn check_room(path: &Path, name: &str, bytes: u64) -> Result<()> {
+    // A file may not grow beyond the process's limit (`ulimit -f`): the library would leave it half written.
+    let size = std::fs::metadata(path).map_or(0, |file| file.len());
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX);
+    if size.saturating_add(bytes).saturating_add(MARGIN) > limit {
+        let (bytes, size, limit) = (listing::size_text(bytes), listing::size_text(size), listing::size_text(limit));
+        let what = format!("{bytes} are to be written to a file of {size}, and files may have {limit} here");
+        return Err(write_error(path, name, &what).help("`ulimit -f` tells the limit, and raises it"));
+    }
     let room = room(path);
     if bytes.saturating_add(MARGIN) <= room {
         return Ok(());

@@ -368,7 +368,7 @@ proptest! {
         }
         // Each pass alone, and as many of them as go before it.
         let outputs = [array.layer.clone()];
-        let goal = Goal { outputs: &outputs, bytes: 1 << 30, host: &small };
+        let goal = Goal::new(&outputs, 1 << 30, &small);
         let before = Graph::of(&outputs);
         let mut all = before.clone();
         for pass in optimize::PASSES {

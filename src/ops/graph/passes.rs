@@ -141,7 +141,7 @@ fn optimize(args: Args) -> Result<Value> {
         return result(optimized, &args);
     }
     let outputs = outputs(&graph);
-    let goal = Goal { outputs: &outputs, bytes: memory(&args), host: args.host };
+    let goal = Goal::new(&outputs, memory(&args), args.host);
     let optimized = optimize::apply(&passes, (*graph).clone(), &goal, &mut |_, _| {});
     Ok(Value::Graph(Arc::new(optimized)))
 }
@@ -169,7 +169,7 @@ pub fn steps(values: &[Value], bytes: usize, host: &dyn Host) -> Value {
     values.iter().for_each(|value| subject::collect(value, &mut layers));
     let mut before = Graph::of(&layers);
     let mut found = Vec::new();
-    optimize::optimize(before.clone(), &Goal { outputs: &layers, bytes, host }, &mut |name, graph| {
+    optimize::optimize(before.clone(), &Goal::new(&layers, bytes, host), &mut |name, graph| {
         let same = |(a, b): (&Arc<Layer>, &Arc<Layer>)| Arc::ptr_eq(a, b);
         if before.layers.len() != graph.layers.len() || !before.layers.iter().zip(&graph.layers).all(same) {
             found.push(Value::list(vec![Value::keyword(name), Value::Graph(Arc::new(graph.clone()))]));
