@@ -23,6 +23,12 @@ const SAID: &[(&str, &str)] = &[
          (count (keys (optimize (dot (transpose (block 200 800)) (block 200 300))))))",
         "40",
     ),
+    // Long rows times long columns: making a row again would take much longer than multiplying it. Ten rows, a hundred products.
+    (
+        "(let [x (random/normal 0 1 [200 2000] :chunks [20 2000])] (count (keys (optimize (dot x (transpose x))))))",
+        "110",
+    ),
+    ("(:tasks (explain (graph '{x 1 y (+ x 1) z (+ y 1) w 0}) 'z))", "3"),
     // Centring holds no more of the input than a block a worker.
     (
         "(< (:peak-bytes (explain (let [x (random/normal 0 1 [800 800] :chunks 100)] (sum (- x (mean x :axis 0)))) \

@@ -9,10 +9,10 @@
 //! This is for blocks that are made of nothing that would have to be held in their place: read from a store, random, or a few
 //! operations on such a block. They are made again if
 //!
-//! - tasks that cost much more need them, over and over, and between the first and the last of them more would have to be
-//!   held than what one task takes anyway: the blocks of a product's second factor, all of which a row of its result
-//!   needs (those of the first are needed by the tasks of one row only, and stay where rows run one after the other and their
-//!   blocks are not very many); or
+//! - tasks that take much longer than making them need them, over and over, and between the first and the last of them more
+//!   would have to be held than what one task takes anyway: the blocks of a product's second factor, all of which a row of its
+//!   result needs (those of the first are needed by the tasks of one row only, and stay where rows run one after the other and
+//!   their blocks are not very many); or
 //! - keeping them would mean keeping all of the array: one of its users waits for another one that gathers many blocks, as
 //!   in `(- x (mean x :axis 0))`.
 //!
@@ -21,12 +21,18 @@
 
 use super::nest::{self, Edges, Uses};
 use super::{Goal, Pass};
-use crate::data::{Cost, Graph, Layer};
+use crate::data::{Body, Cost, Form, Graph, Layer, Task};
 
 pub static PASS: Pass = Pass { name: "rematerialize", run, by_hand: super::again::again };
 
 /// A task that is made again may hold so many calls, over all its uses.
 const AGAIN: f64 = 32.0;
+
+/// A task that goes over each element so often takes longer for that than making the element takes: a random one, or one that is
+/// decoded, as long as a few hundred multiplications.
+const PASSES: f64 = 64.0;
+/// A block of so many times the elements of what is made of it is a long one.
+const LONG: f64 = 4.0;
 
 /// The share of the memory that is left which an array may take that is dear to make again.
 const SHARE: usize = 4;
@@ -61,12 +67,40 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
         // How often a block is needed, on average.
         let times: f64 = uses.iter().map(|u| u.per_block).sum();
         let mut fans = consumers.iter().zip(&uses).filter(|(_, u)| !u.once).peekable();
-        let is_dearer = |c: usize| matches!(graph.layers[c].cost, Cost::Dear | Cost::Unknown);
+        let is_dearer =
+            |c: usize| matches!(graph.layers[c].cost, Cost::Dear | Cost::Unknown) && makes_much(graph, &edges, n, c);
         let stay =
             row <= most && uses.iter().all(stays) && consumers.iter().all(|&c| runs_in_rows(graph, &edges, goal, c));
         times > 1.0 && fans.peek().is_some() && fans.all(|(&c, _)| is_dearer(c)) && !stay
             || times * calls as f64 <= AGAIN && waits(graph, &edges, n)
     })
+}
+
+/// Whether a task of layer `c` makes much of a block of layer `n`. A product goes over each element many times: of blocks m×k,
+/// k×n and m×n √(mk·mn / kn) = m times for the second one. Where less comes of a block than there is in it, a long row times
+/// a long column, making it again takes most of the time.
+fn makes_much(graph: &Graph, edges: &Edges, n: usize, c: usize) -> bool {
+    let elements = |layer: usize| graph.layers[layer].blocks.as_ref().map(|(_, chunks)| chunks.largest() as f64);
+    let (Some(block), Some(made)) = (elements(n), elements(c)) else { return true };
+    if !is_product(&graph.layers[c]) {
+        return true;
+    }
+    let others = edges.parents[c].iter().filter(|&&parent| parent != n).filter_map(|&parent| elements(parent));
+    let other = others.fold(0.0, f64::max);
+    let times = (if other > 0.0 { other } else { block } * made / block.max(1.0)).sqrt();
+    times >= PASSES || block <= LONG * made
+}
+
+fn is_product(layer: &Layer) -> bool {
+    const PRODUCTS: [&str; 6] = ["dot", "matmul", "tensordot", "dot-add", "matmul-add", "tensordot-add"];
+    let Body::Blockwise { task, .. } = &layer.body else { return false };
+    let mut found = false;
+    task.walk(&mut |part| {
+        if let Form::Call(items) = &part.form {
+            found |= items.first().and_then(Task::as_symbol).is_some_and(|head| PRODUCTS.contains(&head.as_str()));
+        }
+    });
+    found
 }
 
 /// Whether making a block again takes nothing that would have to be kept for it: no blocks of others, or much smaller ones.

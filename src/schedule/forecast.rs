@@ -1,13 +1,13 @@
 //! What a computation would take, told before it: the same plan as it would run, weighed and not run.
 
-use super::compute::{Computation, Lazy, want};
+use super::compute::{Computation, Lazy, graph_want, want};
 use super::keep::{self, Keeper};
 use super::outlook::{self, Outlook};
 use super::plan::{Plan, Want};
 use super::recall::{Asks, Recalled};
 use super::refusal;
 use super::weigh::{Load, Loads};
-use crate::data::{Array, Value, buffer};
+use crate::data::{Array, Graph, Key, Value, buffer};
 use crate::text::Result;
 
 /// What a computation would take; see [`Computation::forecast`].
@@ -53,6 +53,21 @@ impl Computation<'_> {
         let lazy = Lazy::of(values);
         let wants: Vec<Want> = lazy.found.iter().map(want).collect();
         let arrays: Vec<Option<&Array>> = lazy.found.iter().map(array).collect();
+        self.forecast_of(wants, &arrays)
+    }
+
+    /// What computing the results of keys of a graph would take.
+    ///
+    /// # Errors
+    /// As for [`Computation::forecast`], and for a key that the graph does not have.
+    pub fn forecast_keys(&self, graph: &Graph, keys: &[Key]) -> Result<Forecast> {
+        let wants = keys.iter().map(|key| graph_want(graph, key)).collect::<Result<Vec<Want>>>()?;
+        let arrays = vec![None; wants.len()];
+        self.forecast_of(wants, &arrays)
+    }
+
+    /// For each want that is an array's, that array.
+    fn forecast_of(&self, wants: Vec<Want>, arrays: &[Option<&Array>]) -> Result<Forecast> {
         let tasks_before = Plan::new(self.host, &wants, self.room())?.len();
         let together: Vec<bool> = arrays.iter().map(|a| a.is_some_and(|a| a.chunks.block_count() > 1)).collect();
         let recalled = self.cache_limit().map(|limit| Recalled::of(self, &wants, &together, Asks::ToTell(limit)));

@@ -2,12 +2,12 @@
 
 use super::passes;
 use super::subject::Keys;
-use crate::data::{Args, Cost, Map, Value};
+use crate::data::{Args, Cost, Graph, Map, Value};
 use crate::err;
 use crate::op::{Kind, Op};
 use crate::ops::options::{interpreter, options};
 use crate::schedule::Computation;
-use crate::text::Result;
+use crate::text::{Error, Result};
 use std::sync::Arc;
 
 pub static OPS: &[Op] = &[
@@ -39,7 +39,8 @@ pub static OPS: &[Op] = &[
     Op {
         usage: "(explain x :store false :scheduler nil :workers nil :memory-limit nil :spill-dir nil :max-spill nil :cache nil :optimize nil :passes false & more)",
         doc: "What computing would take, without computing. With `:store true`, what storing would take: every block is written as \
-              it is finished, instead of all being put together; `:store {:compression 4}` are keywords that `store` would be given.\n\
+              it is finished, instead of all being put together; `:store {:compression 4}` are keywords that `store` would be given. \
+              Of a graph, what the results of keys would take, as `compute` is given them.\n\
               What the cache has is left out, as computing would. The answer is a map of `:tasks`, `:tasks-before` the passes and the cache, `:result-bytes` of the arrays asked for, `:bytes-read` and \
               `:bytes-written` of data in files, `:bytes-spilled` of results that will wait on disk, which are among both, and `:peak-bytes`: a \
               bound on the memory that the computation takes, besides the program itself. A run is kept to it: tasks wait where it \
@@ -48,6 +49,7 @@ pub static OPS: &[Op] = &[
               Errors: those of computing where the plan is refused before it starts, as `dsk::memory` for blocks that do not fit.",
         examples: &[
             ("(:tasks (explain (sum (ones [4] :chunks 2))))", "3"),
+            ("(:tasks (explain (graph '{x 1 y (+ x 1) z (+ y 1) w 0}) 'z))", "3"),
             ("(:bytes-written (explain (ones [4 4] :chunks 2) :store true))", "128"),
             ("(map first (:passes (explain (sum (ones [4] :chunks 2)) :passes true)))", "[:inline]"),
         ],
@@ -81,16 +83,25 @@ fn answer(mut values: Vec<Value>) -> Value {
 fn compute(args: Args) -> Result<Value> {
     with(args, |computation, args, values| match values.as_slice() {
         [Value::Graph(graph), keys] => {
-            let has = |key: &crate::data::Key| computation.has(graph, key);
-            let keys = Keys::of(&args, keys, &has)?;
+            let keys = keys_of(&args, computation, graph, keys)?;
             let computed = computation.keys(graph, &keys.flat())?;
             Ok(keys.nest(&mut computed.into_iter()))
         }
-        [Value::Graph(_), ..] => Err(err!(Arity, "compute takes a graph and one key, or keys in a list")
-            .label(args.span, "in this call")
-            .help("`(compute g 'z)`, `(compute g ['y 'z])`")),
+        [Value::Graph(_), ..] => Err(no_keys(&args)),
         values => computation.values(values).map(answer),
     })
+}
+
+/// The keys of a graph that a call asks for.
+fn keys_of(args: &Args, computation: &Computation, graph: &Graph, keys: &Value) -> Result<Keys> {
+    Keys::of(args, keys, &|key| computation.has(graph, key))
+}
+
+fn no_keys(args: &Args) -> Error {
+    let name = &args.function.name;
+    err!(Arity, "{name} takes a graph and one key, or keys in a list")
+        .label(args.span, "in this call")
+        .help(format!("`({name} g 'z)`, `({name} g ['y 'z])`"))
 }
 
 fn persist(args: Args) -> Result<Value> {
@@ -109,7 +120,13 @@ fn explain(args: Args) -> Result<Value> {
             (Value::Array(array), Some(keywords)) => crate::ops::io::as_stored(array, keywords, &args),
             (other, _) => Ok(other.clone()),
         };
-        let forecast = computation.forecast(&values.iter().map(stored).collect::<Result<Vec<Value>>>()?)?;
+        let forecast = match values.as_slice() {
+            [Value::Graph(graph), keys] => {
+                computation.forecast_keys(graph, &keys_of(&args, computation, graph, keys)?.flat())?
+            }
+            [Value::Graph(_), ..] => return Err(no_keys(&args)),
+            values => computation.forecast(&values.iter().map(stored).collect::<Result<Vec<Value>>>()?)?,
+        };
         let mut map = Map::new();
         let figures = [
             ("tasks", forecast.tasks),
