@@ -103,8 +103,7 @@ impl Value {
         matches!(self, Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Float(_))
     }
 
-    /// Appends the value to a list, if it is plain; whether it was. Faster than a clone: that is made of its parts, and bytes that are
-    /// written in pieces and then read as a whole make processors wait.
+    /// Appends the value to a list, if it is plain; whether it was. A clone would ask once more of which kind it is.
     pub fn copy_to(&self, list: &mut Vec<Value>) -> bool {
         let plain = self.is_plain();
         if plain {

@@ -1,11 +1,9 @@
 //! The optimizer's passes, each alone at the prompt.
 
 use super::subject::{self, Keys};
-use crate::data::{Args, Body, Cost, Graph, Host, Layer, Task, Value};
-use crate::eval::Interpreter;
+use crate::data::{Args, Body, Cost, Graph, Host, Layer, Task, Value, cancel};
 use crate::op::{Kind, Op};
 use crate::optimize::{self, ByHandGoal, Goal, PASSES, Pass, by_hand::ByHand};
-use crate::schedule::Config;
 use crate::text::Result;
 use std::sync::Arc;
 
@@ -85,6 +83,8 @@ pub static OPS: &[Op] = &[
 ];
 
 fn result(graph: Result<ByHand>, args: &Args) -> Result<Value> {
+    // One that was given up half way is no answer.
+    cancel::check()?;
     graph.map(|g| Value::Graph(Arc::new(g.graph()))).map_err(|e| e.at(args.span))
 }
 
@@ -141,7 +141,7 @@ fn optimize(args: Args) -> Result<Value> {
         return result(optimized, &args);
     }
     let outputs = outputs(&graph);
-    let goal = Goal::new(&outputs, memory(&args), args.host);
+    let goal = Goal::new(&outputs, args.host.memory_limit(), args.host);
     let optimized = optimize::apply(&passes, (*graph).clone(), &goal, &mut |_, _| {});
     Ok(Value::Graph(Arc::new(optimized)))
 }
@@ -177,12 +177,6 @@ pub fn steps(values: &[Value], bytes: usize, host: &dyn Host) -> Value {
         before = graph.clone();
     });
     Value::list(found)
-}
-
-/// Bytes that the results of tasks may take.
-fn memory(args: &Args) -> usize {
-    let interpreter = args.host.as_any().downcast_ref::<Interpreter>();
-    interpreter.map_or_else(|| Config::default().memory_limit, |i| i.config().memory_limit)
 }
 
 /// The layers that no other layer takes blocks of.
