@@ -50,6 +50,49 @@ fn a_limit_changes_no_bit_and_is_kept() {
     }
 }
 
+/// Each is called 300 times before the first result is let go of: 6 MB, of which nobody knows before.
+const USERS: &str = "
+    (deftask made [i] (random/random 2500 :seed i))
+    (deftask average [x] (mean x))
+    (deftask averages [& means] (/ (sum means) (count means)))
+    (deftask distance [x m] (sum (abs (- x m))))
+    (deftask total [& parts] (sum parts))
+    (def xs (map made (range 300)))
+    (def m (apply averages (map average xs)))";
+
+/// A run that begins unwatched, as those of small tasks are, goes on watched where it is, under every scheduler.
+#[test]
+fn what_users_functions_make_counts_as_soon_as_it_is_there() {
+    let text = "(compute (apply total (map #(distance % m) xs)))";
+    let run = |limit: usize, workers: usize, scheduler: &str| {
+        let engine = engine(limit, workers, u64::MAX);
+        engine.eval(USERS).unwrap();
+        let with = format!("(with-config {{:scheduler :{scheduler}}} {text})");
+        let value = engine.eval(&with).unwrap_or_else(|e| panic!("{workers} workers, {scheduler}: {e:?}"));
+        (value, engine.peak_bytes())
+    };
+    let (whole, most) = run(1 << 30, 2, "threads");
+    assert!(most > 5000 * KB, "{most}");
+    for (workers, scheduler) in [(1, "threads"), (2, "threads"), (3, "threads"), (8, "threads"), (2, "sync")] {
+        let (value, most) = run(1000 * KB, workers, scheduler);
+        assert!(value.same(&whole), "{workers} workers, {scheduler}");
+        // The first task that calls a function may take more than it is made of.
+        assert!(most <= 1050 * KB, "{most} bytes with {workers} workers, {scheduler}");
+    }
+}
+
+/// What fails after the run went on watched is told as ever, and nothing runs twice.
+#[test]
+fn a_run_that_went_on_watched_fails_as_any_other() {
+    let engine = engine(1000 * KB, 2, u64::MAX);
+    engine.eval(USERS).unwrap();
+    engine.eval("(deftask odd [x i] (if (= i 290) (throw \"no\") (sum x)))").unwrap();
+    let error = engine.eval("(compute [m (map odd xs (range 300))])").unwrap_err();
+    assert!(error.message().contains("no"), "{}", error.message());
+    let again = engine.eval("(compute m)").unwrap();
+    assert!(again.same(&engine.eval("(compute m :memory-limit \"1GB\" :cache false)").unwrap()));
+}
+
 /// A block of rows of `x` times all others: the row that a chain of products takes is as long as the limit, and is read again block
 /// by block.
 #[test]

@@ -245,13 +245,16 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// All layers that `outputs` need.
+    /// All layers that `outputs` need; not all of them for who is no longer wanted.
     pub fn of(outputs: &[Arc<Layer>]) -> Graph {
         let mut seen: FxHashMap<Str, ()> = FxHashMap::default();
         let mut layers = Vec::new();
         // Depth first without recursion: a layer is pushed again, marked, to be placed after its parents.
         let mut stack: Vec<(Arc<Layer>, bool)> = outputs.iter().rev().map(|l| (l.clone(), false)).collect();
         while let Some((layer, parents_done)) = stack.pop() {
+            if cancelled() {
+                break;
+            }
             if parents_done {
                 layers.push(layer);
             } else if seen.insert(layer.name.clone(), ()).is_none() {

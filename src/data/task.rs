@@ -151,21 +151,39 @@ impl Task {
         })
     }
 
-    /// The task with every part for which `f` has an answer replaced by it. Parts of an answer are left alone.
+    /// The task with every part for which `f` has an answer replaced by it. Parts of an answer are left alone, and parts in which
+    /// nothing is replaced are shared.
     pub fn replace(&self, f: &mut dyn FnMut(&Task) -> Option<Task>) -> Task {
-        if let Some(answer) = f(self) {
-            return answer;
-        }
-        deep(|| {
-            let form = match &self.form {
-                Form::Call(items) => Form::Call(items.iter().map(|t| t.replace(f)).collect()),
-                Form::List(items) => Form::List(items.iter().map(|t| t.replace(f)).collect()),
-                Form::Map(pairs) => Form::Map(pairs.iter().map(|(k, v)| (k.replace(f), v.replace(f))).collect()),
-                other => other.clone(),
-            };
-            Task::new(form, self.span)
-        })
+        self.replaced(f).unwrap_or_else(|| self.clone())
     }
+
+    /// `None` where nothing was replaced.
+    fn replaced(&self, f: &mut dyn FnMut(&Task) -> Option<Task>) -> Option<Task> {
+        if let Some(answer) = f(self) {
+            return Some(answer);
+        }
+        let form = match &self.form {
+            Form::Call(items) => deep(|| replaced(items, &mut |t| t.replaced(f))).map(Form::Call),
+            Form::List(items) => deep(|| replaced(items, &mut |t| t.replaced(f))).map(Form::List),
+            Form::Map(pairs) => deep(|| {
+                replaced(pairs, &mut |(k, v)| match (k.replaced(f), v.replaced(f)) {
+                    (None, None) => None,
+                    (key, value) => Some((key.unwrap_or_else(|| k.clone()), value.unwrap_or_else(|| v.clone()))),
+                })
+            })
+            .map(Form::Map),
+            _ => None,
+        };
+        Some(Task::new(form?, self.span))
+    }
+}
+
+/// The parts with those replaced for which `f` has an answer; `None` where it has none.
+fn replaced<T: Clone>(parts: &[T], f: &mut dyn FnMut(&T) -> Option<T>) -> Option<Arc<[T]>> {
+    let mut answers = parts.iter().map(f);
+    let (at, first) = answers.by_ref().enumerate().find_map(|(at, answer)| Some((at, answer?)))?;
+    let rest = answers.zip(&parts[at + 1..]).map(|(answer, old)| answer.unwrap_or_else(|| old.clone()));
+    Some(parts[..at].iter().cloned().chain([first]).chain(rest).collect())
 }
 
 /// Runs `f` with enough stack for another level of recursion over nested data.

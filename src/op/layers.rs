@@ -6,9 +6,10 @@ use super::token::Token;
 use super::{Operand, infer, parts};
 use crate::data::slice::Range;
 use crate::data::{
-    Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Dims, Input, Layer, Parts, Slice, Task, Value,
+    Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Dims, Input, Layer, Parts, Slice, Str, Task, Value,
 };
 use crate::text::{Result, Span};
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// What a new layer is made of, besides its body.
@@ -72,20 +73,33 @@ pub fn dtype_value(dtype: DType) -> Value {
 
 /// Parents of a layer, each once.
 #[derive(Default)]
-pub struct Parents(pub Vec<Arc<Layer>>);
+pub struct Parents {
+    pub layers: Vec<Arc<Layer>>,
+    /// Where each of them is, by its name, once they are many.
+    places: FxHashMap<Str, usize>,
+}
 
 impl Parents {
     /// The position of the layer among the parents.
     pub fn add(&mut self, layer: &Arc<Layer>) -> usize {
-        match self.0.iter().position(|p| p.name == layer.name) {
-            Some(at) => at,
-            None => {
-                self.0.push(layer.clone());
-                self.0.len() - 1
-            }
+        let known = match self.layers.len() {
+            0..FEW => self.layers.iter().position(|p| p.name == layer.name),
+            _ => self.places.get(&layer.name).copied(),
+        };
+        if let Some(at) = known {
+            return at;
         }
+        self.layers.push(layer.clone());
+        let first = if self.layers.len() == FEW { 0 } else { self.layers.len() - 1 };
+        if self.layers.len() >= FEW {
+            self.places.extend(self.layers.iter().enumerate().skip(first).map(|(at, p)| (p.name.clone(), at)));
+        }
+        self.layers.len() - 1
     }
 }
+
+/// So many parents are looked through faster than looked up.
+const FEW: usize = 16;
 
 /// A concrete array as a lazy one: its blocks are data in the tasks.
 pub fn constant(block: &Block, chunks: Chunks, span: Span) -> Array {
@@ -193,7 +207,7 @@ pub fn elementwise(
             constant => Task::data(constant.value()),
         });
     }
-    let plan = Plan { token, parents: parents.0, dtype, chunks, cost, span };
+    let plan = Plan { token, parents: parents.layers, dtype, chunks, cost, span };
     Ok(parts::blockwise(plan.array(Body::Blockwise { inputs, task: task(items) })))
 }
 

@@ -12,6 +12,7 @@
 //! [`super::equal`].
 
 use super::{Goal, Pass};
+use crate::data::cancel::cancelled;
 use crate::data::{At, Body, Cost, Form, Graph, Input, Layer, Parts, Task};
 use crate::op::state::States;
 use crate::op::token::Token;
@@ -29,6 +30,9 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
     let mut now: FxHashMap<*const Layer, Arc<Layer>> = FxHashMap::default();
     let mut layers = Vec::with_capacity(graph.layers.len());
     for old in &graph.layers {
+        if cancelled() {
+            return graph.clone();
+        }
         let moved = |parent: &Arc<Layer>| now.get(&Arc::as_ptr(parent)).unwrap_or(parent).clone();
         let layer = match old.parents.iter().any(|parent| now.contains_key(&Arc::as_ptr(parent))) {
             true => Arc::new(old.with_parents(old.parents.iter().map(moved).collect())),

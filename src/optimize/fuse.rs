@@ -12,7 +12,7 @@
 //! made one after the other and held together. A chain of products whose factors are computed blocks stays a chain of tasks for the
 //! same reason, so that one pair of factors is held at a time and not all of them.
 
-use super::nest::{self, Edges, Uses};
+use super::nest::{self, Edges};
 use super::{Goal, Pass};
 use crate::data::{Cost, Graph};
 
@@ -21,15 +21,14 @@ pub static PASS: Pass = Pass { name: "fuse", run, by_hand: |graph, goal| graph.f
 fn run(graph: &Graph, goal: &Goal) -> Graph {
     let edges = Edges::of(graph);
     let dear = dear(graph, &edges);
-    nest::dissolve(graph, &mut |n, layer| {
+    nest::dissolve(graph, &edges, &mut |n, layer| {
         let [consumer] = edges.consumers[n][..] else { return false };
-        let is_parent = |p: usize| edges.parents[consumer].get(p) == Some(&n);
         // Small results that wait, such as the means of columns, do no harm.
         let rival = |&p: &usize| p != n && dear[p] && !nest::is_much_smaller(&graph.layers[p], layer);
         !goal.wants(layer)
             && nest::calls(layer) <= super::MOST_CALLS
             && !(dear[n] && edges.parents[consumer].iter().any(rival))
-            && Uses::of(&graph.layers[consumer], layer, &is_parent).once
+            && edges.uses(graph, n, consumer).once
     })
 }
 

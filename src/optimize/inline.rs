@@ -10,7 +10,7 @@
 //! operations on one that was) does if it is needed only once anyway; if it is needed again, [`super::rematerialize`] decides.
 
 use super::by_hand::ByHand;
-use super::nest::{self, Edges, Uses};
+use super::nest::{self, Edges};
 use super::{ByHandGoal, Goal, Pass};
 use crate::data::{Cost, Graph};
 use crate::text::Result;
@@ -26,7 +26,7 @@ fn by_hand(graph: ByHand, goal: &ByHandGoal) -> Result<ByHand> {
 
 fn run(graph: &Graph, goal: &Goal) -> Graph {
     let edges = Edges::of(graph);
-    nest::dissolve(graph, &mut |n, layer| {
+    nest::dissolve(graph, &edges, &mut |n, layer| {
         let consumers = &edges.consumers[n];
         if goal.wants(layer) || consumers.is_empty() || consumers.iter().any(|&c| graph.layers[c].is_hand_made()) {
             return false;
@@ -38,7 +38,7 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
             Cost::Free => true,
             Cost::Dear | Cost::Unknown => false,
             Cost::Cheap | Cost::Decode => {
-                let uses = Uses::of_all(graph, &edges, n);
+                let uses = edges.all_uses(graph, n);
                 uses.iter().map(|u| u.per_block).sum::<f64>() <= 1.0 && uses.iter().all(|u| u.per_task <= 1)
             }
         }

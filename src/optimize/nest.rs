@@ -9,32 +9,77 @@
 //! of one pattern this composes rules and costs nothing per block; otherwise each block's task is put together when the
 //! plan asks for it.
 
+use crate::data::cancel::cancelled;
+use crate::data::graph::{PerBlock, ravel, unravel};
 use crate::data::task::IndexFn;
 use crate::data::{At, Axis, BlockRef, Body, Cost, Form, Graph, Input, Layer, Parts, Task};
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// A graph whose layers are numbered, with edges both ways.
 pub struct Edges {
     pub parents: Vec<Vec<usize>>,
     pub consumers: Vec<Vec<usize>>,
+    /// For layers that were asked for: how they use each of their parents.
+    uses: RefCell<FxHashMap<usize, FxHashMap<usize, Uses>>>,
 }
 
 impl Edges {
+    /// Of the graph that a pass is given; none for who is no longer wanted.
     pub fn of(graph: &Graph) -> Edges {
-        let mut at = rustc_hash::FxHashMap::default();
-        let mut edges = Edges { parents: Vec::new(), consumers: vec![Vec::new(); graph.layers.len()] };
+        let mut places = Places::default();
+        let consumers = vec![Vec::new(); graph.layers.len()];
+        let mut edges = Edges { parents: Vec::new(), consumers, uses: RefCell::default() };
         for (n, layer) in graph.layers.iter().enumerate() {
-            let parents: Vec<usize> = layer.parents.iter().filter_map(|p| at.get(&address(p)).copied()).collect();
+            let parents = layer.parents.iter().filter(|_| !cancelled());
+            let parents: Vec<usize> = parents.filter_map(|p| places.of(p, &graph.layers[..n])).collect();
             for &p in &parents {
                 if !edges.consumers[p].contains(&n) {
                     edges.consumers[p].push(n);
                 }
             }
             edges.parents.push(parents);
-            at.insert(address(layer), n);
+            places.by_pointer.insert(Arc::as_ptr(layer), n);
         }
         edges
+    }
+
+    /// How the layer `c` of the graph uses its parent `n`.
+    pub fn uses(&self, graph: &Graph, n: usize, c: usize) -> Uses {
+        let mut known = self.uses.borrow_mut();
+        // All parents at once: going through a layer's tasks for each of thousands takes too long.
+        let uses = known.entry(c).or_insert_with(|| Uses::of(graph, &graph.layers[c], &self.parents[c]));
+        uses.get(&n).copied().unwrap_or(Uses::NONE)
+    }
+
+    /// How each consumer of the n-th layer uses it.
+    pub fn all_uses(&self, graph: &Graph, n: usize) -> Vec<Uses> {
+        self.consumers[n].iter().map(|&c| self.uses(graph, n, c)).collect()
+    }
+}
+
+/// Where the layers of a graph are. Looking them up by name would take the longer part of a pass over many small ones.
+#[derive(Default)]
+struct Places<'g> {
+    by_pointer: FxHashMap<*const Layer, usize>,
+    /// Of the first so many layers, as far as somebody had to ask.
+    by_name: FxHashMap<Address<'g>, usize>,
+    named: usize,
+}
+
+impl<'g> Places<'g> {
+    /// The place of a layer, or of the one of its name, among `layers`.
+    fn of(&mut self, layer: &'g Arc<Layer>, layers: &'g [Arc<Layer>]) -> Option<usize> {
+        if let Some(&at) = self.by_pointer.get(&Arc::as_ptr(layer)) {
+            return Some(at);
+        }
+        for (at, layer) in layers.iter().enumerate().skip(self.named) {
+            self.by_name.insert(address(layer), at);
+        }
+        self.named = layers.len();
+        self.by_name.get(&address(layer)).copied()
     }
 }
 
@@ -67,19 +112,12 @@ pub struct Uses {
 }
 
 impl Uses {
-    /// How each consumer of the n-th layer uses it.
-    pub fn of_all(graph: &Graph, edges: &Edges, n: usize) -> Vec<Uses> {
-        let of = |&c: &usize| {
-            let is_parent = |p: usize| edges.parents[c].get(p) == Some(&n);
-            Uses::of(&graph.layers[c], &graph.layers[n], &is_parent)
-        };
-        edges.consumers[n].iter().map(of).collect()
-    }
+    const NONE: Uses = Uses { per_task: 0, per_block: 0.0, once: true, held: 0 };
 
-    /// How `layer` uses its parents at the positions `parent` (one layer, which it may have under several positions).
-    pub fn of(layer: &Layer, parent: &Layer, is_parent: &dyn Fn(usize) -> bool) -> Uses {
-        let (tasks, blocks) = (layer.len(), parent.len().max(1));
-        let spread = |per_task: usize| per_task as f64 * tasks as f64 / blocks as f64;
+    /// How a layer uses its parents, by their numbers in the graph: `parents` has that of each.
+    fn of(graph: &Graph, layer: &Layer, parents: &[usize]) -> FxHashMap<usize, Uses> {
+        let blocks = |parent: usize| graph.layers[parent].len().max(1) as f64;
+        let mut tallies: FxHashMap<usize, Tally> = FxHashMap::default();
         match &layer.body {
             Body::Blockwise { inputs, task } => {
                 let mut named = vec![0; inputs.len()];
@@ -88,35 +126,98 @@ impl Uses {
                         named[n as usize] += 1;
                     }
                 });
-                let ours = || inputs.iter().zip(&named).filter(|(i, _)| is_parent(i.parent));
-                let per_task = ours().map(|(_, n)| n).sum();
-                let once = per_task <= 1 && ours().all(|(input, _)| is_injective(&input.at, &layer.grid));
-                let held = ours().map(|(input, _)| held(&input.at, &layer.grid)).fold(0, usize::saturating_add);
-                Uses { per_task, per_block: spread(per_task), once, held }
+                for (input, named) in inputs.iter().zip(named) {
+                    let Some(&parent) = parents.get(input.parent) else { continue };
+                    let tally = tallies.entry(parent).or_default();
+                    tally.per_task += named;
+                    tally.again |= !is_injective(&input.at, &layer.grid);
+                    tally.held = tally.held.saturating_add(held(&input.at, &layer.grid));
+                }
+                tallies.values_mut().for_each(|tally| tally.taken = (tally.per_task * layer.len()) as f64);
             }
             Body::PerBlock(make) => {
-                let refs = |index: &[u32]| {
-                    let (blocks, task) = make(index);
-                    let mut found: SmallVec<[u64; 4]> = SmallVec::new();
-                    task.walk(&mut |t| {
-                        if let Form::Input(n) = t.form
-                            && let Some(block) = blocks.get(n as usize).filter(|b| is_parent(b.parent))
-                        {
-                            found.push(crate::data::graph::ravel(&block.index, &parent.grid) as u64);
-                        }
-                    });
-                    found
-                };
-                let step = (tasks / SAMPLES).max(1);
-                let sample = |n: usize| refs(&crate::data::graph::unravel(n, &layer.grid)).len();
-                let counts: Vec<usize> = (0..tasks).step_by(step).map(sample).collect();
-                let most = counts.iter().copied().max().unwrap_or(0);
-                let mean = counts.iter().sum::<usize>() as f64 / counts.len().max(1) as f64;
-                let mut seen = rustc_hash::FxHashSet::default();
-                let once = most <= 1 && layer.indices().all(|index| refs(&index).into_iter().all(|b| seen.insert(b)));
-                Uses { per_task: most, per_block: mean * tasks as f64 / blocks as f64, once, held: usize::MAX }
+                let step = (layer.len() / SAMPLES).max(1);
+                let samples = (0..layer.len()).step_by(step).map(|n| unravel(n, &layer.grid));
+                let scale = layer.len() as f64 / layer.len().div_ceil(step).max(1) as f64;
+                let all = |_: usize| true;
+                tally(graph, parents, &**make, samples, &all, &mut tallies);
+                tallies.values_mut().for_each(|tally| tally.taken *= scale);
+                // Where a task takes one block at most, it matters whether all of them do.
+                let takes_many = |parent| tallies.get(&parent).is_some_and(|tally| tally.per_task > 1);
+                let few: FxHashSet<usize> = parents.iter().copied().filter(|&parent| !takes_many(parent)).collect();
+                few.iter().for_each(|parent| drop(tallies.remove(parent)));
+                if !few.is_empty() {
+                    tally(graph, parents, &**make, layer.indices(), &|parent| few.contains(&parent), &mut tallies);
+                }
+                tallies.values_mut().for_each(|tally| tally.held = usize::MAX);
             }
-            Body::Tasks(_) => Uses { per_task: usize::MAX, per_block: f64::INFINITY, once: false, held: usize::MAX },
+            Body::Tasks(_) => {
+                let unknown = |&n: &usize| {
+                    (n, Uses { per_task: usize::MAX, per_block: f64::INFINITY, once: false, held: usize::MAX })
+                };
+                return parents.iter().map(unknown).collect();
+            }
+        }
+        let uses = |&parent: &usize| {
+            let tally = tallies.remove(&parent).unwrap_or_default();
+            let once = tally.per_task <= 1 && !tally.again;
+            let per_block = tally.taken / blocks(parent);
+            (parent, Uses { per_task: tally.per_task, per_block, once, held: tally.held })
+        };
+        let distinct: FxHashSet<usize> = parents.iter().copied().collect();
+        distinct.iter().map(uses).collect()
+    }
+}
+
+/// How a layer uses one parent, as it is being counted.
+#[derive(Default)]
+struct Tally {
+    /// The most blocks that a task takes.
+    per_task: usize,
+    /// Blocks that all tasks take.
+    taken: f64,
+    /// Some block is taken by several tasks.
+    again: bool,
+    held: usize,
+    /// A bit for each block that was taken.
+    seen: Vec<u64>,
+}
+
+/// Counts what the tasks of some blocks take, of parents that are `counted`.
+fn tally(
+    graph: &Graph,
+    parents: &[usize],
+    make: &PerBlock,
+    indices: impl Iterator<Item = SmallVec<[u32; 4]>>,
+    counted: &dyn Fn(usize) -> bool,
+    tallies: &mut FxHashMap<usize, Tally>,
+) {
+    for index in indices {
+        if cancelled() {
+            return;
+        }
+        let (blocks, task) = make(&index);
+        let mut taken: SmallVec<[(usize, usize); 8]> = SmallVec::new();
+        task.walk(&mut |t| {
+            if let Form::Input(n) = t.form
+                && let Some(block) = blocks.get(n as usize)
+                && let Some(&parent) = parents.get(block.parent).filter(|&&parent| counted(parent))
+            {
+                taken.push((parent, ravel(&block.index, &graph.layers[parent].grid)));
+            }
+        });
+        taken.sort_unstable();
+        for of_parent in taken.chunk_by(|a, b| a.0 == b.0) {
+            let parent = of_parent[0].0;
+            let tally = tallies.entry(parent).or_default();
+            tally.per_task = tally.per_task.max(of_parent.len());
+            tally.taken += of_parent.len() as f64;
+            tally.seen.resize(graph.layers[parent].len().div_ceil(64), 0);
+            for &(_, block) in of_parent {
+                let (word, bit) = (&mut tally.seen[block / 64], 1 << (block % 64));
+                tally.again |= *word & bit != 0;
+                *word |= bit;
+            }
         }
     }
 }
@@ -164,12 +265,15 @@ pub fn calls(layer: &Layer) -> usize {
 }
 
 /// A graph in which the layers that `dissolves` picks have gone into those that use them. It is asked parents first, with
-/// the layer as it is by then. A layer of `Body::Tasks` neither dissolves nor takes anything in.
-pub fn dissolve(graph: &Graph, dissolves: &mut dyn FnMut(usize, &Layer) -> bool) -> Graph {
-    let edges = Edges::of(graph);
+/// the layer as it is by then. A layer of `Body::Tasks` neither dissolves nor takes anything in. Who is no longer wanted
+/// answers the graph as it was.
+pub fn dissolve(graph: &Graph, edges: &Edges, dissolves: &mut dyn FnMut(usize, &Layer) -> bool) -> Graph {
     let mut now: Vec<Arc<Layer>> = Vec::with_capacity(graph.layers.len());
     let mut gone = vec![false; graph.layers.len()];
     for (n, layer) in graph.layers.iter().enumerate() {
+        if cancelled() {
+            return graph.clone();
+        }
         let parents: Vec<Parent> = edges.parents[n]
             .iter()
             .map(|&p| if gone[p] { Parent::Dissolved(&now[p]) } else { Parent::Kept(&now[p]) })
@@ -285,7 +389,11 @@ fn compose(inputs: &[Input], task: &Task, routes: &[Route]) -> Option<Body> {
 fn moved(task: &Task, places: &dyn Fn(usize) -> usize, at: &At) -> Task {
     task.replace(&mut |t| {
         let form = match &t.form {
-            Form::Input(n) => Form::Input(places(*n as usize) as u32),
+            Form::Input(n) => match places(*n as usize) as u32 {
+                // What stays as it is can be shared with the other layer.
+                same if same == *n => return None,
+                place => Form::Input(place),
+            },
             Form::Index(f) => Form::Index(IndexFn {
                 function: f.function.clone(),
                 at: Some(f.at.as_ref().map_or_else(|| at.clone(), |inner| inner.after(at))),

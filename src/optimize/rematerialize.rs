@@ -42,7 +42,7 @@ const ROW: usize = 64 << 20;
 
 fn run(graph: &Graph, goal: &Goal) -> Graph {
     let edges = Edges::of(graph);
-    nest::dissolve(graph, &mut |n, layer| {
+    nest::dissolve(graph, &edges, &mut |n, layer| {
         let consumers = &edges.consumers[n];
         if !matches!(layer.cost, Cost::Cheap | Cost::Decode) || goal.wants(layer) || consumers.is_empty() {
             return false;
@@ -58,7 +58,7 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
         {
             return false;
         }
-        let uses = Uses::of_all(graph, &edges, n);
+        let uses = edges.all_uses(graph, n);
         let block = chunks.largest() * dtype.size();
         let most = ROW.min(goal.bytes / SHARE) / block.max(1);
         // A product is a chain of tasks, each of which takes a block: together they hold the row.
@@ -148,8 +148,6 @@ fn waits(graph: &Graph, edges: &Edges, n: usize) -> bool {
 
 /// Whether tasks of `to` take several blocks of `from`.
 fn gathers(graph: &Graph, edges: &Edges, from: usize, to: usize) -> bool {
-    let is_parent = |p: usize| edges.parents[to].get(p) == Some(&from);
     edges.parents[to].contains(&from)
-        && (graph.layers[to].len() < graph.layers[from].len()
-            || Uses::of(&graph.layers[to], &graph.layers[from], &is_parent).per_task > 1)
+        && (graph.layers[to].len() < graph.layers[from].len() || edges.uses(graph, from, to).per_task > 1)
 }

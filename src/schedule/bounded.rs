@@ -52,7 +52,7 @@ impl Scheduler for Bounded {
 
     fn run(&self, run: &Run) {
         let workers = self.workers.clamp(1, run.tasks().max(1));
-        let floor = Floor { bounds: self, run, shelf: Mutex::new(Shelf::new(run.plan)), changed: Condvar::new() };
+        let floor = Floor { bounds: self, run, shelf: Mutex::new(Shelf::of(run)), changed: Condvar::new() };
         let work = |worker: usize| floor.work(worker);
         run.runtime.crew.with(workers - 1, &work, |party| {
             party.invite(workers - 1);
@@ -85,11 +85,32 @@ struct Shelf {
     behind: usize,
     /// Ready tasks that together let go of as much as they make, the next one last.
     together: Vec<u32>,
-    /// For each layer: the most bytes by which memory grew during one of its tasks, where that was watched.
+    /// For each layer that is like no earlier one: the most bytes by which memory grew during one of its tasks, where that was watched.
     growth: Vec<Option<usize>>,
 }
 
 impl Shelf {
+    /// For a run that nobody is at, and which may have begun.
+    fn of(run: &Run) -> Shelf {
+        let mut shelf = Shelf::new(run.plan);
+        let mut ready = Vec::new();
+        let mut held = Vec::new();
+        let done = |id: u32, value: Option<&Value>| {
+            shelf.finished[id as usize] = true;
+            shelf.done += 1;
+            held.extend(value.map(|value| (id, value_bytes(value))));
+        };
+        // SAFETY: nobody is at the run yet, or any more.
+        unsafe { run.state.survey(done, |id| ready.push(Reverse(id))) };
+        let is_finished = |id: &u32| shelf.finished[*id as usize];
+        shelf.next_root = run.roots().iter().take_while(|id| is_finished(id)).count();
+        shelf.frontier = shelf.finished.iter().take_while(|done| **done).count() as u32;
+        ready.retain(|Reverse(id)| !run.plan.dependencies.get(*id).is_empty());
+        shelf.ready = ready.into();
+        held.into_iter().for_each(|(id, bytes)| shelf.hold(id, bytes));
+        shelf
+    }
+
     fn new(plan: &Plan) -> Shelf {
         Shelf {
             ready: BinaryHeap::new(),
@@ -138,6 +159,14 @@ impl Shelf {
         let first = self.running.iter().find(|(id, _)| *id == self.frontier).map_or(0, |(_, given)| *given);
         self.used - self.behind - first
     }
+}
+
+/// What a task is going to take.
+#[derive(Clone, Copy)]
+struct Need {
+    bytes: usize,
+    /// Otherwise it is a guess, and no task that is like it has run yet.
+    known: bool,
 }
 
 enum Choice {
@@ -198,11 +227,11 @@ impl Floor<'_, '_> {
         }
         // Somebody is at it who may make room, or tell how much a task of this layer takes.
         let spills = self.bounds.outlook.spills;
-        if !shelf.running.is_empty() && (need.is_none() || !spills) || self.waits_for_disk(shelf, best) {
+        if !shelf.running.is_empty() && (!need.known || !spills) || self.waits_for_disk(shelf, best) {
             return Choice::Wait;
         }
         // Guesses were too low; the memory limit is another matter.
-        let within_limit = shelf.used + need.unwrap_or(0) <= self.bounds.outlook.limit;
+        let within_limit = shelf.used + need.bytes <= self.bounds.outlook.limit;
         if (spills || !within_limit)
             && let Some(victim) = self.needed_last(shelf, best)
         {
@@ -220,7 +249,7 @@ impl Floor<'_, '_> {
     }
 
     /// Takes a ready task out.
-    fn take(&self, shelf: &mut Shelf, id: u32, need: Option<usize>) -> Choice {
+    fn take(&self, shelf: &mut Shelf, id: u32, need: Need) -> Choice {
         if self.run.roots().get(shelf.next_root) == Some(&id) {
             shelf.next_root += 1;
         } else if shelf.ready.peek() == Some(&Reverse(id)) {
@@ -228,31 +257,43 @@ impl Floor<'_, '_> {
         } else {
             shelf.ready.retain(|Reverse(other)| *other != id);
         }
-        Choice::Run(id, need.unwrap_or(0))
+        Choice::Run(id, need.bytes)
     }
 
-    /// Bytes that a task is going to take; `None` where that is a guess, and no task of its layer has run yet.
-    fn need(&self, shelf: &Shelf, id: u32) -> Option<usize> {
-        let absent = |d: &&u32| !shelf.held.contains_key(d);
-        let inputs = self.run.plan.dependencies.get(id).iter().filter(absent);
-        let inputs: usize = inputs.filter_map(|d| shelf.away.get(d)).map(|t| buffer::capacity(t.bytes())).sum();
-        let load = self.bounds.outlook.loads.get(id);
-        match shelf.growth[self.run.plan.tasks[id as usize].layer as usize] {
-            Some(seen) => Some(inputs + load.takes().max(seen)),
-            None => load.exact.then_some(inputs + load.takes()),
+    /// What a task is going to take: inputs that have to be read back, and what it makes.
+    fn need(&self, shelf: &Shelf, id: u32) -> Need {
+        let (mut here, mut away) = (0, 0);
+        for d in self.run.plan.dependencies.get(id) {
+            match shelf.held.get(d) {
+                Some(bytes) => here += bytes,
+                None => away += shelf.away.get(d).map_or(0, |ticket| buffer::capacity(ticket.bytes())),
+            }
         }
+        let load = self.bounds.outlook.loads.get(id);
+        let seen = shelf.growth[self.like(id)];
+        // Of what nobody knows anything, as much as it is made of.
+        let guess = seen.unwrap_or(if load.exact { 0 } else { here + away });
+        Need { bytes: away + load.takes().max(guess), known: load.exact || seen.is_some() }
     }
 
-    fn fits(&self, shelf: &Shelf, id: u32, need: Option<usize>) -> bool {
+    /// Whose tasks are like this one.
+    fn like(&self, id: u32) -> usize {
+        let plan = self.run.plan;
+        plan.like[plan.tasks[id as usize].layer as usize] as usize
+    }
+
+    fn fits(&self, shelf: &Shelf, id: u32, need: Need) -> bool {
         if self.waits_for_disk(shelf, id) {
             return false;
         }
-        let Outlook { alone, loads, spills, bound, .. } = &self.bounds.outlook;
-        let Some(need) = need else {
-            return shelf.running.is_empty() && shelf.used + loads.get(id).takes() <= *bound;
-        };
-        let room = shelf.used + need <= *bound;
-        room && (*spills || id <= shelf.frontier || shelf.ahead() + need + alone.most(shelf.frontier, id) <= *bound)
+        let Outlook { alone, spills, .. } = &self.bounds.outlook;
+        let room = self.bounds.outlook.room();
+        let is_safe = || shelf.ahead() + need.bytes + alone.most(shelf.frontier, id) <= room;
+        shelf.used + need.bytes <= room
+            && match need.known {
+                true => *spills || id <= shelf.frontier || is_safe(),
+                false => shelf.running.is_empty(),
+            }
     }
 
     fn waits_for_disk(&self, shelf: &Shelf, id: u32) -> bool {
@@ -422,7 +463,7 @@ impl Floor<'_, '_> {
             }
             shelf.away.insert(d, ticket);
             let bytes = value_bytes(&value);
-            if shelf.used + bytes <= self.bounds.outlook.bound {
+            if shelf.used + bytes <= self.bounds.outlook.room() {
                 // SAFETY: under the lock, and uses of it are to come: others waited while it was leaving.
                 unsafe { run.state.exchange(d, value) };
                 shelf.hold(d, bytes);
@@ -440,7 +481,7 @@ impl Floor<'_, '_> {
         }
         if !load.exact || growth > load.takes() {
             // Inputs that it was the last to need made room while it ran; for the next task of the layer they may not.
-            let seen = &mut shelf.growth[run.plan.tasks[id as usize].layer as usize];
+            let seen = &mut shelf.growth[self.like(id)];
             *seen = Some(seen.unwrap_or(0).max(growth + freed));
         }
         if let Some(value) = value {
@@ -461,7 +502,7 @@ impl Floor<'_, '_> {
 }
 
 /// Bytes that a result keeps in memory, as far as blocks do.
-fn value_bytes(value: &Value) -> usize {
+pub fn value_bytes(value: &Value) -> usize {
     match value {
         Value::Block(block) => block.held_bytes(),
         Value::List(items) => crate::data::task::deep(|| items.iter().map(value_bytes).sum()),

@@ -3,7 +3,8 @@
 use super::bounded::Bounded;
 use super::gather::Gather;
 use super::keep::{self, Keeper};
-use super::outlook::{self, Outlook};
+use super::outgrow::Outgrow;
+use super::outlook::{Outlook, Watch};
 use super::plan::{Plan, Room, Want};
 use super::recall::{Asks, Recall, Recalled, layer_of, there};
 use super::refusal;
@@ -134,18 +135,31 @@ impl Computation<'_> {
             // An embedding program's own scheduler has rules of its own.
             _ => return run.drive(scheduler),
         };
-        if outlook::is_small(self.host, run.plan, workers, self.left()) {
-            return run.drive(scheduler);
-        }
         let shared = |layer: u32| keeper.is_some_and(|keeper| keeper.may_keep(layer));
-        let outlook = Outlook::of(self.host, run.plan, keep, workers, &shared);
-        let left =
-            self.left_beside(outlook.wants(), refusal::least(run.plan, keep, &outlook.loads) + outlook.scratch, keeper);
-        let outlook = outlook.within(left);
-        refusal::check(run.plan, keep, &outlook, &|share| Loads::of(self.host, run.plan, &shared, share))?;
-        self.runtime.sweep(&self.config.spill_dir);
-        let chest = Chest::new(&self.config.spill_dir, self.config.max_spill);
-        run.drive(&Bounded::new(workers, outlook, chest))
+        let outlook = || Outlook::of(self.host, run.plan, keep, workers, &shared);
+        let within = |outlook: Outlook, wants: usize, held: usize| {
+            let least = refusal::least(run.plan, keep, &outlook.loads) + outlook.scratch;
+            outlook.within(self.left_beside(wants, least, keeper) + held)
+        };
+        let bounded = |outlook: Outlook| {
+            self.runtime.sweep(&self.config.spill_dir);
+            Bounded::new(workers, outlook, Chest::new(&self.config.spill_dir, self.config.max_spill))
+        };
+        match Watch::of(self.host, run.plan, workers, self.left()) {
+            Watch::Nothing => run.drive(scheduler),
+            Watch::Memory => {
+                // Nobody knows what the run wants, so that the cache gives way as far as it can.
+                let resumed = |held: usize| Ok(bounded(within(outlook()?, usize::MAX, held)));
+                run.drive(&Outgrow { scheduler, most: self.left() / 2, resumed: &resumed })
+            }
+            Watch::Tasks => {
+                let outlook = outlook()?;
+                let wants = outlook.wants();
+                let outlook = within(outlook, wants, 0);
+                refusal::check(run.plan, keep, &outlook, &|share| Loads::of(self.host, run.plan, &shared, share))?;
+                run.drive(&bounded(outlook))
+            }
+        }
     }
 
     /// Answers what is wanted, from what was kept of earlier computations as far as it was. Blocks of `arrays` are put together as they

@@ -2,7 +2,7 @@
 
 use super::compute::{Computation, Lazy, graph_want, want};
 use super::keep::{self, Keeper};
-use super::outlook::{self, Outlook};
+use super::outlook::{self, Outlook, Watch};
 use super::plan::{Plan, Want};
 use super::recall::{Asks, Recalled};
 use super::refusal;
@@ -94,7 +94,7 @@ impl Computation<'_> {
         let keeper = recall.and_then(|recall| Keeper::of(recall, &plan, &|layer| gathers[layer]));
         let shared = |layer: u32| keeper.as_ref().is_some_and(|keeper| keeper.may_keep(layer));
         let workers = if self.config.scheduler.name() == "sync" { 1 } else { self.config.workers };
-        let outlook = Outlook::of(self.host, &plan, &keep, workers, &shared);
+        let outlook = Outlook::of(self.host, &plan, &keep, workers, &shared)?;
         // The cache gives way to the run, and may grow beside it.
         let cached = self.runtime.cache.bytes();
         let left = self.left().saturating_sub(gathered);
@@ -104,9 +104,9 @@ impl Computation<'_> {
         let (left, growth) = keep::shared_out(left, outlook.wants(), least, room);
         let outlook = outlook.within(left);
         refusal::check(&plan, &keep, &outlook, &|share| Loads::of(self.host, &plan, &shared, share))?;
-        let bound = match outlook::is_small(self.host, &plan, workers, left) {
-            true => outlook.unwatched(workers),
-            false => outlook.bound,
+        let bound = match Watch::of(self.host, &plan, workers, left) {
+            Watch::Nothing | Watch::Memory => outlook.unwatched(workers),
+            Watch::Tasks => outlook.bound,
         };
         let sum = |figure: fn(&Load) -> usize| outlook.loads.iter().map(figure).fold(0, usize::saturating_add);
         let spilled_bytes = match outlook.spills {
@@ -124,7 +124,7 @@ impl Computation<'_> {
             spilled_bytes,
             peak_bytes,
             resident_bytes: resident().map(|now| now + peak_bytes + PROGRAM + workers * THREAD),
-            exact: outlook.loads.kinds().iter().all(|load| load.exact),
+            exact: outlook.exact,
         })
     }
 }

@@ -13,6 +13,7 @@ mod fused;
 mod gather;
 mod keep;
 mod machine;
+mod outgrow;
 mod outlook;
 mod plan;
 mod recall;

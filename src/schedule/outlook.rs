@@ -7,7 +7,8 @@
 
 use super::Plan;
 use super::weigh::{Load, Loads};
-use crate::data::Host;
+use crate::data::{Host, cancel};
+use crate::text::Result;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
@@ -19,6 +20,8 @@ pub struct Outlook {
     pub bound: usize,
     /// Bytes that they may take.
     pub limit: usize,
+    /// What every task takes is known.
+    pub exact: bool,
     /// Bytes that workers keep for decoding and encoding.
     pub scratch: usize,
     /// More than the limit is held at once even if one worker runs the tasks in their order.
@@ -27,14 +30,25 @@ pub struct Outlook {
 
 impl Outlook {
     /// For a run by so many workers. Results of layers that are `shared` may be somebody else's too.
-    pub fn of(host: &dyn Host, plan: &Plan, keep: &[u32], workers: usize, shared: &dyn Fn(u32) -> bool) -> Outlook {
-        let loads = Loads::of(host, plan, shared, 1.0);
+    ///
+    /// # Errors
+    /// `dsk::interrupted` where nobody wants to know any more.
+    pub fn of(
+        host: &dyn Host,
+        plan: &Plan,
+        keep: &[u32],
+        workers: usize,
+        shared: &dyn Fn(u32) -> bool,
+    ) -> Result<Outlook> {
+        let loads = Loads::of(host, plan, shared, 1.0)?;
         let workers = workers.clamp(1, plan.len().max(1));
         let scratch = workers * loads.kinds().iter().map(|load| load.scratch).max().unwrap_or(0);
         let alone = Alone::of(plan, &loads, keep);
         let bound = if workers == 1 { 0 } else { together(plan, &loads, keep, workers) };
+        cancel::check()?;
         let bound = bound.max(alone.peak());
-        Outlook { loads, alone, bound, limit: usize::MAX, scratch, spills: false }
+        let exact = loads.kinds().iter().all(|load| load.exact);
+        Ok(Outlook { loads, alone, bound, limit: usize::MAX, exact, scratch, spills: false })
     }
 
     /// Bytes that the run takes if nothing keeps it from going on.
@@ -48,6 +62,11 @@ impl Outlook {
         Outlook { limit, spills: self.alone.peak() > limit, bound: self.bound.min(limit), ..self }
     }
 
+    /// Bytes that a run is kept to: where the bound is a guess, all there is.
+    pub fn room(&self) -> usize {
+        if self.exact { self.bound } else { self.limit }
+    }
+
     /// The most that a run takes that nobody watches: all results, and what each worker's task takes in passing.
     pub fn unwatched(&self, workers: usize) -> usize {
         let passing = self.loads.kinds().iter().map(Load::takes).max().unwrap_or(0).saturating_mul(workers);
@@ -55,15 +74,34 @@ impl Outlook {
     }
 }
 
-/// Whether all results of a plan surely fit, and its tasks are too small to be watched one by one.
-pub fn is_small(host: &dyn Host, plan: &Plan, workers: usize, memory: usize) -> bool {
-    let tasks = plan.len().max(1);
-    if plan.bytes / tasks > SMALL_TASK || plan.bytes > memory / 2 {
-        return false;
+/// How closely a run has to be watched.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Watch {
+    /// Not at all: all results fit, and its tasks are too small to be watched one by one.
+    Nothing,
+    /// All that is known of it is as small, but users' functions may take more.
+    Memory,
+    /// Task by task.
+    Tasks,
+}
+
+impl Watch {
+    /// For a run by so many workers, for which there is so much memory.
+    pub fn of(host: &dyn Host, plan: &Plan, workers: usize, memory: usize) -> Watch {
+        let tasks = plan.len().max(1);
+        if plan.bytes / tasks > SMALL_TASK || plan.bytes > memory / 2 {
+            return Watch::Tasks;
+        }
+        let (task, exact) = Loads::glance(host, plan);
+        let passing = task.saturating_mul(workers.min(tasks));
+        let is_small = task <= SMALL_TASK && passing <= memory / 2
+            || plan.bytes.saturating_add(passing) <= SMALL_RUN.min(memory / 2);
+        match (is_small, exact) {
+            (false, _) => Watch::Tasks,
+            (true, false) => Watch::Memory,
+            (true, true) => Watch::Nothing,
+        }
     }
-    let task = Loads::glance(host, plan);
-    let passing = task.saturating_mul(workers.min(tasks));
-    task <= SMALL_TASK && passing <= memory / 2 || plan.bytes.saturating_add(passing) <= SMALL_RUN.min(memory / 2)
 }
 
 /// Bytes that a task takes up to which deciding about it would cost more than it is worth.
@@ -163,7 +201,7 @@ fn together(plan: &Plan, loads: &Loads, keep: &[u32], workers: usize) -> usize {
             held += loads.get(id).takes();
         }
         most = most.max(held);
-        let Some(Reverse((time, id, worker))) = running.pop() else { return most };
+        let Some(Reverse((time, id, worker))) = running.pop().filter(|_| !cancel::cancelled()) else { return most };
         now = time;
         free.push(worker);
         held -= loads.get(id).takes();

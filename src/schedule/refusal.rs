@@ -11,7 +11,7 @@ use crate::text::{Bytes, Error, Result};
 use smallvec::SmallVec;
 
 /// The loads of the same tasks if every block had that part of its elements.
-pub type Smaller<'a> = &'a dyn Fn(f64) -> Loads;
+pub type Smaller<'a> = &'a dyn Fn(f64) -> Result<Loads>;
 
 /// # Errors
 /// `dsk::memory` where a task does not fit even alone, or what is wanted of the run does not.
@@ -83,7 +83,11 @@ fn too_large(plan: &Plan, task: &Needs, outlook: &Outlook, smaller: Smaller) -> 
     let all = plan.dependencies.get(id).iter().chain([&id]);
     let shapes = all.flat_map(|id| [plan.shape(*id), inside(id)]).flatten();
     let largest = shapes.max_by_key(|shape| shape.iter().product::<usize>()).unwrap_or_default();
-    let error = match fitting(plan, task, outlook.limit, smaller).and_then(|share| shrunk(&largest, share)) {
+    let share = match fitting(plan, task, outlook.limit, smaller) {
+        Ok(share) => share,
+        Err(interrupted) => return interrupted,
+    };
+    let error = match share.and_then(|share| shrunk(&largest, share)) {
         Some(sides) => {
             let sides = sides.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
             error.help(format!(
@@ -123,18 +127,18 @@ fn shrunk(shape: &[usize], share: f64) -> Option<Vec<usize>> {
 
 /// The part of their elements that blocks may have for every task to fit, if there is one. Half of what would fit exactly: of more
 /// blocks come tasks that there were none of, to sum up products or to join parts of neighbours, and one task at a time is slow.
-fn fitting(plan: &Plan, task: &Needs, limit: usize, smaller: Smaller) -> Option<f64> {
+fn fitting(plan: &Plan, task: &Needs, limit: usize, smaller: Smaller) -> Result<Option<f64>> {
     const LEAST: f64 = 1e-9;
-    let needed = |share: f64| largest(plan, &smaller(share)).map_or(0, |task| task.bytes());
+    let needed = |share: f64| Ok(largest(plan, &smaller(share)?).map_or(0, |task| task.bytes()));
     let (mut share, mut bytes) = (1.0, task.bytes());
-    if needed(LEAST) > limit {
-        return None;
+    if needed(LEAST)? > limit {
+        return Ok(None);
     }
     while bytes > limit {
         share *= (limit as f64 / bytes as f64).min(0.95);
-        bytes = needed(share);
+        bytes = needed(share)?;
     }
-    Some(share / 2.0)
+    Ok(Some(share / 2.0))
 }
 
 #[cfg(test)]

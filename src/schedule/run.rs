@@ -29,6 +29,9 @@ pub struct Run<'a> {
     gathers: &'a [Option<Gather>],
     keeper: Option<&'a Keeper<'a>>,
     stopped: AtomicBool,
+    /// Bytes that the pool's blocks may take until the run pauses.
+    most_live: AtomicUsize,
+    paused: AtomicBool,
     /// The failure to report: of the tasks that failed, the first in the static order.
     failure: Mutex<Option<(u32, Error)>>,
     /// Which task that was.
@@ -90,6 +93,8 @@ impl<'a> Run<'a> {
             gathers,
             keeper: None,
             stopped: AtomicBool::new(false),
+            most_live: AtomicUsize::new(usize::MAX),
+            paused: AtomicBool::new(false),
             failure: Mutex::new(None),
             failed: OnceLock::new(),
             done: AtomicUsize::new(0),
@@ -117,12 +122,27 @@ impl<'a> Run<'a> {
         &self.plan.roots
     }
 
-    /// Whether no more task should be started: one failed, or the computation was cancelled.
+    /// Whether no more task should be started: one failed, or the computation was cancelled, or pauses.
     pub fn stopped(&self) -> bool {
         if self.cancel.load(Relaxed) && !self.stopped.load(Relaxed) {
             self.fail(0, err!(Interrupted, "the computation was interrupted"));
         }
-        self.stopped.load(Relaxed)
+        let most = self.most_live.load(Relaxed);
+        if most != usize::MAX && self.runtime.pool.live() > most {
+            self.paused.store(true, Relaxed);
+        }
+        self.stopped.load(Relaxed) || self.paused.load(Relaxed)
+    }
+
+    /// Has the run pause when its blocks take more than so many bytes: schedulers then come back as if it had been stopped.
+    pub(super) fn pause_beyond(&self, bytes: usize) {
+        self.most_live.store(self.runtime.pool.live().saturating_add(bytes), Relaxed);
+    }
+
+    /// Ends a pause. Whether there was one.
+    pub(super) fn resume(&self) -> bool {
+        self.most_live.store(usize::MAX, Relaxed);
+        self.paused.swap(false, Relaxed)
     }
 
     /// Runs a ready task and tells which tasks that makes ready. A task that is not ready is left alone.

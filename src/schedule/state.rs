@@ -70,12 +70,38 @@ impl<'p> State<'p> {
         self.next.get_or_init(|| {
             let next: Box<[AtomicU32]> = self.plan.dependencies.iter().map(|_| AtomicU32::new(READY)).collect();
             for (id, dependencies) in self.plan.dependencies.iter().enumerate() {
+                // What went by the static order until now did all before the last one, too.
                 if let Some(&last) = dependencies.iter().max() {
                     self.results.wait(last, id as u32, &next[id]);
                 }
             }
             next
         })
+    }
+
+    /// Calls tasks done that ran in the static order, nobody being told of those that this made ready: all before `id`.
+    pub fn done_before(&self, id: u32) {
+        for id in 0..id {
+            self.results.done(id);
+        }
+    }
+
+    /// Takes stock of a run that nobody is at: tells of each task that is done, with its result if that is held, and of
+    /// each that is ready. From now on those that are done count as started.
+    ///
+    /// # Safety
+    /// No worker is at the run.
+    pub unsafe fn survey(&self, mut done: impl FnMut(u32, Option<&Value>), mut ready: impl FnMut(u32)) {
+        for (id, next) in self.next().iter().enumerate() {
+            let id = id as u32;
+            if self.results.is_done(id) {
+                next.store(STARTED, Relaxed);
+                // SAFETY: nobody reaches the slots, says the caller.
+                done(id, (self.results.uses(id) > 0).then(|| unsafe { self.results.peek(id) }));
+            } else if next.load(Relaxed) == READY {
+                ready(id);
+            }
+        }
     }
 
     /// Results held now, as far as that is counted.

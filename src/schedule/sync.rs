@@ -17,6 +17,8 @@ impl Scheduler for Synchronous {
         let mut inputs = Vec::new();
         for id in 0..run.tasks() as u32 {
             if run.stopped() {
+                run.count(id as usize);
+                run.state.done_before(id);
                 return;
             }
             // SAFETY: lower tasks are done, the others of the run are not started, and nobody else runs tasks.

@@ -158,7 +158,7 @@ fn one_after_the_other(arrays: Vec<Array>, axis: usize, dtype: DType, span: Span
     }
     let mut cuts = arrays[0].chunks.axes().to_vec();
     cuts[axis] = cut.into();
-    let plan = Plan { token, parents: parents.0, dtype, chunks: Chunks::from_axes(cuts), cost: Cost::Free, span };
+    let plan = Plan { token, parents: parents.layers, dtype, chunks: Chunks::from_axes(cuts), cost: Cost::Free, span };
     let array = plan.per_block(move |index| {
         let (parent, block, own) = sources[index[axis] as usize];
         let mut from: SmallVec<[u32; 4]> = SmallVec::from_slice(index);
@@ -219,7 +219,7 @@ fn side_by_side(arrays: Vec<Array>, axis: usize, dtype: DType, span: Span) -> Ar
     }
     let mut cuts = arrays[0].chunks.axes().to_vec();
     cuts.insert(axis, vec![1; arrays.len()].into());
-    let plan = Plan { token, parents: parents.0, dtype, chunks: Chunks::from_axes(cuts), cost: Cost::Free, span };
+    let plan = Plan { token, parents: parents.layers, dtype, chunks: Chunks::from_axes(cuts), cost: Cost::Free, span };
     let array = plan.per_block(move |index| {
         let (parent, own) = sources[index[axis] as usize];
         let mut from: SmallVec<[u32; 4]> = SmallVec::from_slice(index);

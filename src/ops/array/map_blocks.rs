@@ -92,7 +92,7 @@ fn map_blocks(mut args: Args) -> Result<Value> {
     let shape = Task::index(move |index| ints(&bounds.block_shape(index)));
     let task =
         call("check-block", vec![Task::call(items).with_span(span), Task::data(dtype_value(dtype)), shape], Vec::new());
-    let plan = Plan { token: token.chunks(&chunks), parents: parents.0, dtype, chunks, cost: Cost::Unknown, span };
+    let plan = Plan { token: token.chunks(&chunks), parents: parents.layers, dtype, chunks, cost: Cost::Unknown, span };
     Ok(Value::Array(plan.array(Body::Blockwise { inputs, task }).into()))
 }
 

@@ -369,7 +369,7 @@ impl Chain<'_> {
             input(&self.y.layer, y);
             let plan = Plan {
                 token,
-                parents: parents.0,
+                parents: parents.layers,
                 dtype: self.dtype,
                 chunks: self.chunks.clone(),
                 cost: Cost::Dear,

@@ -163,6 +163,8 @@ impl<'a> Builder<'a> {
                 self.add(layer)?;
             }
         }
+        // The graph is not all there for who is no longer wanted.
+        self.room.check(0)?;
         self.lookup(layer).ok_or_else(|| err!(Internal, "the layer `{}` has no place in the plan", layer.name))
     }
 

@@ -22,7 +22,8 @@ mod weighing;
 use super::Plan;
 use super::task::Code;
 use crate::data::graph::unravel;
-use crate::data::{Dims, Host, Slice, Value};
+use crate::data::{Dims, Host, Slice, Value, cancel};
+use crate::text::Result;
 use phantom::{Ledger, Made, Sketch};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use std::hash::{Hash, Hasher};
@@ -73,7 +74,10 @@ pub struct Loads {
 impl Loads {
     /// Goes through all tasks of a plan; those that are alike are gone through once. Results of layers that are `shared` may be
     /// somebody else's too. Blocks have as large a `share` of their elements as they would if they were cut smaller: 1 for as they are.
-    pub fn of(host: &dyn Host, plan: &Plan, shared: &dyn Fn(u32) -> bool, share: f64) -> Loads {
+    ///
+    /// # Errors
+    /// `dsk::interrupted` where nobody wants to know any more.
+    pub fn of(host: &dyn Host, plan: &Plan, shared: &dyn Fn(u32) -> bool, share: f64) -> Result<Loads> {
         let mut loads = Loads { kinds: Vec::new(), of: Vec::with_capacity(plan.len()) };
         let mut known: FxHashMap<Kind, u32> = FxHashMap::default();
         let wanted: FxHashSet<u32> = plan.wanted.iter().flatten().copied().collect();
@@ -106,16 +110,17 @@ impl Loads {
                 loads.kinds.push(load);
             }
             loads.of.push(at);
+            cancel::check()?;
         }
-        loads
+        Ok(loads)
     }
 
-    /// The most that a task takes, judged by the first task of each layer and some more: for plans of so many
-    /// small tasks that going through all of them would take as long as running them.
-    pub fn glance(host: &dyn Host, plan: &Plan) -> usize {
+    /// The most that a task takes, and whether that is exact, judged by the first task of each layer and some more: for plans
+    /// of so many small tasks that going through all of them would take as long as running them.
+    pub fn glance(host: &dyn Host, plan: &Plan) -> (usize, bool) {
         const SOME: usize = 128;
         let mut seen = vec![false; plan.layers.len()];
-        let mut most = 0;
+        let (mut most, mut exact) = (0, true);
         let step = (plan.len() / SOME).max(1);
         for id in 0..plan.len() as u32 {
             let place = plan.tasks[id as usize];
@@ -129,8 +134,9 @@ impl Loads {
             let inputs: Vec<(&Made, bool)> = made.iter().map(|made| (made, false)).collect();
             let load = weigh(host, plan, id, &unravel(place.at as usize, &layer.grid), &inputs, 1.0);
             most = most.max(load.growth + made.iter().map(Made::bytes).sum::<usize>());
+            exact &= load.exact;
         }
-        most
+        (most, exact)
     }
 
     pub fn get(&self, id: u32) -> &Load {
