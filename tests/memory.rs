@@ -182,6 +182,31 @@ fn where_no_block_would_fit_none_is_named() {
     assert_eq!(error.help_lines(), ["`:memory-limit` raises the limit; smaller blocks would not do"]);
 }
 
+/// A dataset whose storage chunks take a worker three times their size to decode is read by as many workers as that leaves room for.
+#[test]
+fn fewer_workers_decode_where_more_would_not_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = format!("\"{}::/x\"", folder.path().join("x.h5").display());
+    let stored = "(random/random [400 400] :chunks 100 :seed 1)";
+    let store = format!("(store {stored} {at} :compression 4 :storage-chunks [400 100])");
+    engine(1 << 30, 2, 0).eval(&store).unwrap();
+    let sum = format!("(sum (read-array {at} :chunks [400 100]))");
+    let compute = |limit: usize, workers: usize| engine(limit, workers, 0).eval(&format!("(compute {sum})"));
+    let total = compute(1 << 30, 1).unwrap();
+    let mut peaks = Vec::new();
+    for limit in [1400 * KB, 2800 * KB, 100_000 * KB] {
+        let value = compute(limit, 8).unwrap_or_else(|e| panic!("{limit}: {e:?}"));
+        assert!(value.same(&total));
+        let peak = engine(limit, 8, 0).eval_as::<usize>(&format!("(:peak-bytes (explain {sum}))")).unwrap();
+        // Beside the blocks it tells of the tasks.
+        assert!(peak <= limit + 2 * KB, "{peak} of {limit}");
+        peaks.push(peak);
+    }
+    assert!(peaks.is_sorted() && peaks[2] > peaks[0], "{peaks:?}");
+    let error = compute(900 * KB, 8).unwrap_err();
+    assert!(error.help_lines().iter().any(|help| help.contains("storage chunks")), "{:?}", error.help_lines());
+}
+
 /// `x` has rows of blocks, and columns are wanted: about all of it is put away.
 const SPILLING: &str = "(compute (sum (rechunk (map-blocks sqrt (abs x)) [2000 100]) :axis 0) :memory-limit \"8MB\")";
 

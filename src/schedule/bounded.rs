@@ -33,15 +33,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 pub struct Bounded {
-    pub workers: usize,
-    pub chest: Chest,
+    chest: Chest,
     outlook: Outlook,
 }
 
 impl Bounded {
     /// For a plan that was not refused ([`super::refusal`]).
-    pub fn new(workers: usize, outlook: Outlook, chest: Chest) -> Bounded {
-        Bounded { workers, chest, outlook }
+    pub fn new(outlook: Outlook, chest: Chest) -> Bounded {
+        Bounded { chest, outlook }
     }
 }
 
@@ -51,7 +50,7 @@ impl Scheduler for Bounded {
     }
 
     fn run(&self, run: &Run) {
-        let workers = self.workers.clamp(1, run.tasks().max(1));
+        let workers = self.outlook.workers;
         let floor = Floor { bounds: self, run, shelf: Mutex::new(Shelf::of(run)), changed: Condvar::new() };
         let work = |worker: usize| floor.work(worker);
         run.runtime.crew.with(workers - 1, &work, |party| {

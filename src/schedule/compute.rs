@@ -72,16 +72,22 @@ impl Computation<'_> {
                 _ => None,
             })
             .collect();
+        self.check_result(&arrays)?;
+        let computed = self.run(&wants, &arrays, |results| {
+            results.into_iter().map(|blocks| blocks.into_iter().next().map(Value::plain).unwrap_or_default()).collect()
+        })?;
+        Ok(values.iter().map(|v| lazy.replace(v, &computed)).collect())
+    }
+
+    /// Refuses arrays that cannot be in memory as a whole.
+    pub(super) fn check_result(&self, arrays: &[Option<&Array>]) -> Result<()> {
         let total: usize = arrays.iter().flatten().map(|a| a.nbytes()).sum();
         if total > self.config.memory_limit {
             let limit = Bytes(self.config.memory_limit);
             return Err(err!(Memory, "the result takes {}, and the memory limit is {limit}", Bytes(total))
                 .help("`store` writes a result block by block; `:memory-limit` raises the limit."));
         }
-        let computed = self.run(&wants, &arrays, |results| {
-            results.into_iter().map(|blocks| blocks.into_iter().next().map(Value::plain).unwrap_or_default()).collect()
-        })?;
-        Ok(values.iter().map(|v| lazy.replace(v, &computed)).collect())
+        Ok(())
     }
 
     /// Computes, but lazy values stay collections, of blocks that are there.
@@ -138,12 +144,13 @@ impl Computation<'_> {
         let shared = |layer: u32| keeper.is_some_and(|keeper| keeper.may_keep(layer));
         let outlook = || Outlook::of(self.host, run.plan, keep, workers, &shared);
         let within = |outlook: Outlook, wants: usize, held: usize| {
-            let least = refusal::least(run.plan, keep, &outlook.loads) + outlook.scratch;
-            outlook.within(self.left_beside(wants, least, keeper) + held)
+            let least = refusal::least(run.plan, keep, &outlook.loads);
+            let left = self.left_beside(wants, least + outlook.scratch_each(), keeper);
+            outlook.within(left + held, least)
         };
         let bounded = |outlook: Outlook| {
             self.runtime.sweep(&self.config.spill_dir);
-            Bounded::new(workers, outlook, Chest::new(&self.config.spill_dir, self.config.max_spill))
+            Bounded::new(outlook, Chest::new(&self.config.spill_dir, self.config.max_spill))
         };
         match Watch::of(self.host, run.plan, workers, self.left()) {
             Watch::Nothing => run.drive(scheduler),

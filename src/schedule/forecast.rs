@@ -53,6 +53,7 @@ impl Computation<'_> {
         let lazy = Lazy::of(values);
         let wants: Vec<Want> = lazy.found.iter().map(want).collect();
         let arrays: Vec<Option<&Array>> = lazy.found.iter().map(array).collect();
+        self.check_result(&arrays).map_err(|error| error.help("`:store true` tells of storing it instead"))?;
         self.forecast_of(wants, &arrays)
     }
 
@@ -100,9 +101,9 @@ impl Computation<'_> {
         let left = self.left().saturating_sub(gathered);
         let left = left + outlook.wants().saturating_sub(left).min(cached);
         let room = keeper.as_ref().map_or(0, |keeper| keeper.room());
-        let least = refusal::least(&plan, &keep, &outlook.loads) + outlook.scratch;
-        let (left, growth) = keep::shared_out(left, outlook.wants(), least, room);
-        let outlook = outlook.within(left);
+        let least = refusal::least(&plan, &keep, &outlook.loads);
+        let (left, growth) = keep::shared_out(left, outlook.wants(), least + outlook.scratch_each(), room);
+        let outlook = outlook.within(left, least);
         refusal::check(&plan, &keep, &outlook, &|share| Loads::of(self.host, &plan, &shared, share))?;
         let bound = match Watch::of(self.host, &plan, workers, left) {
             Watch::Nothing | Watch::Memory => outlook.unwatched(workers),

@@ -22,6 +22,8 @@ pub struct Outlook {
     pub limit: usize,
     /// What every task takes is known.
     pub exact: bool,
+    /// Tasks that may run at the same time.
+    pub workers: usize,
     /// Bytes that workers keep for decoding and encoding.
     pub scratch: usize,
     /// More than the limit is held at once even if one worker runs the tasks in their order.
@@ -48,7 +50,7 @@ impl Outlook {
         cancel::check()?;
         let bound = bound.max(alone.peak());
         let exact = loads.kinds().iter().all(|load| load.exact);
-        Ok(Outlook { loads, alone, bound, limit: usize::MAX, exact, scratch, spills: false })
+        Ok(Outlook { loads, alone, bound, limit: usize::MAX, exact, workers, scratch, spills: false })
     }
 
     /// Bytes that the run takes if nothing keeps it from going on.
@@ -56,8 +58,18 @@ impl Outlook {
         self.bound.saturating_add(self.scratch)
     }
 
-    /// The same run with so much memory.
-    pub fn within(self, memory: usize) -> Outlook {
+    /// Bytes that one worker keeps for decoding and encoding.
+    pub fn scratch_each(&self) -> usize {
+        self.scratch / self.workers
+    }
+
+    /// The same run with so much memory, of which its tasks need `least` at a time: by fewer workers, where what they keep for
+    /// decoding and encoding would leave less.
+    pub fn within(mut self, memory: usize, least: usize) -> Outlook {
+        let each = self.scratch_each();
+        let for_workers = memory.saturating_sub(least).checked_div(each).unwrap_or(usize::MAX);
+        self.workers = self.workers.min(for_workers).max(1);
+        self.scratch = self.workers * each;
         let limit = memory.saturating_sub(self.scratch);
         Outlook { limit, spills: self.alone.peak() > limit, bound: self.bound.min(limit), ..self }
     }

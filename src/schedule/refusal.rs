@@ -73,12 +73,12 @@ fn wanted(keep: &[u32], loads: &Loads) -> usize {
 fn too_large(plan: &Plan, task: &Needs, outlook: &Outlook, smaller: Smaller) -> Error {
     let &Needs { id, inputs, out } = task;
     let (key, limit) = (plan.key(id).quoted(), Bytes(outlook.limit));
-    let takes = match (inputs, out) {
-        (0, out) => format!("makes {}", Bytes(out)),
-        (inputs, 0) => format!("takes {}", Bytes(inputs)),
-        (inputs, out) => format!("makes {} of {}", Bytes(out), Bytes(inputs)),
+    let parts = match (inputs, out) {
+        (0, _) | (_, 0) => String::new(),
+        (inputs, out) => format!(" ({} made of {})", Bytes(out), Bytes(inputs)),
     };
-    let error = err!(Memory, "the task {key} {takes} at a time, and {limit} are left of the memory limit");
+    let takes = Bytes(task.bytes());
+    let error = err!(Memory, "the task {key} takes {takes} at a time{parts}, and {limit} are left of the memory limit");
     let inside = |id: &u32| Some(outlook.loads.get(*id).largest.to_vec());
     let all = plan.dependencies.get(id).iter().chain([&id]);
     let shapes = all.flat_map(|id| [plan.shape(*id), inside(id)]).flatten();
@@ -90,18 +90,19 @@ fn too_large(plan: &Plan, task: &Needs, outlook: &Outlook, smaller: Smaller) -> 
     let error = match share.and_then(|share| shrunk(&largest, share)) {
         Some(sides) => {
             let sides = sides.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
-            error.help(format!(
-                "blocks of [{sides}] would fit: say so by `:chunks` where the array is made, or by `(rechunk x [{sides}])`"
-            ))
+            // What is made in large blocks is made before it can be cut.
+            let roots = plan.roots.iter().map(|&id| outlook.loads.get(id).takes()).max().unwrap_or(0);
+            let cut =
+                if roots <= outlook.limit / 2 { format!(", or by `(rechunk x [{sides}])`") } else { String::new() };
+            error.help(format!("blocks of [{sides}] would fit: say so by `:chunks` where the array is made{cut}"))
         }
         None => error.help("`:memory-limit` raises the limit; smaller blocks would not do"),
     };
     let error = match outlook.scratch {
         0 => error,
-        scratch => error.help(format!(
-            "{} are kept for encoding and decoding storage chunks: fewer `:workers` keep less",
-            Bytes(scratch)
-        )),
+        scratch => {
+            error.help(format!("{} of it are kept for encoding and decoding the file's storage chunks", Bytes(scratch)))
+        }
     };
     error.at(plan.span(id))
 }
