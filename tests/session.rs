@@ -102,6 +102,17 @@ fn a_form_may_have_many_lines_and_the_prompt_shows_what_is_open() {
     session.answers("])", "2");
 }
 
+/// As a terminal without bracketed paste hands in what was pasted, or typed while a form was evaluated.
+#[test]
+fn lines_that_come_all_at_once_are_all_read() {
+    let mut session = Session::start();
+    session.press("(def a 20)\r(def b 22)\r(+ a b)\r");
+    session.wait_for("\n42\r\n");
+    session.wait_for("dsk> ");
+    session.press("(defn f [x]\r(* x\r2))\r(f 21.5)\r");
+    session.wait_for("\n43.0\r\n");
+}
+
 #[test]
 fn an_error_is_reported_and_kept_and_the_session_goes_on() {
     let mut session = Session::start();
