@@ -239,18 +239,18 @@ fn room(path: &Path) -> u64 {
 pub fn check_room(path: &Path, name: &str, bytes: u64) -> Result<()> {
     // A file may not grow beyond the process's limit (`ulimit -f`): the library would leave it half written.
     let size = std::fs::metadata(path).map_or(0, |file| file.len());
+    let needed = format!("{} are to be written, with {} to spare", listing::size_text(bytes), listing::size_text(MARGIN));
     let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX);
     if size.saturating_add(bytes).saturating_add(MARGIN) > limit {
-        let (bytes, size, limit) = (listing::size_text(bytes), listing::size_text(size), listing::size_text(limit));
-        let what = format!("{bytes} are to be written to a file of {size}, and files may have {limit} here");
+        let (size, limit) = (listing::size_text(size), listing::size_text(limit));
+        let what = format!("{needed}, to a file of {size}, and files may have {limit} here");
         return Err(write_error(path, name, &what).help("`ulimit -f` tells the limit, and raises it"));
     }
     let room = room(path);
     if bytes.saturating_add(MARGIN) <= room {
         return Ok(());
     }
-    let (bytes, room) = (listing::size_text(bytes), listing::size_text(room));
-    Err(write_error(path, name, &format!("{bytes} are to be written, and the disk has {room} left")))
+    Err(write_error(path, name, &format!("{needed}, and the disk has {} left", listing::size_text(room))))
 }
 
 pub fn make(
