@@ -1,7 +1,7 @@
 //! A block: one concrete n-d array of one dtype, strided over a shared buffer. Views (transpose, slice, broadcast) share
 //! the buffer; values never change, and a kernel writes only to buffers that nobody else holds.
 
-use super::{Buffer, Complex32, Complex64, DType, Value};
+use super::{Buffer, Complex32, Complex64, DType, Value, buffer};
 use crate::text::Result;
 use ndarray::{ArrayViewD, IxDyn, ShapeBuilder};
 use smallvec::SmallVec;
@@ -143,6 +143,21 @@ impl Block {
         let bytes = Block::byte_len(dtype, shape);
         let buffer = if dtype == DType::Bool { Buffer::zeroed(bytes) } else { Buffer::new(bytes) };
         Block::over(buffer, dtype, shape)
+    }
+
+    /// As [`Block::alloc`], for what an op answers.
+    ///
+    /// # Errors
+    /// `dsk::memory` where that is more than this thread may make.
+    pub fn for_answer(dtype: DType, shape: &[usize]) -> Result<Self> {
+        Block::check_room(Block::byte_len(dtype, shape))?;
+        Ok(Block::alloc(dtype, shape))
+    }
+
+    /// `dsk::memory` where an array of so many bytes is more than this thread may make.
+    pub fn check_room(bytes: usize) -> Result<()> {
+        let advice = "with `:chunks` it is lazy, and made block by block; `:memory-limit` raises the limit";
+        buffer::check_room("array", bytes).map_err(|error| error.help(advice))
     }
 
     pub fn zeros(dtype: DType, shape: &[usize]) -> Self {

@@ -3,6 +3,8 @@
 //! First touch of fresh pages costs several times the arithmetic done on them, so large buffers are recycled by size
 //! class and huge pages are asked for. A buffer is always initialised memory: zeros when fresh, old contents when recycled.
 
+use crate::err;
+use crate::text::{Bytes, Result};
 use parking_lot::Mutex;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::{Cell, RefCell};
@@ -42,8 +44,8 @@ unsafe impl Sync for Buffer {}
 impl Buffer {
     /// A buffer of `len` bytes, whose contents are arbitrary but initialised, from the pool in force on this thread.
     pub fn new(len: usize) -> Self {
-        CURRENT.with_borrow(|pool| match pool {
-            Some(pool) => pool.take(len),
+        CURRENT.with_borrow(|current| match current {
+            Some(current) => current.pool.take(len),
             None => Buffer::fresh(len, len, None),
         })
     }
@@ -277,12 +279,39 @@ impl Drop for Inner {
 pub struct Pool(Arc<Inner>);
 
 thread_local! {
-    static CURRENT: RefCell<Option<Pool>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
+}
+
+/// The pool in force on a thread.
+struct Current {
+    pool: Pool,
+    /// Bytes that a block may take, and all blocks of the pool together, as far as [`check_room`] is asked.
+    each: usize,
+    all: usize,
+}
+
+/// `dsk::memory` where an array or a list of so many bytes is more than this thread may make.
+pub fn check_room(what: &str, bytes: usize) -> Result<()> {
+    if bytes < POOLED {
+        return Ok(());
+    }
+    CURRENT.with_borrow(|current| {
+        let Some(Current { pool, each, all }) = current else { return Ok(()) };
+        let left = all.saturating_sub(pool.live());
+        let limit = if bytes > *each {
+            format!("the memory limit is {}", Bytes(*each))
+        } else if bytes > left {
+            format!("{} are left of the memory limit", Bytes(left))
+        } else {
+            return Ok(());
+        };
+        Err(err!(Memory, "the {what} takes {}, and {limit}", Bytes(bytes)))
+    })
 }
 
 /// While it lives, blocks made on this thread come from its pool.
 pub struct Entered {
-    previous: Option<Pool>,
+    previous: Option<Current>,
 }
 
 impl Drop for Entered {
@@ -301,7 +330,13 @@ impl Pool {
 
     /// Makes this the pool of the calling thread until the guard is dropped.
     pub fn enter(&self) -> Entered {
-        Entered { previous: CURRENT.replace(Some(self.clone())) }
+        self.enter_within(usize::MAX, usize::MAX)
+    }
+
+    /// As [`Pool::enter`]; ops are to make no block of more than `each` bytes meanwhile, and none with which all blocks take more
+    /// than `all`.
+    pub fn enter_within(&self, each: usize, all: usize) -> Entered {
+        Entered { previous: CURRENT.replace(Some(Current { pool: self.clone(), each, all })) }
     }
 
     /// Bytes that blocks hold now.

@@ -269,6 +269,7 @@ impl Engine {
     /// as an error.
     fn guarded<T>(&self, run: impl FnOnce() -> Result<T>) -> Result<T> {
         let _running = Guard::new(&self.shared);
+        let _pool = self.interpreter().enter_pool();
         let run = || cancel::during(self.interpreter().cancelled(), run);
         let mut result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));

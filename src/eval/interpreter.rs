@@ -7,12 +7,13 @@ use super::modules::Modules;
 use super::operator::{Operator, Operators};
 use super::quasi::Internals;
 use super::{analyze, lazy, machine};
+use crate::data::buffer::Entered;
 use crate::data::{Args, Form, Function, Host, Pool, Str, Task, Value, task::deep};
 use crate::err;
 use crate::memory::CacheInfo;
 use crate::op::{Op, Registry};
 use crate::read;
-use crate::schedule::{self, Config, Runtime};
+use crate::schedule::{self, Config, Runtime, inside_task};
 use crate::text::{Error, Result, SourceId, Sources, Span};
 use std::any::Any;
 use std::cell::RefCell;
@@ -213,7 +214,16 @@ impl Interpreter {
             o.len() - 1
         });
         let _restore = Restore(before);
+        let _pool = self.enter_pool();
         f()
+    }
+
+    /// Has what is concrete take its memory from the pool, within the memory limit.
+    pub fn enter_pool(&self) -> Entered {
+        let limit = self.config().memory_limit;
+        // What tasks take together others see to.
+        let all = if inside_task() { usize::MAX } else { limit };
+        self.runtime.pool.enter_within(limit, all)
     }
 
     /// What is kept between computations, with so many entries of the highest scores.

@@ -74,7 +74,7 @@ pub fn concatenate(blocks: &[Block], axis: usize) -> Result<Block> {
         }
         shape[axis] += block.shape()[axis];
     }
-    let mut out = Block::alloc(dtype, &shape);
+    let mut out = Block::for_answer(dtype, &shape)?;
     let mut origin = Dims::from_elem(0, shape.len());
     for block in blocks {
         copy_into(&mut out, &origin, &block.cast(dtype)?);
@@ -97,7 +97,7 @@ pub fn assemble(dtype: DType, chunks: &Chunks, blocks: &[Block]) -> Result<Block
         return Ok(block.contiguous());
     }
     let bounds: Vec<Vec<usize>> = (0..chunks.ndim()).map(|axis| chunks.bounds(axis)).collect();
-    let mut out = Block::alloc(dtype, &chunks.shape());
+    let mut out = Block::for_answer(dtype, &chunks.shape())?;
     for (n, block) in blocks.iter().enumerate() {
         let (mut left, mut origin) = (n, Dims::from_elem(0, grid.len()));
         let mut expected = origin.clone();
@@ -134,7 +134,7 @@ pub fn take(block: &Block, axis: usize, indices: &[i64]) -> Result<Block> {
     let at: Vec<usize> = indices.iter().map(|&i| resolve(i, len, axis)).collect::<Result<_>>()?;
     let mut shape = Dims::from_slice(block.shape());
     shape[axis] = at.len();
-    let mut out = Block::alloc(block.dtype(), &shape);
+    let mut out = Block::for_answer(block.dtype(), &shape)?;
     if out.is_empty() {
         return Ok(out);
     }

@@ -2,7 +2,7 @@
 //! also exist for arrays (`sum`, `mean`, `sort`, …) come here for lists.
 
 use super::number;
-use crate::data::{Form, Host, List, Map, Value, cancel, task::deep};
+use crate::data::{Form, Host, List, Map, Value, buffer, cancel, task::deep};
 use crate::err;
 use crate::kernel::elementwise::Binary;
 use crate::text::{Result, Span};
@@ -65,11 +65,11 @@ pub fn character(c: char) -> Value {
 /// Refuses to make a list that is far too long for a list: an array in blocks is the way then.
 pub fn check_len(n: usize) -> Result<()> {
     const MOST: usize = 1 << 26;
-    if n > MOST {
-        return Err(err!(Memory, "a list of {n} elements is too long, {MOST} is the most")
-            .help("arrays hold more, in blocks: `(arange n :chunks 1_000_000)`"));
-    }
-    Ok(())
+    let fits = match n > MOST {
+        true => Err(err!(Memory, "a list of {n} elements is too long, {MOST} is the most")),
+        false => buffer::check_room("list", n * size_of::<Value>()),
+    };
+    fits.map_err(|error| error.help("arrays hold more, in blocks: `(arange n :chunks 1_000_000)`"))
 }
 
 /// Refuses to make a string that is far too long for a string.

@@ -18,7 +18,6 @@
 //!   ([`super::refusal`]).
 
 use super::outlook::Outlook;
-use super::run::Inside;
 use super::{Plan, Run, Scheduler};
 use crate::data::{Value, buffer};
 use crate::err;
@@ -190,8 +189,7 @@ const LOOKS: usize = 256;
 
 impl Floor<'_, '_> {
     fn work(&self, worker: usize) {
-        let _inside = Inside::enter();
-        let _pool = self.run.runtime.pool.enter();
+        let _inside = self.run.enter();
         let mut shelf = self.shelf.lock();
         while !self.run.stopped() && shelf.done < self.run.tasks() {
             match self.choose(&mut shelf) {

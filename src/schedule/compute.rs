@@ -82,12 +82,17 @@ impl Computation<'_> {
     /// Refuses arrays that cannot be in memory as a whole.
     pub(super) fn check_result(&self, arrays: &[Option<&Array>]) -> Result<()> {
         let total: usize = arrays.iter().flatten().map(|a| a.nbytes()).sum();
-        if total > self.config.memory_limit {
-            let limit = Bytes(self.config.memory_limit);
-            return Err(err!(Memory, "the result takes {}, and the memory limit is {limit}", Bytes(total))
-                .help("`store` writes a result block by block; `:memory-limit` raises the limit."));
-        }
-        Ok(())
+        // The cache gives way.
+        let left = self.left() + self.runtime.cache.bytes();
+        let limit = if total > self.config.memory_limit {
+            format!("the memory limit is {}", Bytes(self.config.memory_limit))
+        } else if total > left {
+            format!("{} are left of the memory limit", Bytes(left))
+        } else {
+            return Ok(());
+        };
+        Err(err!(Memory, "the result takes {}, and {limit}", Bytes(total))
+            .help("`store` writes a result block by block; `:memory-limit` raises the limit"))
     }
 
     /// Computes, but lazy values stay collections, of blocks that are there.

@@ -5,6 +5,7 @@ use super::keep::Keeper;
 use super::state::State;
 use super::task::Frame;
 use super::{Computation, Observer, Plan, Runtime};
+use crate::data::buffer::Entered;
 use crate::data::graph::unravel;
 use crate::data::{Host, Key, Value, cancel};
 use crate::err;
@@ -23,6 +24,7 @@ pub struct Run<'a> {
     pub(super) host: &'a dyn Host,
     pub(super) runtime: &'a Runtime,
     pub(super) workers: usize,
+    memory_limit: usize,
     cancel: &'a AtomicBool,
     observers: &'a [Arc<dyn Observer>],
     /// For each layer of the plan: where its blocks go as they are done.
@@ -88,6 +90,7 @@ impl<'a> Run<'a> {
             host: with.host,
             runtime: with.runtime,
             workers: with.config.workers,
+            memory_limit: with.config.memory_limit,
             cancel: with.cancel,
             observers: &with.config.observers,
             gathers,
@@ -115,6 +118,11 @@ impl<'a> Run<'a> {
     /// Tasks that may run at the same time.
     pub fn workers(&self) -> usize {
         self.workers
+    }
+
+    /// Marks this thread as one that runs tasks of this run, and has their blocks come from the engine's pool.
+    pub(super) fn enter(&self) -> (Inside, Entered) {
+        (Inside::enter(), self.runtime.pool.enter_within(self.memory_limit, usize::MAX))
     }
 
     /// The tasks that are ready at the start, ascending.

@@ -12,8 +12,7 @@ impl Scheduler for Synchronous {
 
     /// The static order runs a task after all it depends on, so there is nothing to choose.
     fn run(&self, run: &Run) {
-        let _inside = super::run::Inside::enter();
-        let _pool = run.runtime.pool.enter();
+        let _inside = run.enter();
         let mut inputs = Vec::new();
         for id in 0..run.tasks() as u32 {
             if run.stopped() {

@@ -7,7 +7,6 @@
 //! is that far beyond. In small graphs there is no slack: of those tasks may be large ones.
 
 use super::crew::Party;
-use super::run::Inside;
 use super::{Run, Scheduler};
 use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
@@ -118,8 +117,7 @@ const SPINS: u32 = 200;
 
 impl Floor<'_, '_> {
     fn work(&self, worker: usize, party: Option<&Party>) {
-        let _inside = Inside::enter();
-        let _pool = self.run.runtime.pool.enter();
+        let _inside = self.run.enter();
         let mut ready: SmallVec<[u32; 32]> = SmallVec::new();
         let mut inputs = Vec::new();
         let mut kept = NONE;

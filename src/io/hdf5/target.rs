@@ -239,7 +239,8 @@ fn room(path: &Path) -> u64 {
 pub fn check_room(path: &Path, name: &str, bytes: u64) -> Result<()> {
     // A file may not grow beyond the process's limit (`ulimit -f`): the library would leave it half written.
     let size = std::fs::metadata(path).map_or(0, |file| file.len());
-    let needed = format!("{} are to be written, with {} to spare", listing::size_text(bytes), listing::size_text(MARGIN));
+    let needed =
+        format!("{} are to be written, with {} to spare", listing::size_text(bytes), listing::size_text(MARGIN));
     let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX);
     if size.saturating_add(bytes).saturating_add(MARGIN) > limit {
         let (size, limit) = (listing::size_text(size), listing::size_text(limit));

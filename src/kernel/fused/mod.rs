@@ -190,7 +190,7 @@ impl Program {
         let mut out = match reused {
             // The block stays among the inputs only as a view of its own memory.
             Some(i) => std::mem::replace(&mut inputs[i], Block::alloc(self.inputs[i], &[])),
-            None => Block::alloc(self.out, &shape),
+            None => Block::for_answer(self.out, &shape)?,
         };
         if out.is_empty() {
             return Ok(out);

@@ -366,7 +366,7 @@ fn step(index: &mut Dims, shape: &[usize]) {
 
 /// Where a product goes: the accumulator itself where it can be written, else a copy of it; fresh memory without one.
 fn target(c: Option<Block>, dtype: DType, shape: &[usize]) -> Result<(Block, bool)> {
-    let Some(mut c) = c else { return Ok((Block::alloc(dtype, shape), false)) };
+    let Some(mut c) = c else { return Ok((Block::for_answer(dtype, shape)?, false)) };
     if c.shape() != shape {
         return Err(err!(Shape, "a product of shape {shape:?} does not add to one of {:?}", c.shape()));
     }

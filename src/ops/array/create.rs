@@ -72,7 +72,7 @@ pub static OPS: &[Op] = &[
 fn cut(args: &Args, at: usize, shape: &[usize], dtype: DType) -> Result<Option<Chunks>> {
     infer::byte_size(shape, dtype)?;
     if !args.has(at) || matches!(args.values[at], Value::Nil) && shape.is_empty() {
-        super::concrete_fits(args, shape, dtype)?;
+        super::concrete_fits(shape, dtype)?;
         return Ok(None);
     }
     chunking::normalize(&args.values[at], shape, dtype, None).map(Some)
@@ -245,7 +245,7 @@ fn arange(args: Args) -> Result<Value> {
     }
     if !matches!(args.values[5], Value::Nil) {
         let part = part(&args.values[5], count)?;
-        super::concrete_fits(&args, &[part.len()], dtype)?;
+        super::concrete_fits(&[part.len()], dtype)?;
         return Ok(kernel::arange(dtype, &start, &step, part.start, part.len())?.into());
     }
     let Some(chunks) = cut(&args, 4, &[count], dtype)? else {
@@ -318,7 +318,7 @@ fn linspace(args: Args) -> Result<Value> {
     let dtype = infer::dtype(&args.values[4])?.unwrap_or(DType::F64);
     if !matches!(args.values[6], Value::Nil) {
         let part = part(&args.values[6], num)?;
-        super::concrete_fits(&args, &[part.len()], dtype)?;
+        super::concrete_fits(&[part.len()], dtype)?;
         return Ok(kernel::linspace(dtype, start, stop, num, endpoint, part.start, part.len())?.into());
     }
     let Some(chunks) = cut(&args, 5, &[num], dtype)? else {

@@ -20,9 +20,8 @@ pub mod slice;
 #[cfg(test)]
 mod tests;
 
-use crate::data::{Args, DType, Value, task::deep};
+use crate::data::{Args, Block, DType, Value, task::deep};
 use crate::op::{Op, chunking, infer};
-use crate::schedule::Bytes;
 use crate::text::Result;
 
 /// The families, in documentation order.
@@ -70,12 +69,6 @@ pub(crate) fn array_call(args: Args, run: impl FnOnce(Args) -> Result<Value>) ->
 }
 
 /// Whether a concrete array of that shape may be made: one beyond the memory limit is to be in blocks.
-pub(crate) fn concrete_fits(args: &Args, shape: &[usize], dtype: DType) -> Result<()> {
-    let (bytes, limit) = (infer::byte_size(shape, dtype)?, args.host.memory_limit());
-    if bytes <= limit {
-        return Ok(());
-    }
-    let (size, limit) = (Bytes(bytes), Bytes(limit));
-    Err(crate::err!(Memory, "the array takes {size}, and the memory limit is {limit}")
-        .help("with `:chunks` it is lazy, and made block by block; `:memory-limit` raises the limit"))
+pub(crate) fn concrete_fits(shape: &[usize], dtype: DType) -> Result<()> {
+    Block::check_room(infer::byte_size(shape, dtype)?)
 }

@@ -85,11 +85,11 @@ fn make(args: Args, name: &'static str, size: usize, distribution: Distribution)
     let origin = Dims::from_elem(0, shape.len());
     if !matches!(args.values[size + 4], Value::Nil) {
         let (from, part) = part(&args.values[size + 4], &shape)?;
-        super::concrete_fits(&args, &part, dtype)?;
+        super::concrete_fits(&part, dtype)?;
         return Ok(kernel::random(&distribution, dtype, seed as u64, &shape, &from, &part)?.into());
     }
     if !args.has(size + 3) {
-        super::concrete_fits(&args, &shape, dtype)?;
+        super::concrete_fits(&shape, dtype)?;
         return Ok(kernel::random(&distribution, dtype, seed as u64, &shape, &origin, &shape)?.into());
     }
     let chunks = chunking::normalize(&args.values[size + 3], &shape, dtype, None)?;
