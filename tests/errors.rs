@@ -1,7 +1,7 @@
 //! What a user sees: every program in `errors/` beside the reports it gives.
 
-use dsk::Engine;
 use dsk::read::Forms;
+use dsk::{Config, Engine};
 
 #[test]
 fn reports() {
@@ -43,7 +43,8 @@ fn reports_of_what_comes_from_outside() {
 
 /// The reports of everything that is wrong with a program, one below the other: it goes on after what it gets wrong.
 fn reports_of(name: &str, text: &str) -> String {
-    let engine = Engine::new();
+    // The same on every machine.
+    let engine = Engine::with_config(Config { memory_limit: 18_000_000_000, ..Config::default() });
     let source = engine.sources().add(name, text);
     let values = Forms::new(source, text).map(|form| engine.eval_form(&form?).and_then(|value| engine.compute(&value)));
     let reports: Vec<String> = values.filter_map(Result::err).map(|error| engine.report(&error, false)).collect();
