@@ -10,8 +10,8 @@
 
 use dsk::data::function::Native;
 use dsk::data::{
-    Args, At, Axis, BlockRef, Body, Chunks, Cost, DType, Function, Graph, Host, Input, Key, Layer, Param, ParamKind,
-    Pool, Signature, Task, Value,
+    Args, At, Axis, BlockRef, Body, Chunks, Cost, DType, Function, Graph, Host, Input, Key, Layer, Memory, Param,
+    ParamKind, Pool, Signature, Task, Value,
 };
 use dsk::optimize::order::order;
 use dsk::optimize::{Goal, Lists, optimize};
@@ -78,7 +78,14 @@ impl Nothing {
         let params = vec![Param { name: "xs".into(), kind: ParamKind::Rest, default: Value::Nil }];
         let callable = Box::new(Native(|_: Args| Ok(Value::Int(1))));
         let signature = Arc::new(Signature { params });
-        Nothing(Arc::new(Function { name: "noop".into(), signature, doc: None, cost: Cost::Dear, callable }))
+        Nothing(Arc::new(Function {
+            name: "noop".into(),
+            signature,
+            doc: None,
+            cost: Cost::Dear,
+            memory: Memory::Unknown,
+            callable,
+        }))
     }
 }
 

@@ -193,6 +193,7 @@ fn with_panic() -> Arc<Interpreter> {
         signature: Arc::default(),
         doc: None,
         cost: Default::default(),
+        memory: Default::default(),
         callable: Box::new(Native(boom)),
     };
     interpreter.define("boom", function.into());
@@ -222,6 +223,7 @@ fn an_interpreter_runs_inside_another() {
         signature: Arc::default(),
         doc: None,
         cost: Default::default(),
+        memory: Default::default(),
         callable: Box::new(Native(call)),
     };
     outer.define("inner", function.into());

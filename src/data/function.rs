@@ -15,6 +15,7 @@ pub struct Function {
     pub signature: Arc<Signature>,
     pub doc: Option<Str>,
     pub cost: Cost,
+    pub memory: Memory,
     pub callable: Box<dyn Callable>,
 }
 
@@ -31,6 +32,49 @@ pub enum Cost {
     Dear,
     #[default]
     Unknown,
+}
+
+/// What a call on arrays takes in memory, and where its result lies: what is told of a task before it runs goes by it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Memory {
+    /// Nobody knows: of what users' functions do, and of ops that are not about arrays.
+    #[default]
+    Unknown,
+    /// A new block, made in tiles. As for all that follow unless it says otherwise, the op tells its dtype and shape when it is called
+    /// with lazy arrays.
+    Fresh,
+    /// As `Fresh`, by way of 64-bit numbers where it has others.
+    Converted,
+    /// A block of which the argument may be the memory.
+    Elementwise,
+    Reduction,
+    /// A product of matrices; `copies` where arguments of strides are copied first.
+    Product {
+        copies: bool,
+    },
+    /// A product that is added to the first argument, in its memory where nobody else needs that. Of concrete arguments only.
+    Accumulation {
+        copies: bool,
+    },
+    /// Arrays side by side.
+    Join,
+    /// The memory of the argument where its elements are in a row, else a copy.
+    Reshape,
+    /// A part of the memory of the argument, or a copy of a small part, or of what lists pick.
+    Slice,
+    /// The memory of the argument; its elements stay in a row if they were and it is `contiguous`.
+    View {
+        contiguous: bool,
+    },
+    /// Partial results of variances, from concrete blocks to the variance.
+    Moments,
+    MergeMoments,
+    VarOfMoments,
+    /// A part of what lies outside ([`Callable::outside`]).
+    Read,
+    Write,
+    /// The first argument, which is as the others say.
+    Checked,
 }
 
 /// The code behind a function. Implemented by ops (`op/`), closures (`eval/`), and host functions.

@@ -22,7 +22,7 @@ pub use block::{Block, Dims, Element, Strides};
 pub use buffer::{Buffer, Pool};
 pub use chunks::Chunks;
 pub use dtype::{Complex32, Complex64, DType, Kind};
-pub use function::{Args, Callable, Cost, Function, Host, Outside, Param, ParamKind, Signature};
+pub use function::{Args, Callable, Cost, Function, Host, Memory, Outside, Param, ParamKind, Signature};
 pub use graph::{At, Axis, BlockRef, Body, Graph, Input, Layer, Parts, Taken};
 pub use key::Key;
 pub use list::List;

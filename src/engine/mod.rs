@@ -6,7 +6,7 @@ mod register;
 pub use convert::{FromValue, IntoValue};
 pub use register::{HostFunction, Refusal};
 
-use crate::data::{Cost, Function, Graph, Host, Key, ParamKind, Task, Value, cancel};
+use crate::data::{Cost, Function, Graph, Host, Key, Memory, ParamKind, Task, Value, cancel};
 use crate::err;
 use crate::eval::Interpreter;
 use crate::memory::CacheInfo;
@@ -201,6 +201,7 @@ impl Engine {
             signature: Arc::new(signature),
             doc: None,
             cost: Cost::Unknown,
+            memory: Memory::Unknown,
             callable: Box::new(Registered::new(function)),
         });
         Ok(())

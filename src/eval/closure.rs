@@ -2,7 +2,7 @@
 
 use super::code::Proto;
 use super::machine;
-use crate::data::{Args, Callable, Cost, Form, Function, Host, Str, Task, Value};
+use crate::data::{Args, Callable, Cost, Form, Function, Host, Memory, Str, Task, Value};
 use crate::text::Result;
 use std::any::Any;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ impl Closure {
             signature: proto.signature.clone(),
             doc: proto.doc.clone(),
             cost: Cost::Unknown,
+            memory: Memory::Unknown,
             callable: Box::new(Closure { proto, captured }),
         }
     }

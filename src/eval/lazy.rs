@@ -191,6 +191,7 @@ impl LazyFunction {
             signature: inner.signature.clone(),
             doc: inner.doc.clone(),
             cost: inner.cost,
+            memory: inner.memory,
             callable: Box::new(LazyFunction { inner, naming }),
         }
     }

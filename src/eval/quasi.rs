@@ -57,6 +57,7 @@ fn native(name: &'static str, f: fn(Args) -> Result<Value>) -> Arc<Function> {
         signature: Arc::new(Signature { params: vec![rest] }),
         doc: None,
         cost: Default::default(),
+        memory: Default::default(),
         callable: Box::new(Native(f)),
     })
 }

@@ -3,6 +3,7 @@
 //! the doc tests all read these.
 
 pub mod args;
+mod array_call;
 pub mod chunking;
 pub mod doc;
 pub mod indexing;
@@ -25,7 +26,7 @@ pub use registry::Registry;
 pub use state::States;
 pub use token::Token;
 
-use crate::data::{Args, Cost, Value};
+use crate::data::{Args, Cost, Memory, Value};
 use crate::text::Result;
 
 pub struct Op {
@@ -49,12 +50,17 @@ pub enum Kind {
     /// Concrete arguments run at once. A lazy value (`Value::Delayed`, or `Value::Array`) among the arguments, or within
     /// lists and maps among them, makes a lazy call of the whole.
     Now(fn(Args) -> Result<Value>),
+    /// As `Now`, for what reads or writes data outside of memory.
+    Outside(Memory, fn(Args) -> Result<Value>),
     /// As `Now`, but only the parameters of those names count, with spaces between them, and only if they are lazy
     /// themselves: elements and other arguments are handed on without being looked at, so lazy ones may be among them.
     /// `(filter f [a b])` asks `f` about lazy `a`. With a `*` after its name, a parameter also counts if it holds something
     /// lazy, however deep: what the op compares, or takes apart.
     Over(&'static str, fn(Args) -> Result<Value>),
-    /// Decides itself what lazy arguments mean: array ops (which make layers), and ops that take lazy values as they are
+    /// On arrays: lazy ones make layers. What the call takes in memory is told before it runs. A lazy value that is not known to be
+    /// an array, also as an element of a list, makes a lazy call.
+    Array(Memory, fn(Args) -> Result<Value>),
+    /// Decides itself what lazy arguments mean: ops that take lazy values as they are
     /// or make a lazy call of some ([`crate::data::Host::delay`]).
     Lazy(fn(Args) -> Result<Value>),
 }

@@ -1,7 +1,8 @@
 //! The ops of an engine by name, as functions that programs call.
 
+use super::array_call::array_call;
 use super::{Kind, Op, usage};
-use crate::data::{Args, Callable, Function, Host, Signature, Str, Value};
+use crate::data::{Args, Callable, Function, Host, Memory, Signature, Str, Value};
 use crate::err;
 use crate::text::Result;
 use indexmap::IndexMap;
@@ -84,6 +85,10 @@ pub fn function(op: &'static Op, pure: bool) -> Result<Function> {
         signature: Arc::new(signature),
         doc: Some(op.doc.into()),
         cost: op.cost,
+        memory: match op.kind {
+            Kind::Array(memory, _) | Kind::Outside(memory, _) => memory,
+            _ => Memory::Unknown,
+        },
         callable: Box::new(OpCall { op, watched, pure }),
     })
 }
@@ -138,16 +143,19 @@ impl Watched {
 impl Callable for OpCall {
     fn call(&self, args: Args) -> Result<Value> {
         let lazy = match self.op.kind {
-            Kind::Now(_) => args.values.iter().chain(&args.rest).any(Value::holds_lazy),
+            Kind::Now(_) | Kind::Outside(..) => args.values.iter().chain(&args.rest).any(Value::holds_lazy),
             Kind::Over(..) => self.watched.any_lazy(&args),
-            Kind::Lazy(_) | Kind::Form => false,
+            Kind::Array(..) | Kind::Lazy(_) | Kind::Form => false,
         };
         if lazy {
             return args.host.delay(&args);
         }
         let span = args.span;
         match self.op.kind {
-            Kind::Now(run) | Kind::Over(_, run) | Kind::Lazy(run) => run(args).map_err(|e| e.at(span)),
+            Kind::Now(run) | Kind::Outside(_, run) | Kind::Over(_, run) | Kind::Lazy(run) => {
+                run(args).map_err(|e| e.at(span))
+            }
+            Kind::Array(memory, run) => array_call(args, memory, run),
             Kind::Form => Err(err!(Type, "`{}` is a special form, not a function", self.op.name()).at(span)),
         }
     }

@@ -21,7 +21,7 @@
 
 use super::nest::{self, Edges, Uses};
 use super::{Goal, Pass};
-use crate::data::{Body, Cost, Form, Graph, Layer, Task};
+use crate::data::{Body, Cost, Form, Graph, Host, Layer, Memory, Str, Task};
 
 pub static PASS: Pass = Pass { name: "rematerialize", run, by_hand: super::again::again };
 
@@ -67,8 +67,9 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
         // How often a block is needed, on average.
         let times: f64 = uses.iter().map(|u| u.per_block).sum();
         let mut fans = consumers.iter().zip(&uses).filter(|(_, u)| !u.once).peekable();
-        let is_dearer =
-            |c: usize| matches!(graph.layers[c].cost, Cost::Dear | Cost::Unknown) && makes_much(graph, &edges, n, c);
+        let is_dearer = |c: usize| {
+            matches!(graph.layers[c].cost, Cost::Dear | Cost::Unknown) && makes_much(graph, &edges, goal.host, n, c)
+        };
         let stay =
             row <= most && uses.iter().all(stays) && consumers.iter().all(|&c| runs_in_rows(graph, &edges, goal, c));
         times > 1.0 && fans.peek().is_some() && fans.all(|(&c, _)| is_dearer(c)) && !stay
@@ -79,10 +80,10 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
 /// Whether a task of layer `c` makes much of a block of layer `n`. A product goes over each element many times: of blocks m×k,
 /// k×n and m×n √(mk·mn / kn) = m times for the second one. Where less comes of a block than there is in it, a long row times
 /// a long column, making it again takes most of the time.
-fn makes_much(graph: &Graph, edges: &Edges, n: usize, c: usize) -> bool {
+fn makes_much(graph: &Graph, edges: &Edges, host: &dyn Host, n: usize, c: usize) -> bool {
     let elements = |layer: usize| graph.layers[layer].blocks.as_ref().map(|(_, chunks)| chunks.largest() as f64);
     let (Some(block), Some(made)) = (elements(n), elements(c)) else { return true };
-    if !is_product(&graph.layers[c]) {
+    if !is_product(&graph.layers[c], host) {
         return true;
     }
     let others = edges.parents[c].iter().filter(|&&parent| parent != n).filter_map(|&parent| elements(parent));
@@ -91,13 +92,14 @@ fn makes_much(graph: &Graph, edges: &Edges, n: usize, c: usize) -> bool {
     times >= PASSES || block <= LONG * made
 }
 
-fn is_product(layer: &Layer) -> bool {
-    const PRODUCTS: [&str; 6] = ["dot", "matmul", "tensordot", "dot-add", "matmul-add", "tensordot-add"];
+fn is_product(layer: &Layer, host: &dyn Host) -> bool {
+    let memory = |name: &Str| host.op(name).map_or(Memory::Unknown, |op| op.memory);
+    let is_product = |name: &Str| matches!(memory(name), Memory::Product { .. } | Memory::Accumulation { .. });
     let Body::Blockwise { task, .. } = &layer.body else { return false };
     let mut found = false;
     task.walk(&mut |part| {
         if let Form::Call(items) = &part.form {
-            found |= items.first().and_then(Task::as_symbol).is_some_and(|head| PRODUCTS.contains(&head.as_str()));
+            found |= items.first().and_then(Task::as_symbol).is_some_and(is_product);
         }
     });
     found

@@ -4,8 +4,8 @@ use super::*;
 use crate::data;
 use crate::data::function::Native;
 use crate::data::{
-    Array, At, Block, Body, Chunks, Cost, DType, Delayed, Function, Graph, Host, Input, Key, Layer, Param, ParamKind,
-    Signature, Task,
+    Array, At, Block, Body, Chunks, Cost, DType, Delayed, Function, Graph, Host, Input, Key, Layer, Memory, Param,
+    ParamKind, Signature, Task,
 };
 use crate::err;
 use crate::kernel::elementwise::{self, Binary, Operand, Unary};
@@ -75,7 +75,7 @@ impl Small {
         let function = |(name, body): &(&str, Body1)| {
             let callable = Box::new(Native(*body));
             let (signature, name) = (signature.clone(), (*name).into());
-            Arc::new(Function { name, signature, doc: None, cost: Cost::Unknown, callable })
+            Arc::new(Function { name, signature, doc: None, cost: Cost::Unknown, memory: Memory::Unknown, callable })
         };
         Small {
             functions: FUNCTIONS.iter().map(function).collect(),

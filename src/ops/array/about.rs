@@ -1,6 +1,6 @@
 //! What is known of an array without computing it.
 
-use crate::data::{Args, Chunks, Cost, Value};
+use crate::data::{Args, Chunks, Cost, Memory, Value};
 use crate::op::layers::ints;
 use crate::op::{Given, Kind, Op};
 use crate::text::Result;
@@ -13,7 +13,7 @@ macro_rules! op {
             examples: &[($example, $result)],
             see: &[],
             cost: Cost::Free,
-            kind: Kind::Lazy(|args| super::array_call(args, |args| about(args, $run))),
+            kind: Kind::Array(Memory::Unknown, |args| about(args, $run)),
         }
     };
 }
@@ -35,7 +35,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (arange 3))", "[0 1 2]")],
         see: &["array"],
         cost: Cost::Cheap,
-        kind: Kind::Lazy(|args| super::array_call(args, to_list)),
+        kind: Kind::Array(Memory::Unknown, to_list),
     },
 ];
 

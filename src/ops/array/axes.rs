@@ -1,6 +1,6 @@
 //! Ops that rearrange axes and keep every element: views of concrete blocks, free layers of lazy arrays.
 
-use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, Dims, Input, Task, Value};
+use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, Dims, Input, Memory, Task, Value};
 use crate::err;
 use crate::op::chunking::show;
 use crate::op::indexing::{Index, Step, Take};
@@ -10,30 +10,30 @@ use crate::text::{Result, Span, counted};
 use std::sync::Arc;
 
 macro_rules! op {
-    ($usage:literal, $run:ident, $example:literal => $result:literal, $doc:literal) => {
+    ($usage:literal, $contiguous:literal, $run:ident, $example:literal => $result:literal, $doc:literal) => {
         Op {
             usage: $usage,
             doc: $doc,
             examples: &[($example, $result)],
             see: &[],
             cost: Cost::Free,
-            kind: Kind::Lazy(|args| super::array_call(args, $run)),
+            kind: Kind::Array(Memory::View { contiguous: $contiguous }, $run),
         }
     };
 }
 
 pub static OPS: &[Op] = &[
-    op!("(transpose x :axes nil)", transpose, "(to-list (transpose [[1 2] [3 4]]))" => "[[1 3] [2 4]]",
+    op!("(transpose x :axes nil)", false, transpose, "(to-list (transpose [[1 2] [3 4]]))" => "[[1 3] [2 4]]",
         "The axes in another order: reversed, or as the list `axes` names them.\nAxis k of the result is axis `axes[k]` of x."),
-    op!("(swapaxes x axis1 axis2)", swapaxes, "(shape (swapaxes (ones [2 3 4]) 0 2))" => "[4 3 2]",
+    op!("(swapaxes x axis1 axis2)", false, swapaxes, "(shape (swapaxes (ones [2 3 4]) 0 2))" => "[4 3 2]",
         "Two axes exchanged."),
-    op!("(moveaxis x source destination)", moveaxis, "(shape (moveaxis (ones [2 3 4]) 0 -1))" => "[3 4 2]",
+    op!("(moveaxis x source destination)", false, moveaxis, "(shape (moveaxis (ones [2 3 4]) 0 -1))" => "[3 4 2]",
         "Axes moved to other places; the others keep their order.\n`source` and `destination` are axes or lists of axes, equally long."),
-    op!("(expand-dims x :axis 0)", expand_dims, "(shape (expand-dims [1 2 3] 0))" => "[1 3]",
+    op!("(expand-dims x :axis 0)", true, expand_dims, "(shape (expand-dims [1 2 3] 0))" => "[1 3]",
         "A new axis of size 1 where the result is to have it; several, for a list of axes."),
-    op!("(squeeze x :axis nil)", squeeze, "(shape (squeeze (ones [1 3 1])))" => "[3]",
+    op!("(squeeze x :axis nil)", true, squeeze, "(shape (squeeze (ones [1 3 1])))" => "[3]",
         "Without axes of size 1: all of them, or those named.\nErrors: `dsk::shape` for an axis that is longer."),
-    op!("(flip x :axis nil)", flip, "(to-list (flip [1 2 3]))" => "[3 2 1]",
+    op!("(flip x :axis nil)", false, flip, "(to-list (flip [1 2 3]))" => "[3 2 1]",
         "The elements in reverse order along every axis, or along those named."),
 ];
 

@@ -1,7 +1,7 @@
 //! `broadcast-to`.
 
 use crate::data::slice::Range;
-use crate::data::{Args, Array, At, Axis, Body, Chunks, Cost, Input, Task, Value};
+use crate::data::{Args, Array, At, Axis, Body, Chunks, Cost, Input, Memory, Task, Value};
 use crate::err;
 use crate::op::chunking::{self, Bounds, show};
 use crate::op::layers::{Plan, call, ints};
@@ -17,7 +17,7 @@ pub static OPS: &[Op] = &[Op {
     examples: &[("(to-list (broadcast-to [1 2] [2 2]))", "[[1 2] [1 2]]")],
     see: &["expand-dims", "reshape"],
     cost: Cost::Free,
-    kind: Kind::Lazy(|args| super::array_call(args, broadcast_to)),
+    kind: Kind::Array(Memory::View { contiguous: false }, broadcast_to),
 }];
 
 fn broadcast_to(mut args: Args) -> Result<Value> {

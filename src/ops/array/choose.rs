@@ -1,7 +1,7 @@
 //! Elementwise ops of more than two arguments or with keywords: `where`, `clip`, `round`, `isclose`, `allclose`, `complex`, `astype`.
 
 use super::elementwise::{apply, apply_binary, apply_with};
-use crate::data::{Args, Block, Complex64, Cost, DType, Task, Value};
+use crate::data::{Args, Block, Complex64, Cost, DType, Memory, Task, Value};
 use crate::err;
 use crate::kernel::Expr;
 use crate::kernel::create::from_value;
@@ -17,7 +17,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (where (> (arange 4) 1) (arange 4) 0))", "[0 0 2 3]")],
         see: &["clip", "minimum", "maximum"],
         cost: Cost::Cheap,
-        kind: Kind::Lazy(|args| super::array_call(args, where_)),
+        kind: Kind::Array(Memory::Fresh, where_),
     },
     Op {
         usage: "(clip x :lo nil :hi nil)",
@@ -25,7 +25,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (clip [1 5 9] 2 6))", "[2 5 6]"), ("(clip 7 nil 5)", "5")],
         see: &["where", "minimum", "maximum"],
         cost: Cost::Cheap,
-        kind: Kind::Lazy(|args| super::array_call(args, clip)),
+        kind: Kind::Array(Memory::Fresh, clip),
     },
     Op {
         usage: "(round x :decimals 0)",
@@ -33,7 +33,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(round 2.567 1)", "2.6"), ("(round 2.5)", "2.0")],
         see: &["rint", "floor", "ceil", "trunc"],
         cost: Cost::Cheap,
-        kind: Kind::Lazy(|args| super::array_call(args, round)),
+        kind: Kind::Array(Memory::Fresh, round),
     },
     Op {
         usage: "(isclose x y :rtol 1e-5 :atol 1e-8 :equal-nan false)",
@@ -42,7 +42,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(isclose 1.0 1.0000001)", "true")],
         see: &["allclose"],
         cost: Cost::Cheap,
-        kind: Kind::Lazy(|args| super::array_call(args, isclose)),
+        kind: Kind::Array(Memory::Fresh, isclose),
     },
     Op {
         usage: "(allclose x y :rtol 1e-5 :atol 1e-8 :equal-nan false)",
@@ -50,7 +50,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(allclose [1.0 2.0] [1.0 2.0000001])", "true")],
         see: &["isclose", "all"],
         cost: Cost::Cheap,
-        kind: Kind::Lazy(|args| super::array_call(args, allclose)),
+        kind: Kind::Array(Memory::Unknown, allclose),
     },
     Op {
         usage: "(complex re :im 0.0)",
@@ -58,7 +58,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(complex 1 -2)", "1-2j"), ("(complex 3)", "3+0j")],
         see: &["float", "real", "imag"],
         cost: Cost::Cheap,
-        kind: Kind::Lazy(|args| super::array_call(args, complex)),
+        kind: Kind::Array(Memory::Fresh, complex),
     },
     Op {
         usage: "(astype x dtype)",
@@ -67,7 +67,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (astype [1.7 -1.7] :int64))", "[1 -1]")],
         see: &["dtype"],
         cost: Cost::Cheap,
-        kind: Kind::Lazy(|args| super::array_call(args, astype)),
+        kind: Kind::Array(Memory::Fresh, astype),
     },
 ];
 

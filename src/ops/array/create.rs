@@ -1,6 +1,6 @@
 //! New arrays: from lists, filled, ranges, the identity. Concrete, or lazy with `:chunks`.
 
-use crate::data::{Args, Array, Block, Chunks, Cost, DType, Dims, Task, Value};
+use crate::data::{Args, Array, Block, Chunks, Cost, DType, Dims, Memory, Task, Value};
 use crate::err;
 use crate::kernel::create as kernel;
 use crate::op::chunking::{self, Bounds, show};
@@ -10,60 +10,60 @@ use crate::op::{Given, Kind, Op, Token, infer, parts};
 use crate::text::{Result, Span};
 
 macro_rules! op {
-    ($usage:literal, $run:expr, $see:expr, [$($example:literal => $result:literal),+], $doc:literal) => {
+    ($usage:literal, $memory:ident, $run:expr, $see:expr, [$($example:literal => $result:literal),+], $doc:literal) => {
         Op {
             usage: $usage,
             doc: $doc,
             examples: &[$(($example, $result)),+],
             see: $see,
             cost: Cost::Free,
-            kind: Kind::Lazy(|args| super::array_call(args, $run)),
+            kind: Kind::Array(Memory::$memory, $run),
         }
     };
 }
 
 pub static OPS: &[Op] = &[
-    op!("(array data :dtype nil :shape nil :chunks nil)", array, &["to-list", "zeros"],
+    op!("(array data :dtype nil :shape nil :chunks nil)", Fresh, array, &["to-list", "zeros"],
         ["(to-list (array [[1 2] [3 4]] :dtype :f4))" => "[[1.0 2.0] [3.0 4.0]]", "(shape (array [1 2 3 4 5 6] :shape [2 3]))" => "[2 3]"],
         "An array of nested lists of numbers, or of a flat list and `:shape`.\n\
          Without `:dtype`, the one all of the numbers promote to. With `:chunks`, a lazy array whose blocks are data in its tasks: \
          a block shape, one size for every axis, a list of sizes for each axis, `:auto` (blocks of at most 128 MiB), -1 or nil \
          for a whole axis. Errors: `dsk::shape` for ragged lists, `dsk::overflow` for numbers the dtype does not hold. A number from 2^63 \
          to 2^64 - 1, which only uint64 holds, is written as a string: `(array [1 \"18446744073709551615\"] :dtype :u8)`."),
-    op!("(zeros shape :dtype :float64 :chunks nil)", |args| filled(args, "zeros", Value::Int(0)), &["ones", "full", "zeros-like"],
+    op!("(zeros shape :dtype :float64 :chunks nil)", Fresh, |args| filled(args, "zeros", Value::Int(0)), &["ones", "full", "zeros-like"],
         ["(to-list (zeros [2]))" => "[0.0 0.0]"],
         "An array of zeros.\n`:chunks` makes it lazy, as for `array`."),
-    op!("(ones shape :dtype :float64 :chunks nil)", |args| filled(args, "ones", Value::Int(1)), &["zeros", "full", "ones-like"],
+    op!("(ones shape :dtype :float64 :chunks nil)", Fresh, |args| filled(args, "ones", Value::Int(1)), &["zeros", "full", "ones-like"],
         ["(to-list (ones [2] :dtype :int8))" => "[1 1]", "(sum (ones [1000] :dtype :int64 :chunks 100))" => "1000"],
         "An array of ones.\n`:chunks` makes it lazy, as for `array`."),
-    op!("(empty shape :dtype :float64 :chunks nil)", |args| filled(args, "empty", Value::Int(0)), &["zeros"],
+    op!("(empty shape :dtype :float64 :chunks nil)", Fresh, |args| filled(args, "empty", Value::Int(0)), &["zeros"],
         ["(shape (empty [2 3]))" => "[2 3]"],
         "An array whose elements nobody asks for; they are zeros.\n`:chunks` makes it lazy, as for `array`."),
-    op!("(full shape fill-value :dtype nil :chunks nil)", full, &["ones", "full-like"],
+    op!("(full shape fill-value :dtype nil :chunks nil)", Fresh, full, &["ones", "full-like"],
         ["(to-list (full [2] 7))" => "[7 7]"],
         "An array of one value, of its dtype unless another is named.\n`:chunks` makes it lazy, as for `array`."),
-    op!("(zeros-like x :dtype nil :shape nil :chunks nil)", |args| like(args, "zeros", Value::Int(0)), &["zeros"],
+    op!("(zeros-like x :dtype nil :shape nil :chunks nil)", Fresh, |args| like(args, "zeros", Value::Int(0)), &["zeros"],
         ["(to-list (zeros-like [1 2]))" => "[0 0]"],
         "Zeros of the shape, dtype and chunks of x, where no others are named."),
-    op!("(ones-like x :dtype nil :shape nil :chunks nil)", |args| like(args, "ones", Value::Int(1)), &["ones"],
+    op!("(ones-like x :dtype nil :shape nil :chunks nil)", Fresh, |args| like(args, "ones", Value::Int(1)), &["ones"],
         ["(to-list (ones-like [1 2]))" => "[1 1]"],
         "Ones of the shape, dtype and chunks of x, where no others are named."),
-    op!("(empty-like x :dtype nil :shape nil :chunks nil)", |args| like(args, "empty", Value::Int(0)), &["empty"],
+    op!("(empty-like x :dtype nil :shape nil :chunks nil)", Fresh, |args| like(args, "empty", Value::Int(0)), &["empty"],
         ["(shape (empty-like [1 2]))" => "[2]"],
         "As `empty`, of the shape, dtype and chunks of x, where no others are named."),
-    op!("(full-like x fill-value :dtype nil :shape nil :chunks nil)", full_like, &["full"],
+    op!("(full-like x fill-value :dtype nil :shape nil :chunks nil)", Fresh, full_like, &["full"],
         ["(to-list (full-like [1 2] 7))" => "[7 7]"],
         "One value in the shape, dtype and chunks of x, where no others are named."),
-    op!("(arange start stop? step? :dtype nil :chunks nil :part nil)", arange, &["linspace"],
+    op!("(arange start stop? step? :dtype nil :chunks nil :part nil)", Converted, arange, &["linspace"],
         ["(to-list (arange 5))" => "[0 1 2 3 4]", "(to-list (arange 5 -5 -2))" => "[5 3 1 -1 -3]"],
         "Numbers from start (0) up to but not including stop, step (1) apart.\n\
          Integers make int64, floats float64. `:part [i j]` makes elements i to j of it only, with the same bits. Errors: \
          `dsk::value` for a step of 0."),
-    op!("(linspace start stop :num 50 :endpoint true :dtype nil :chunks nil :part nil)", linspace, &["arange"],
+    op!("(linspace start stop :num 50 :endpoint true :dtype nil :chunks nil :part nil)", Converted, linspace, &["arange"],
         ["(to-list (linspace 0 1 5))" => "[0.0 0.25 0.5 0.75 1.0]"],
         "`:num` numbers evenly spaced from start to stop.\n`:endpoint false` leaves stop out. `:part [i j]` makes elements i \
          to j of it only, with the same bits."),
-    op!("(eye n :m nil :k 0 :dtype :float64 :chunks nil)", eye, &["zeros"],
+    op!("(eye n :m nil :k 0 :dtype :float64 :chunks nil)", Fresh, eye, &["zeros"],
         ["(to-list (eye 2 :dtype :int64))" => "[[1 0] [0 1]]"],
         "The identity: n rows, `:m` columns (as many), ones on the `:k`-th diagonal, zeros elsewhere."),
 ];

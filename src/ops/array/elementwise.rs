@@ -1,6 +1,6 @@
 //! Elementwise ops, a row each: the name ties it to `kernel::elementwise`'s list, which knows dtypes and kernels.
 
-use crate::data::{Args, Block, Cost, DType, Task, Value};
+use crate::data::{Args, Block, Cost, DType, Memory, Task, Value};
 use crate::kernel::elementwise::{Binary, Unary};
 use crate::kernel::{Expr, Program};
 use crate::op::layers::{self, call};
@@ -17,7 +17,7 @@ macro_rules! rows {
             examples: &[($example, $result)],
             see: &[],
             cost: Cost::Cheap,
-            kind: Kind::Lazy(|args| super::array_call(args, |args| rows!(@ $run $variant, args))),
+            kind: Kind::Array(Memory::Elementwise, |args| rows!(@ $run $variant, args)),
         },)*];
     };
     (@ unary $variant:ident, $args:expr) => { unary(Unary::$variant, $args) };

@@ -1,7 +1,7 @@
 //! Arrays put together: `concatenate`, `stack`, `block`.
 
 use crate::data::slice::Range;
-use crate::data::{Args, Array, Block, BlockRef, Chunks, Cost, DType, Dims, Task, Value, task::deep};
+use crate::data::{Args, Array, Block, BlockRef, Chunks, Cost, DType, Dims, Memory, Task, Value, task::deep};
 use crate::err;
 use crate::kernel::layout;
 use crate::op::chunking::{self, show};
@@ -20,7 +20,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (concatenate [[1 2] [3]]))", "[1 2 3]")],
         see: &["stack", "block"],
         cost: Cost::Cheap,
-        kind: Kind::Lazy(|args| super::array_call(args, concatenate)),
+        kind: Kind::Array(Memory::Join, concatenate),
     },
     Op {
         usage: "(stack arrays :axis 0)",
@@ -28,7 +28,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (stack [[1 2] [3 4]] :axis 1))", "[[1 3] [2 4]]")],
         see: &["concatenate"],
         cost: Cost::Cheap,
-        kind: Kind::Lazy(|args| super::array_call(args, stack)),
+        kind: Kind::Array(Memory::Join, stack),
     },
     Op {
         usage: "(block arrays)",
@@ -36,7 +36,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (block [[(ones [1 2]) (zeros [1 1])]]))", "[[1.0 1.0 0.0]]")],
         see: &["concatenate"],
         cost: Cost::Cheap,
-        kind: Kind::Lazy(|args| super::array_call(args, block)),
+        kind: Kind::Array(Memory::Join, block),
     },
 ];
 

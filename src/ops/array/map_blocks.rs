@@ -1,6 +1,6 @@
 //! `map-blocks`: a function on every block.
 
-use crate::data::{Args, Array, At, Axis, Body, Chunks, Cost, DType, Dims, Input, Task, Value};
+use crate::data::{Args, Array, At, Axis, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Value};
 use crate::err;
 use crate::kernel::create;
 use crate::op::chunking::{Bounds, show};
@@ -23,7 +23,7 @@ pub static OPS: &[Op] = &[Op {
     ],
     see: &["rechunk"],
     cost: Cost::Unknown,
-    kind: Kind::Lazy(|args| super::array_call(args, map_blocks)),
+    kind: Kind::Array(Memory::Unknown, map_blocks),
 }];
 
 fn map_blocks(mut args: Args) -> Result<Value> {

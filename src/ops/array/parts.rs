@@ -1,6 +1,6 @@
 //! Ops that tasks are made of, and that few programs call: partial results of reductions, checks.
 
-use crate::data::{Args, Block, Cost, Value};
+use crate::data::{Args, Block, Cost, Memory, Value};
 use crate::err;
 use crate::kernel::{create, layout, reduce};
 use crate::op::chunking::show;
@@ -15,7 +15,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (moments [1.0 3.0]))", "[[2.0] [4.0] [2.0]]")],
         see: &["merge-moments", "var-of-moments", "var"],
         cost: Cost::Dear,
-        kind: Kind::Lazy(|args| super::array_call(args, moments)),
+        kind: Kind::Array(Memory::Moments, moments),
     },
     Op {
         usage: "(merge-moments & moments)",
@@ -23,7 +23,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (merge-moments (moments [1.0]) (moments [3.0])))", "[[2.0] [4.0] [2.0]]")],
         see: &["moments"],
         cost: Cost::Cheap,
-        kind: Kind::Lazy(|args| super::array_call(args, merge_moments)),
+        kind: Kind::Array(Memory::MergeMoments, merge_moments),
     },
     Op {
         usage: "(var-of-moments moments :ddof 0 :dtype :float64)",
@@ -31,7 +31,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (var-of-moments (moments [1.0 3.0])))", "[1.0]")],
         see: &["moments"],
         cost: Cost::Cheap,
-        kind: Kind::Lazy(|args| super::array_call(args, var_of_moments)),
+        kind: Kind::Array(Memory::VarOfMoments, var_of_moments),
     },
     Op {
         usage: "(check-block x dtype shape)",
@@ -40,11 +40,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(check-block (ones [2]) :float64 [2])", "[1. 1.]")],
         see: &["map-blocks"],
         cost: Cost::Free,
-        // Users know it as what `map-blocks` does.
-        kind: Kind::Lazy(|args| {
-            let span = args.span;
-            check_block(args).map_err(|error| infer::of("map-blocks")(error).at(span))
-        }),
+        kind: Kind::Array(Memory::Checked, check_block),
     },
 ];
 

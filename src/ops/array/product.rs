@@ -5,7 +5,7 @@
 //! accumulator and one pair of blocks. Where the result has few blocks, long chains are cut into several, whose results are
 //! added as a tree; the cut depends on the arrays' blocks only, so the bits of a result do not depend on workers.
 
-use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Task, Value, graph};
+use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Value, graph};
 use crate::err;
 use crate::kernel::elementwise::Binary;
 use crate::kernel::gemm::{self, Threads};
@@ -27,7 +27,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(dot [1 2 3] [4 5 6])", "32"), ("(to-list (dot [[1 2] [3 4]] [1 1]))", "[3 7]")],
         see: &["matmul", "tensordot", "transpose"],
         cost: Cost::Dear,
-        kind: Kind::Lazy(|args| super::array_call(args, dot)),
+        kind: Kind::Array(Memory::Product { copies: false }, dot),
     },
     Op {
         usage: "(matmul x y)",
@@ -36,7 +36,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (matmul [[1 2] [3 4]] [[0 1] [1 0]]))", "[[2 1] [4 3]]")],
         see: &["dot", "tensordot"],
         cost: Cost::Dear,
-        kind: Kind::Lazy(|args| super::array_call(args, matmul)),
+        kind: Kind::Array(Memory::Product { copies: false }, matmul),
     },
     Op {
         usage: "(tensordot x y :axes 2)",
@@ -46,7 +46,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(tensordot [[1 2] [3 4]] [[1 1] [1 1]])", "10")],
         see: &["dot", "matmul"],
         cost: Cost::Dear,
-        kind: Kind::Lazy(|args| super::array_call(args, tensordot)),
+        kind: Kind::Array(Memory::Product { copies: true }, tensordot),
     },
 ];
 
@@ -58,7 +58,7 @@ pub static LINKS: &[Op] = &[
         examples: &[("(dot-add 1 [1 2] [3 4])", "12")],
         see: &["dot"],
         cost: Cost::Dear,
-        kind: Kind::Lazy(|args| super::array_call(args, dot_add)),
+        kind: Kind::Array(Memory::Accumulation { copies: false }, dot_add),
     },
     Op {
         usage: "(matmul-add acc x y)",
@@ -66,7 +66,7 @@ pub static LINKS: &[Op] = &[
         examples: &[("(to-list (matmul-add [[1]] [[2]] [[3]]))", "[[7]]")],
         see: &["matmul"],
         cost: Cost::Dear,
-        kind: Kind::Lazy(|args| super::array_call(args, matmul_add)),
+        kind: Kind::Array(Memory::Accumulation { copies: false }, matmul_add),
     },
     Op {
         usage: "(tensordot-add acc x y :axes 2)",
@@ -75,7 +75,7 @@ pub static LINKS: &[Op] = &[
         examples: &[("(tensordot-add 1 [[1 2] [3 4]] [[1 1] [1 1]])", "11")],
         see: &["tensordot"],
         cost: Cost::Dear,
-        kind: Kind::Lazy(|args| super::array_call(args, tensordot_add)),
+        kind: Kind::Array(Memory::Accumulation { copies: true }, tensordot_add),
     },
 ];
 

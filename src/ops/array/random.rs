@@ -1,7 +1,7 @@
 //! Random arrays. An element depends on the seed and on its place in the whole array only: the same array in other blocks, or
 //! on another number of workers, has the same elements.
 
-use crate::data::{Args, Cost, DType, Dims, Task, Value};
+use crate::data::{Args, Cost, DType, Dims, Memory, Task, Value};
 use crate::err;
 use crate::kernel::random::{self as kernel, Distribution};
 use crate::op::chunking::{self, show};
@@ -11,7 +11,7 @@ use crate::text::Result;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 macro_rules! op {
-    ($usage:literal, $run:expr, $example:literal => $result:literal, $doc:literal) => {
+    ($usage:literal, $memory:ident, $run:expr, $example:literal => $result:literal, $doc:literal) => {
         Op {
             usage: $usage,
             doc: concat!(
@@ -22,24 +22,24 @@ macro_rules! op {
             examples: &[($example, $result)],
             see: &[],
             cost: Cost::Cheap,
-            kind: Kind::Lazy(|args| super::array_call(args, $run)),
+            kind: Kind::Array(Memory::$memory, $run),
         }
     };
 }
 
 pub static OPS: &[Op] = &[
-    op!("(random/random :size nil :dtype :float64 :seed nil :chunks nil :part nil)", |args| {
+    op!("(random/random :size nil :dtype :float64 :seed nil :chunks nil :part nil)", Fresh, |args| {
         make(args, "random/random", 0, Distribution::Random)
     }, "(shape (random/random [2 3] :seed 1))" => "[2 3]", "Random numbers, uniform in [0, 1)."),
-    op!("(random/uniform :low 0.0 :high 1.0 :size nil :dtype :float64 :seed nil :chunks nil :part nil)", |args| {
+    op!("(random/uniform :low 0.0 :high 1.0 :size nil :dtype :float64 :seed nil :chunks nil :part nil)", Fresh, |args| {
         let (low, high) = (float(&args, 0)?, float(&args, 1)?);
         make(args, "random/uniform", 2, Distribution::Uniform { low, high })
     }, "(shape (random/uniform -1 1 [3] :seed 1))" => "[3]", "Random numbers, uniform in [low, high)."),
-    op!("(random/normal :loc 0.0 :scale 1.0 :size nil :dtype :float64 :seed nil :chunks nil :part nil)", |args| {
+    op!("(random/normal :loc 0.0 :scale 1.0 :size nil :dtype :float64 :seed nil :chunks nil :part nil)", Fresh, |args| {
         let (mean, deviation) = (float(&args, 0)?, float(&args, 1)?);
         make(args, "random/normal", 2, Distribution::Normal { mean, deviation })
     }, "(shape (random/normal 10 0.1 [3] :seed 1))" => "[3]", "Random numbers of the normal distribution with that mean and standard deviation."),
-    op!("(random/integers low :high nil :size nil :dtype :int64 :endpoint false :seed nil :chunks nil :part nil)", integers,
+    op!("(random/integers low :high nil :size nil :dtype :int64 :endpoint false :seed nil :chunks nil :part nil)", Converted, integers,
         "(to-list (random/integers 5 6 [3] :seed 1))" => "[5 5 5]",
         "Random integers from low up to but not including high, or from 0 up to low alone; `:endpoint true` includes the end."),
 ];

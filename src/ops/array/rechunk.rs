@@ -1,6 +1,6 @@
 //! `rechunk`: the same array in other blocks.
 
-use crate::data::{Args, Cost, Value};
+use crate::data::{Args, Cost, Memory, Value};
 use crate::op::{Given, Kind, Op, chunking, layers, recut};
 use crate::text::Result;
 
@@ -15,7 +15,7 @@ pub static OPS: &[Op] = &[Op {
     ],
     see: &["chunks", "numblocks"],
     cost: Cost::Cheap,
-    kind: Kind::Lazy(|args| super::array_call(args, rechunk)),
+    kind: Kind::Array(Memory::Unknown, rechunk),
 }];
 
 fn rechunk(mut args: Args) -> Result<Value> {

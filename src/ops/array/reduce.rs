@@ -1,7 +1,7 @@
 //! Reductions: of concrete arrays by the kernel, of lazy arrays as trees, of lists one element after the other.
 
 use super::elementwise::apply_binary;
-use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Task, Value};
+use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Value};
 use crate::err;
 use crate::kernel::elementwise::{Binary, Unary};
 use crate::kernel::{Reduce, elementwise, reduce as kernel};
@@ -25,7 +25,7 @@ macro_rules! op {
             examples: &[$(($example, $result)),*],
             see: &[],
             cost: Cost::Dear,
-            kind: Kind::Lazy(|args| super::array_call(args, $run)),
+            kind: Kind::Array(Memory::Reduction, $run),
         }
     };
 }

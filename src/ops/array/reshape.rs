@@ -1,6 +1,6 @@
 //! `reshape` and `ravel`: the same elements in row-major order under another shape.
 
-use crate::data::{Args, Array, BlockRef, Chunks, Cost, Dims, Task, Value, graph};
+use crate::data::{Args, Array, BlockRef, Chunks, Cost, Dims, Memory, Task, Value, graph};
 use crate::err;
 use crate::op::chunking::{self, AUTO_BYTES, Bounds, show};
 use crate::op::layers::{Plan, call, dtype_value, ints};
@@ -20,7 +20,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (reshape (arange 6) [2 -1]))", "[[0 1 2] [3 4 5]]")],
         see: &["ravel", "transpose"],
         cost: Cost::Free,
-        kind: Kind::Lazy(|args| super::array_call(args, reshape)),
+        kind: Kind::Array(Memory::Reshape, reshape),
     },
     Op {
         usage: "(ravel x)",
@@ -28,7 +28,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (ravel [[1 2] [3 4]]))", "[1 2 3 4]")],
         see: &["reshape"],
         cost: Cost::Free,
-        kind: Kind::Lazy(|args| super::array_call(args, ravel)),
+        kind: Kind::Array(Memory::Reshape, ravel),
     },
 ];
 

@@ -1,6 +1,6 @@
 //! `slice`: NumPy's indexing as a call.
 
-use crate::data::{Args, Cost, Value};
+use crate::data::{Args, Cost, Memory, Value};
 use crate::err;
 use crate::op::indexing::Index;
 use crate::op::pairs::Meeting;
@@ -21,7 +21,7 @@ pub static OPS: &[Op] = &[Op {
     ],
     see: &["reshape", "concatenate"],
     cost: Cost::Free,
-    kind: Kind::Lazy(|args| super::array_call(args, slice)),
+    kind: Kind::Array(Memory::Slice, slice),
 }];
 
 fn slice(mut args: Args) -> Result<Value> {

@@ -1,7 +1,7 @@
 //! `read`: a part of a dataset, now. The tasks of `read-array` are calls of it.
 
 use crate::data::slice::Range;
-use crate::data::{Args, Callable, Cost, Function, Host, Outside, Signature, Str, Task, Value};
+use crate::data::{Args, Callable, Cost, Function, Host, Memory, Outside, Signature, Str, Task, Value};
 use crate::err;
 use crate::io::hdf5::Dataset;
 use crate::io::target::Target;
@@ -20,7 +20,7 @@ pub static OP: Op = Op {
     examples: &[],
     see: &["read-array"],
     cost: Cost::Cheap,
-    kind: Kind::Now(read),
+    kind: Kind::Outside(Memory::Read, read),
 };
 
 fn read(args: Args) -> Result<Value> {
@@ -90,6 +90,7 @@ impl Opened {
             signature: Arc::new(Signature::default()),
             doc: None,
             cost: Cost::Unknown,
+            memory: Memory::Unknown,
             callable: Box::new(Opened { target, dataset }),
         })
     }

@@ -1,6 +1,6 @@
 //! `write`: a block to its place in a dataset, now. The tasks of `store` are calls of it.
 
-use crate::data::{Args, Block, Callable, Cost, Function, Outside, Signature, Slice, Str, Task, Value};
+use crate::data::{Args, Block, Callable, Cost, Function, Memory, Outside, Signature, Slice, Str, Task, Value};
 use crate::err;
 use crate::io::hdf5::{self, Sink};
 use crate::io::target::Target;
@@ -17,7 +17,7 @@ pub static OP: Op = Op {
     examples: &[],
     see: &["store"],
     cost: Cost::Dear,
-    kind: Kind::Now(write),
+    kind: Kind::Outside(Memory::Write, write),
 };
 
 fn write(args: Args) -> Result<Value> {
@@ -88,6 +88,7 @@ impl Place {
             signature: Arc::new(Signature::default()),
             doc: None,
             cost: Cost::Unknown,
+            memory: Memory::Unknown,
             callable: Box::new(self),
         })
     }

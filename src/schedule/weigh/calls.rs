@@ -5,76 +5,20 @@ use super::super::task::Call;
 use super::kernels::{COPY, TILES, scratch};
 use super::phantom::{Phantom, Sketch, elements, lent};
 use super::weighing::{Declared, Weighing};
-use crate::data::{Array, Body, Chunks, Cost, DType, Dims, Layer, Slice, Str, Task, Value, buffer};
-use crate::kernel::elementwise::{Binary, Unary};
+use crate::data::{Array, Body, Chunks, Cost, DType, Dims, Layer, Memory, Slice, Str, Task, Value, buffer};
 use crate::text::Span;
 use std::sync::Arc;
-
-/// Ops besides elementwise ones that with lazy arguments only tell what they would make. Others may do anything.
-const TELL: &[&str] = &[
-    "array",
-    "zeros",
-    "ones",
-    "empty",
-    "full",
-    "zeros-like",
-    "ones-like",
-    "empty-like",
-    "full-like",
-    "arange",
-    "linspace",
-    "eye",
-    "random/random",
-    "random/uniform",
-    "random/normal",
-    "random/integers",
-    "where",
-    "clip",
-    "round",
-    "isclose",
-    "complex",
-    "astype",
-    "sum",
-    "prod",
-    "min",
-    "max",
-    "any",
-    "all",
-    "mean",
-    "var",
-    "std",
-    "dot",
-    "matmul",
-    "tensordot",
-    "slice",
-    "transpose",
-    "swapaxes",
-    "moveaxis",
-    "expand-dims",
-    "squeeze",
-    "flip",
-    "reshape",
-    "ravel",
-    "broadcast-to",
-    "concatenate",
-    "stack",
-    "block",
-];
 
 impl Weighing<'_> {
     pub(super) fn call(&mut self, call: &Call, declared: Option<&Declared>) -> Sketch {
         let mut args: Vec<Sketch> = call.args().iter().map(|c| self.value(c, None)).collect();
-        let name = call.function().name.as_str();
-        match name {
-            "read" => return self.read(&args),
-            "write" => return self.write(&args),
-            "check-block" => return self.checked(args),
-            _ => {}
-        }
-        let accumulates = matches!(name, "dot-add" | "matmul-add" | "tensordot-add");
-        let known = match args.first() {
-            Some(Sketch::Block(acc)) if accumulates => Some((acc.dtype, acc.shape.clone())),
-            _ => declared.cloned().or_else(|| moments(name, &args)).or_else(|| self.told(call, &args)),
+        let memory = call.function().memory;
+        let known = match (memory, args.first()) {
+            (Memory::Read, _) => return self.read(&args),
+            (Memory::Write, _) => return self.write(&args),
+            (Memory::Checked, _) => return self.checked(args),
+            (Memory::Accumulation { .. }, Some(Sketch::Block(acc))) => Some((acc.dtype, acc.shape.clone())),
+            _ => declared.cloned().or_else(|| moments(memory, &args)).or_else(|| self.told(call, &args)),
         };
         let Some((dtype, shape)) = known else {
             let blocks = args.iter().any(|a| !matches!(a, Sketch::Value(_)));
@@ -83,7 +27,8 @@ impl Weighing<'_> {
         if let Some(memory) = view(call, &args, &shape) {
             return Sketch::Block(Phantom { dtype, shape, ..memory });
         }
-        if is_elementwise(name, args.len()) {
+        // More arguments are taken two by two.
+        if memory == Memory::Elementwise && args.len() <= 2 {
             let inputs = args.drain(..).filter_map(|a| match a {
                 Sketch::Block(b) => Some(b),
                 _ => None,
@@ -101,17 +46,15 @@ impl Weighing<'_> {
             return Sketch::Block(self.pass(&Step { dtype, shape, scratch, takes: Vec::new() }, inputs));
         }
         let made = match args.first_mut() {
-            Some(slot @ Sketch::Block(_)) if accumulates => {
+            Some(slot @ Sketch::Block(_)) if matches!(memory, Memory::Accumulation { .. }) => {
                 let Sketch::Block(acc) = std::mem::replace(slot, Sketch::Unknown) else { return Sketch::Unknown };
                 if acc.dtype == dtype && acc.is_free() { acc } else { self.block(dtype, shape) }
             }
             // Strides tell whether it is a copy, and axes of one element may hide that there is no need of one.
-            Some(Sketch::Block(x)) if matches!(name, "reshape" | "ravel") => {
-                self.block_beside(dtype, shape, x.memory.capacity)
-            }
+            Some(Sketch::Block(x)) if memory == Memory::Reshape => self.block_beside(dtype, shape, x.memory.capacity),
             _ => self.block(dtype, shape),
         };
-        self.temporary(scratch(name, &made, &args));
+        self.temporary(scratch(memory, &made, &args));
         Sketch::Block(made)
     }
 
@@ -168,8 +111,7 @@ impl Weighing<'_> {
     /// What an op says that it makes of arrays of such shapes.
     fn told(&mut self, call: &Call, args: &[Sketch]) -> Option<Declared> {
         let function = call.function();
-        let name = function.name.as_str();
-        if !TELL.contains(&name) && Unary::parse(name).is_none() && Binary::parse(name).is_none() {
+        if function.memory == Memory::Unknown {
             return None;
         }
         let mut values = args.iter().map(|a| self.lazy(a)).collect::<Option<Vec<Value>>>()?;
@@ -219,16 +161,8 @@ impl Weighing<'_> {
     }
 }
 
-fn is_elementwise(name: &str, args: usize) -> bool {
-    match args {
-        1 => Unary::parse(name).is_some(),
-        2 => Binary::parse(name).is_some(),
-        _ => false,
-    }
-}
-
 /// What the ops make that partial results of variances are made by: they take blocks only.
-fn moments(name: &str, args: &[Sketch]) -> Option<Declared> {
+fn moments(memory: Memory, args: &[Sketch]) -> Option<Declared> {
     let Some(Sketch::Block(x)) = args.first() else { return None };
     let value = |keyword: &str| {
         let at = args.iter().position(|a| matches!(a, Sketch::Value(Value::Keyword(k)) if *k == keyword));
@@ -237,15 +171,15 @@ fn moments(name: &str, args: &[Sketch]) -> Option<Declared> {
             _ => None,
         }
     };
-    match name {
-        "moments" => {
+    match memory {
+        Memory::Moments => {
             let dtype = if x.dtype.is_complex() { DType::C128 } else { DType::F64 };
             let axes = ints(value("axis")?)?;
             let kept = x.shape.iter().enumerate().map(|(axis, &n)| if axes.contains(&axis) { 1 } else { n });
             Some((dtype, std::iter::once(3).chain(kept).collect()))
         }
-        "merge-moments" => Some((x.dtype, x.shape.clone())),
-        "var-of-moments" => Some((value("dtype")?.as_text().and_then(DType::parse)?, x.shape.get(1..)?.into())),
+        Memory::MergeMoments => Some((x.dtype, x.shape.clone())),
+        Memory::VarOfMoments => Some((value("dtype")?.as_text().and_then(DType::parse)?, x.shape.get(1..)?.into())),
         _ => None,
     }
 }
@@ -257,11 +191,10 @@ fn view(call: &Call, args: &[Sketch], shape: &[usize]) -> Option<Phantom> {
         Some(Sketch::Value(Value::Block(block))) => lent(block),
         _ => return None,
     };
-    let contiguous = match call.function().name.as_str() {
-        "squeeze" | "expand-dims" => x.contiguous,
-        "reshape" | "ravel" if x.contiguous => true,
-        "transpose" | "swapaxes" | "moveaxis" | "flip" | "broadcast-to" => false,
-        "slice" => {
+    let contiguous = match call.function().memory {
+        Memory::View { contiguous } => contiguous && x.contiguous,
+        Memory::Reshape if x.contiguous => true,
+        Memory::Slice => {
             let is_list = |a: &Sketch| matches!(a, Sketch::Value(Value::List(_) | Value::Block(_)) | Sketch::Block(_));
             if args[1..].iter().any(is_list) || elements(shape, x.share) * x.dtype.size() < x.nbytes() / 4 {
                 return None;

@@ -1,7 +1,7 @@
 //! What kernels take for themselves.
 
 use super::phantom::{Phantom, Sketch};
-use crate::data::{DType, Value, buffer};
+use crate::data::{DType, Memory, Value, buffer};
 use crate::kernel::{gemm, reduce};
 
 /// The most that the tiles of a copy take.
@@ -11,7 +11,7 @@ pub(super) const COPY: usize = 4 * 512 * 16;
 pub(super) const TILES: usize = 128 << 10;
 
 /// Bytes that a kernel takes besides its arguments and its result.
-pub(super) fn scratch(name: &str, made: &Phantom, args: &[Sketch]) -> usize {
+pub(super) fn scratch(memory: Memory, made: &Phantom, args: &[Sketch]) -> usize {
     fn blocks<'s>(args: &'s [Sketch], all: &mut Vec<&'s Phantom>) {
         args.iter().for_each(|a| match a {
             Sketch::Block(b) => all.push(b),
@@ -23,22 +23,22 @@ pub(super) fn scratch(name: &str, made: &Phantom, args: &[Sketch]) -> usize {
     blocks(args, &mut all);
     let cast =
         |b: &&Phantom| if b.dtype == made.dtype { 0 } else { buffer::capacity(b.elements() * made.dtype.size()) };
-    match name {
-        "dot" | "matmul" | "tensordot" | "dot-add" | "matmul-add" | "tensordot-add" => {
+    match memory {
+        Memory::Product { copies } | Memory::Accumulation { copies } => {
             let [.., x, y] = all[..] else { return 0 };
             // From the sizes m×k, k×n and m×n, whatever the axes are.
             let (x_len, y_len, out) = (x.elements(), y.elements(), made.elements().max(1));
             let k = ((x_len as f64 * y_len as f64 / out as f64).sqrt().ceil() as usize).max(1);
             // The axes that meet are brought together by a copy where there are several.
-            let is_copied = |b: &&&Phantom| b.shape.len() > 2 || name.starts_with("tensordot") && !b.contiguous;
+            let is_copied = |b: &&&Phantom| b.shape.len() > 2 || copies && !b.contiguous;
             let copied: usize = [x, y].iter().filter(is_copied).map(|b| buffer::capacity(b.nbytes())).sum();
             gemm::scratch_bytes(x_len / k + 1, y_len / k + 1, k, made.dtype) + cast(&x) + cast(&y) + copied
         }
-        "concatenate" | "stack" | "block" => all.iter().map(cast).max().unwrap_or(0) + COPY,
-        "slice" => COPY + all.first().map_or(0, |x| by_lists(x, &args[1..])),
-        "reshape" | "ravel" => COPY,
+        Memory::Join => all.iter().map(cast).max().unwrap_or(0) + COPY,
+        Memory::Slice => COPY + all.first().map_or(0, |x| by_lists(x, &args[1..])),
+        Memory::Reshape => COPY,
         // All parts side by side, and what half of them and the other half make: count, sum and squares, then put together.
-        "merge-moments" => {
+        Memory::MergeMoments => {
             let (part, half) = (made.nbytes(), all.len().div_ceil(2));
             let three = 3 * buffer::capacity(part / 3 * half);
             buffer::capacity(part * all.len())
@@ -46,11 +46,8 @@ pub(super) fn scratch(name: &str, made: &Phantom, args: &[Sketch]) -> usize {
                 + three.max(buffer::capacity(part * (half + 1)))
                 + TILES
         }
-        // Made as 64-bit numbers, then converted.
-        "arange" | "linspace" | "random/integers" if !matches!(made.dtype, DType::I64 | DType::F64) => {
-            buffer::capacity(made.elements() * 8)
-        }
-        "sum" | "prod" | "min" | "max" | "any" | "all" | "mean" | "var" | "std" | "moments" => {
+        Memory::Converted if !matches!(made.dtype, DType::I64 | DType::F64) => buffer::capacity(made.elements() * 8),
+        Memory::Reduction | Memory::Moments => {
             let gathered = |b: &&Phantom| if b.contiguous { 0 } else { reduce::gathered_bytes(b.elements(), b.dtype) };
             tiles(made, &all) + all.iter().map(gathered).sum::<usize>()
         }
