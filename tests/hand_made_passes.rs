@@ -1,4 +1,4 @@
-//! The passes `slice` and `rematerialize` on graphs made by hand: what they make of a graph, and that it answers the same.
+//! The passes on graphs made by hand: what they make of a graph, and that it answers the same.
 
 use dsk::Engine;
 
@@ -34,6 +34,54 @@ impl Session {
         let printed = self.said(&optimized);
         printed.trim_start_matches("(graph '{").trim_end_matches("})").replace("\n  ", ", ")
     }
+}
+
+#[test]
+fn each_pass_on_its_own() {
+    let session = Session::new();
+    let said = |call: &str| {
+        session.engine.eval("(def g (graph '{x 1, y (inc x), z (add y 10), other (inc x)}))").unwrap();
+        session.said(call).trim_start_matches("(graph '{").trim_end_matches("})").replace("\n  ", ", ")
+    };
+    assert_eq!(said("(cull g ['z])"), "x 1, y (inc x), z (add y 10)");
+    assert_eq!(said("(inline g ['y])"), "x 1, y (inc 1), z (add (inc 1) 10), other (inc 1)");
+    assert_eq!(said("(inline-functions g [inc])"), "x 1, z (add (inc x) 10), other (inc x)");
+    assert_eq!(said("(fuse (cull g ['z]))"), "z (add (inc 1) 10)");
+    assert_eq!(said("(fuse (cull g ['z]) ['y])"), "y (inc 1), z (add y 10)");
+    let error = session.engine.eval("(cull g ['othr])").unwrap_err();
+    assert_eq!(error.help_lines(), ["did you mean `other`?"]);
+    // A function that is called is not a key.
+    assert_eq!(said("(dependencies (graph '{inc 1, y (inc inc)}) 'y)"), "[inc]");
+    assert_eq!(said("(inline (graph '{inc 1, y (inc inc)}))"), "inc 1, y (inc 1)");
+}
+
+#[test]
+fn what_is_put_into_a_special_form_keeps_to_its_scope() {
+    let session = Session::new();
+    for (graph, inlined, answer) in [
+        ("x 1, y (let [x 2] x)", "x 1, y ((fn [x] (let [x 2] x)) 1)", "2"),
+        ("x 1, y (+ x (let [z 2] (* x z)))", "x 1, y (+ 1 ((fn [x] (let [z 2] (* x z))) 1))", "3"),
+        ("[x 0] 5, y (if [x 0] 7 8)", "[x 0] 5, y ((fn [|x 0|] (if |x 0| 7 8)) 5)", "7"),
+        ("x 1, y (let [z 2] z)", "x 1, y (let [z 2] z)", "2"),
+    ] {
+        let of = |g: &str| session.said(&format!("(compute {g} 'y)"));
+        let call = format!("(inline (graph '{{{graph}}}))");
+        let printed = session.said(&call);
+        assert_eq!(printed.trim_start_matches("(graph '{").trim_end_matches("})").replace("\n  ", ", "), inlined);
+        assert_eq!(of(&call), answer, "{graph}");
+        assert_eq!(of(&format!("(graph '{{{graph}}})")), answer, "{graph}");
+        // A chain whose only link is named within the form, and a printed graph that is read back.
+        assert_eq!(of(&format!("(fuse (graph '{{{graph}}}) ['y])")), answer, "{graph}");
+        assert_eq!(of(&printed), answer, "{graph}");
+    }
+}
+
+#[test]
+fn a_task_that_doubles_without_end_is_refused() {
+    let tasks: String = (1..64).map(|n| format!(" k{n} (add k{} k{})", n - 1, n - 1)).collect();
+    let keys: String = (0..64).map(|n| format!(" 'k{n}")).collect();
+    let error = Engine::new().eval(&format!("(inline (graph '{{k0 1{tasks}}}) [{keys}])")).unwrap_err();
+    assert_eq!(error.code().as_str(), "dsk::limit");
 }
 
 #[test]

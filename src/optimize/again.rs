@@ -50,17 +50,17 @@ pub fn again(graph: ByHand, goal: &ByHandGoal) -> Result<ByHand> {
     if late.is_empty() {
         return Ok(graph);
     }
-    Ok(ByHand::of(made_again(graph.tasks(), &late)))
+    Ok(ByHand::of(made_again(graph.tasks(), &late, goal.host)))
 }
 
-fn made_again(tasks: &Tasks, late: &FxHashMap<u32, FxHashSet<u32>>) -> Tasks {
+fn made_again(tasks: &Tasks, late: &FxHashMap<u32, FxHashSet<u32>>, host: &dyn Host) -> Tasks {
     let new = |(at, (key, task)): (u32, (&Key, &Task))| {
         let Some(roots) = late.get(&at) else { return (key.clone(), task.clone()) };
         let made = |key: &Key| {
             let at = tasks.get_index_of(key).filter(|&at| roots.contains(&(at as u32)))?;
             Some(tasks[at].clone())
         };
-        (key.clone(), substitute(task, &made))
+        (key.clone(), substitute(task, &made, host))
     };
     (0..).zip(tasks.iter()).map(new).collect()
 }

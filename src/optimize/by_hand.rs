@@ -198,13 +198,13 @@ impl ByHand {
             !is_other(at) || users.is_empty() || users.iter().any(is_named) || keep.contains(key)
         };
         let mut stay = (0..).zip(self.tasks.keys()).map(stays).collect::<Vec<bool>>().into_iter();
-        let mut tasks = deduplicated(&self.tasks, &equal);
+        let mut tasks = deduplicated(&self.tasks, &equal, host);
         tasks.retain(|_, _| stay.next().unwrap_or(true));
         Ok(ByHand::of(tasks))
     }
 
     /// `keys`, and every key that is data or another name of a key, put in where they are named. All keys stay.
-    pub fn inline(self, keys: &[Key]) -> Result<ByHand> {
+    pub fn inline(self, keys: &[Key], host: &dyn Host) -> Result<ByHand> {
         let mut chosen = vec![false; self.len()];
         for key in keys {
             chosen[self.find(key)? as usize] = true;
@@ -214,12 +214,12 @@ impl ByHand {
             let is_data = !matches!(task.form, Form::Call(_)) && self.dependencies.get(at as u32).is_empty();
             chosen[at] |= is_alias || is_data;
         }
-        self.put_in(&chosen).map(ByHand::of)
+        self.put_in(&chosen, host).map(ByHand::of)
     }
 
     /// Tasks that call only functions for which `fast` holds, put in where they are named; their keys go. The keys in `keep`, and
     /// those that nothing names, stay.
-    pub fn inline_functions(self, fast: &dyn Fn(&Task) -> bool, keep: &[Key]) -> Result<ByHand> {
+    pub fn inline_functions(self, fast: &dyn Fn(&Task) -> bool, keep: &[Key], host: &dyn Host) -> Result<ByHand> {
         let named = self.dependencies.reversed();
         let chosen: Vec<bool> = self
             .tasks
@@ -235,12 +235,12 @@ impl ByHand {
                 all_fast && !named.get(at as u32).is_empty() && !keep.contains(key)
             })
             .collect();
-        self.without(&chosen)
+        self.without(&chosen, host)
     }
 
     /// A task that names one key, once, takes in that key's task, if nothing else names it and it is not in `keep`. The key that
     /// is left is the last one.
-    pub fn fuse(self, keep: &[Key]) -> Result<ByHand> {
+    pub fn fuse(self, keep: &[Key], host: &dyn Host) -> Result<ByHand> {
         let named = self.dependencies.reversed();
         let mut gone = vec![false; self.len()];
         for (at, task) in self.tasks.values().enumerate() {
@@ -249,19 +249,19 @@ impl ByHand {
             names(task, &mut |key| times += usize::from(self.tasks.get_index_of(key) == Some(*only as usize)));
             gone[*only as usize] = times == 1 && named.get(*only).len() == 1 && !keep.contains(self.key(*only));
         }
-        self.without(&gone)
+        self.without(&gone, host)
     }
 
     /// The tasks but for those that go, which are put in where they are named. No key of theirs is looked for any more: each may
     /// hold all that went before it.
-    fn without(self, gone: &[bool]) -> Result<ByHand> {
+    fn without(self, gone: &[bool], host: &dyn Host) -> Result<ByHand> {
         let mut stay = gone.iter().map(|gone| !gone);
-        let tasks = self.put_in(gone)?.into_iter().filter(|_| stay.next().unwrap_or(true));
+        let tasks = self.put_in(gone, host)?.into_iter().filter(|_| stay.next().unwrap_or(true));
         Ok(ByHand::of(tasks.collect()))
     }
 
     /// All tasks, with the chosen ones (themselves so treated) in place of their keys.
-    fn put_in(self, chosen: &[bool]) -> Result<Tasks> {
+    fn put_in(self, chosen: &[bool], host: &dyn Host) -> Result<Tasks> {
         let mut done: FxHashMap<u32, Task> = FxHashMap::default();
         let mut sizes = vec![0u64; self.len()];
         for at in self.sorted()? {
@@ -280,7 +280,7 @@ impl ByHand {
                     let at = self.tasks.get_index_of(key).filter(|&at| chosen[at])?;
                     Some(done.get(&(at as u32)).unwrap_or(&self.tasks[at]).clone())
                 };
-                let task = substitute(task, &part);
+                let task = substitute(task, &part, host);
                 done.insert(at, task);
             }
         }
@@ -297,7 +297,7 @@ pub fn shared(layer: &Layer, keys: &[Key], host: &dyn Host) -> Option<Arc<Layer>
     let Body::Tasks(tasks) = &layer.body else { return None };
     let equal = Equal::of(tasks, &needed(tasks, keys)?, host)?;
     let mut shared = layer.with_parents(layer.parents.clone());
-    shared.body = Body::Tasks(deduplicated(tasks, &equal));
+    shared.body = Body::Tasks(deduplicated(tasks, &equal, host));
     Some(Arc::new(shared))
 }
 
@@ -340,7 +340,7 @@ fn needed(tasks: &Tasks, keys: &[Key]) -> Option<Vec<u32>> {
 }
 
 /// All tasks, with the first of equal ones in the place of each: as what its key stands for, and where its key is named.
-fn deduplicated(tasks: &Tasks, equal: &Equal) -> Tasks {
+fn deduplicated(tasks: &Tasks, equal: &Equal, host: &dyn Host) -> Tasks {
     let first = |at: usize| equal.first[at] as usize;
     let key = |at: usize| tasks.get_index(at).map(|(key, _)| key.clone());
     let instead = |key_named: &Key| {
@@ -356,7 +356,7 @@ fn deduplicated(tasks: &Tasks, equal: &Equal) -> Tasks {
             names(task, &mut |key| names_other |= instead(key).is_some());
         }
         match names_other {
-            true => (own.clone(), substitute(task, &|key| instead(key).map(Task::key))),
+            true => (own.clone(), substitute(task, &|key| instead(key).map(Task::key), host)),
             false => (own.clone(), task.clone()),
         }
     };
@@ -385,94 +385,36 @@ pub fn as_function(task: &Task, is_key: &mut dyn FnMut(&Key) -> bool) -> Task {
     Task::call(vec![Task::symbol("fn"), names, body]).with_span(task.span)
 }
 
-/// A task with other tasks in place of keys. Names of functions that are called are not keys.
-pub(super) fn substitute(task: &Task, part: &dyn Fn(&Key) -> Option<Task>) -> Task {
+/// A task with other tasks in place of keys. Names of functions that are called are not keys. Special forms and macros have scopes
+/// of their own: they become functions, which are called with what is put in: `(let [y 2] x)` with 1 for `x` is
+/// `((fn [x] (let [y 2] x)) 1)`.
+pub(super) fn substitute(task: &Task, part: &dyn Fn(&Key) -> Option<Task>, host: &dyn Host) -> Task {
     crate::data::task::deep(|| {
+        let within = |t: &Task| substitute(t, part, host);
         let form = match &task.form {
             Form::Key(key) => return part(key).unwrap_or_else(|| task.clone()),
             Form::Call(items) => {
-                let item = |(at, t): (usize, &Task)| {
-                    if at == 0 && t.as_symbol().is_some() { t.clone() } else { substitute(t, part) }
-                };
-                Form::Call(items.iter().enumerate().map(item).collect())
+                let head = items.first().filter(|head| head.as_symbol().is_some());
+                if let Some(head) = head
+                    && head.as_symbol().is_some_and(|name| host.is_syntax(name, head.span))
+                {
+                    let mut parts = Vec::new();
+                    let function = as_function(task, &mut |key| {
+                        parts.extend(part(key));
+                        part(key).is_some()
+                    });
+                    return match parts.is_empty() {
+                        true => task.clone(),
+                        false => Task::call(std::iter::once(function).chain(parts).collect()).with_span(task.span),
+                    };
+                }
+                let args = items.iter().skip(usize::from(head.is_some())).map(within);
+                Form::Call(head.cloned().into_iter().chain(args).collect())
             }
-            Form::List(items) => Form::List(items.iter().map(|t| substitute(t, part)).collect()),
-            Form::Map(pairs) => {
-                Form::Map(pairs.iter().map(|(k, v)| (substitute(k, part), substitute(v, part))).collect())
-            }
+            Form::List(items) => Form::List(items.iter().map(within).collect()),
+            Form::Map(pairs) => Form::Map(pairs.iter().map(|(k, v)| (within(k), within(v))).collect()),
             other => other.clone(),
         };
         Task::new(form, task.span)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn call(head: &str, args: Vec<Task>) -> Task {
-        Task::call(std::iter::once(Task::symbol(head)).chain(args).collect())
-    }
-
-    fn key(name: &str) -> Task {
-        Task::symbol(name)
-    }
-
-    fn by_hand(tasks: &[(&str, Task)]) -> ByHand {
-        ByHand::new(&Graph::from_tasks(tasks.iter().map(|(k, t)| (Key::new(*k), t.clone())).collect()))
-    }
-
-    /// The graph of the module's documentation.
-    fn example() -> ByHand {
-        by_hand(&[
-            ("x", Task::data(1i64)),
-            ("y", call("inc", vec![key("x")])),
-            ("z", call("add", vec![key("y"), Task::data(10i64)])),
-            ("other", call("inc", vec![key("x")])),
-        ])
-    }
-
-    fn shown(graph: ByHand) -> String {
-        let tasks: Vec<String> = graph.tasks.iter().map(|(k, t)| format!("{k} {t:?}")).collect();
-        tasks.join("  ")
-    }
-
-    #[test]
-    fn each_pass_on_its_own() {
-        let z = [Key::new("z")];
-        assert_eq!(shown(example().cull(&z).unwrap()), "x 1  y (inc x)  z (add y 10)");
-        assert_eq!(
-            shown(example().inline(&[Key::new("y")]).unwrap()),
-            "x 1  y (inc 1)  z (add (inc 1) 10)  other (inc 1)"
-        );
-        let inc = |head: &Task| head.as_symbol().is_some_and(|s| s == "inc");
-        assert_eq!(shown(example().inline_functions(&inc, &[]).unwrap()), "x 1  z (add (inc x) 10)  other (inc x)");
-        let culled = example().cull(&z).unwrap();
-        assert_eq!(shown(culled.fuse(&[]).unwrap()), "z (add (inc 1) 10)");
-        assert_eq!(shown(example().cull(&z).unwrap().fuse(&[Key::new("y")]).unwrap()), "y (inc 1)  z (add y 10)");
-        let error = example().cull(&[Key::new("othr")]).err().unwrap();
-        assert_eq!(error.help_lines(), ["did you mean `other`?"]);
-    }
-
-    #[test]
-    fn a_function_that_is_called_is_not_a_key() {
-        let graph = by_hand(&[("inc", Task::data(1i64)), ("y", call("inc", vec![key("inc")]))]);
-        assert_eq!(graph.dependencies(&Key::new("y")).unwrap(), [Key::new("inc")]);
-        assert_eq!(shown(graph.inline(&[]).unwrap()), "inc 1  y (inc 1)");
-    }
-
-    #[test]
-    fn a_task_that_doubles_without_end_is_refused() {
-        let names: Vec<String> = (0..64).map(|n| format!("k{n}")).collect();
-        let tasks: Vec<(&str, Task)> = names
-            .iter()
-            .enumerate()
-            .map(|(n, name)| {
-                let below = || if n == 0 { Task::data(1i64) } else { key(&names[n - 1]) };
-                (name.as_str(), call("add", vec![below(), below()]))
-            })
-            .collect();
-        let all: Vec<Key> = names.iter().map(|n| Key::new(n.as_str())).collect();
-        assert_eq!(by_hand(&tasks).inline(&all).err().unwrap().code(), crate::text::Code::Limit);
-    }
 }

@@ -16,7 +16,7 @@ use super::nest::{self, Edges};
 use super::{Goal, Pass};
 use crate::data::{Cost, Graph};
 
-pub static PASS: Pass = Pass { name: "fuse", run, by_hand: |graph, goal| graph.fuse(goal.keys) };
+pub static PASS: Pass = Pass { name: "fuse", run, by_hand: |graph, goal| graph.fuse(goal.keys, goal.host) };
 
 fn run(graph: &Graph, goal: &Goal) -> Graph {
     let edges = Edges::of(graph);

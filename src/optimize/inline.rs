@@ -21,7 +21,7 @@ pub static PASS: Pass = Pass { name: "inline", run, by_hand };
 fn by_hand(graph: ByHand, goal: &ByHandGoal) -> Result<ByHand> {
     let mut keys = graph.unnamed();
     keys.extend_from_slice(goal.keys);
-    graph.inline(&[])?.cull(&keys)
+    graph.inline(&[], goal.host)?.cull(&keys)
 }
 
 fn run(graph: &Graph, goal: &Goal) -> Graph {

@@ -96,7 +96,7 @@ fn cull(args: Args) -> Result<Value> {
 
 fn inline(args: Args) -> Result<Value> {
     let keys = subject::keys(&args, "keys")?;
-    result(subject::by_key(&args, "g")?.inline(&keys), &args)
+    result(subject::by_key(&args, "g")?.inline(&keys, args.host), &args)
 }
 
 fn inline_functions(args: Args) -> Result<Value> {
@@ -114,12 +114,12 @@ fn inline_functions(args: Args) -> Result<Value> {
         let bound = args.host.global(name, head.span).or_else(|| args.host.op(name).map(Value::Function));
         bound.is_some_and(|bound| functions.iter().any(|f| f.same_key(&bound)))
     };
-    result(subject::by_key(&args, "g")?.inline_functions(&fast, &keep), &args)
+    result(subject::by_key(&args, "g")?.inline_functions(&fast, &keep, args.host), &args)
 }
 
 fn fuse(args: Args) -> Result<Value> {
     let keep = subject::keys(&args, "keys")?;
-    result(subject::by_key(&args, "g")?.fuse(&keep), &args)
+    result(subject::by_key(&args, "g")?.fuse(&keep, args.host), &args)
 }
 
 fn dedup(args: Args) -> Result<Value> {
