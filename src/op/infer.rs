@@ -73,7 +73,11 @@ pub fn dtype(value: &Value) -> Result<Option<DType>> {
                 Err(error.help(format!("dtypes are {}", known.join(" "))))
             }
         },
-        other => Err(err!(Type, "a dtype is a keyword such as `:float64`, found {}", other.a_type_name())),
+        other => {
+            let error = err!(Type, "a dtype is a keyword such as `:float64`, found {}", other.a_type_name());
+            let is_number = other.as_int().is_some();
+            Err(if is_number { error.help("a shape of several axes is a list, as `[3 3]`") } else { error })
+        }
     }
 }
 

@@ -46,9 +46,15 @@ pub static OPS: &[Op] = &[
 
 fn float(args: &Args, at: usize) -> Result<f64> {
     let value = &args.values[at];
-    value
-        .as_float()
-        .ok_or_else(|| err!(Type, "a parameter of a distribution is a number, found {}", value.a_type_name()))
+    value.as_float().ok_or_else(|| {
+        let error = err!(Type, "a parameter of a distribution is a number, found {}", value.a_type_name());
+        let name = &args.function.name;
+        if value.as_list().is_some() {
+            error.help(format!("a shape comes as `:size`: `({name} :size [3 3])`"))
+        } else {
+            error
+        }
+    })
 }
 
 fn integers(args: Args) -> Result<Value> {
