@@ -125,6 +125,7 @@ fn layer(name: String, len: usize, parents: Vec<Arc<Layer>>, body: Body) -> Arc<
         cost: Cost::Dear,
         span: Span::NONE,
         parts: Default::default(),
+        nested: 0,
     })
 }
 

@@ -55,3 +55,21 @@ fn only_what_a_slice_takes_is_read() {
         assert!(compute("").same(&compute(":optimize false :scheduler :sync")), "{expression}");
     }
 }
+
+/// Every turn is made of two slices of the one before. Taken down to where the blocks come from they would be in more parts with every turn;
+/// put into one task, the turns would be nested without end.
+#[test]
+fn an_array_may_be_turned_many_times() {
+    let engine = Engine::new();
+    engine.eval("(def x (arange 100 :chunks 10))").unwrap();
+    engine.eval("(defn turned [a] (concatenate [(slice a 1:) (slice a :1)]))").unwrap();
+    let turns = "(loop [a x i 0] (if (< i 307) (recur (turned a) (+ i 1)) a))";
+    let rows = engine.eval_as::<Vec<i64>>(&format!("(to-list (compute (slice {turns} :3)))")).unwrap();
+    assert_eq!(rows, [7, 8, 9]);
+    let keys = |turns: usize| {
+        let text =
+            format!("(count (keys (optimize (loop [a x i 0] (if (< i {turns}) (recur (turned a) (+ i 1)) a)))))");
+        engine.eval_as::<usize>(&text).unwrap()
+    };
+    assert!(keys(200) < 200 * 300, "{}", keys(200));
+}

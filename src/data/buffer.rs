@@ -191,6 +191,11 @@ pub fn watch_growth<R>(f: impl FnOnce() -> R) -> (R, usize) {
     (result, most as usize)
 }
 
+/// Begins to count anew what this thread's blocks grow by.
+pub fn forget_growth() {
+    GROWTH.set((0, 0));
+}
+
 /// Memory that was freed by one block and waits for the next.
 struct Free(NonNull<u8>);
 // SAFETY: free memory belongs to whoever holds the list.
@@ -285,9 +290,19 @@ thread_local! {
 /// The pool in force on a thread.
 struct Current {
     pool: Pool,
-    /// Bytes that a block may take, and all blocks of the pool together, as far as [`check_room`] is asked.
-    each: usize,
-    all: usize,
+    room: Room,
+    /// What the thread's blocks grew by before.
+    outer: (isize, isize),
+}
+
+/// What ops may make on a thread, in bytes, as far as [`check_room`] is asked.
+#[derive(Clone, Copy)]
+pub enum Room {
+    Any,
+    /// All blocks of the pool together.
+    All(usize),
+    /// The blocks that were made on this thread since it was said how much, or since [`forget_growth`].
+    Own(usize),
 }
 
 /// `dsk::memory` where an array or a list of so many bytes is more than this thread may make.
@@ -296,14 +311,19 @@ pub fn check_room(what: &str, bytes: usize) -> Result<()> {
         return Ok(());
     }
     CURRENT.with_borrow(|current| {
-        let Some(Current { pool, each, all }) = current else { return Ok(()) };
-        let left = all.saturating_sub(pool.live());
-        let limit = if bytes > *each {
-            format!("the memory limit is {}", Bytes(*each))
-        } else if bytes > left {
-            format!("{} are left of the memory limit", Bytes(left))
-        } else {
+        let Some(Current { pool, room, .. }) = current else { return Ok(()) };
+        let (limit, taken) = match *room {
+            Room::Any => return Ok(()),
+            Room::All(limit) => (limit, pool.live()),
+            Room::Own(limit) => (limit, usize::try_from(GROWTH.get().0).unwrap_or(0)),
+        };
+        let left = limit.saturating_sub(taken);
+        if bytes <= left {
             return Ok(());
+        }
+        let limit = match bytes > limit {
+            true => format!("the memory limit is {}", Bytes(limit)),
+            false => format!("{} are left of the memory limit", Bytes(left)),
         };
         Err(err!(Memory, "the {what} takes {}, and {limit}", Bytes(bytes)))
     })
@@ -316,7 +336,10 @@ pub struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        CURRENT.set(self.previous.take());
+        if let Some(current) = CURRENT.replace(self.previous.take()) {
+            let (outer, (now, most)) = (current.outer, GROWTH.get());
+            GROWTH.set((outer.0 + now, outer.1.max(outer.0 + most)));
+        }
     }
 }
 
@@ -330,13 +353,13 @@ impl Pool {
 
     /// Makes this the pool of the calling thread until the guard is dropped.
     pub fn enter(&self) -> Entered {
-        self.enter_within(usize::MAX, usize::MAX)
+        self.enter_within(Room::Any)
     }
 
-    /// As [`Pool::enter`]; ops are to make no block of more than `each` bytes meanwhile, and none with which all blocks take more
-    /// than `all`.
-    pub fn enter_within(&self, each: usize, all: usize) -> Entered {
-        Entered { previous: CURRENT.replace(Some(Current { pool: self.clone(), each, all })) }
+    /// As [`Pool::enter`]; ops make no more there than there is room for.
+    pub fn enter_within(&self, room: Room) -> Entered {
+        let outer = GROWTH.replace((0, 0));
+        Entered { previous: CURRENT.replace(Some(Current { pool: self.clone(), room, outer })) }
     }
 
     /// Bytes that blocks hold now.

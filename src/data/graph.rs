@@ -37,6 +37,8 @@ pub struct Layer {
     pub span: Span,
     /// What parts of its array can be made of.
     pub parts: Parts,
+    /// Layers that were put into its tasks, one within the other.
+    pub nested: usize,
 }
 
 /// What is known of parts of a layer's array, for the pass that takes slices down to where blocks come from.
@@ -156,6 +158,7 @@ impl Layer {
             cost: self.cost,
             span: self.span,
             parts: Parts::default(),
+            nested: self.nested,
         }
     }
 
@@ -296,6 +299,7 @@ impl Graph {
                 cost: Cost::Unknown,
                 span: Span::NONE,
                 parts: Parts::default(),
+                nested: 0,
             })],
         }
     }

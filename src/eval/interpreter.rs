@@ -7,7 +7,7 @@ use super::modules::Modules;
 use super::operator::{Operator, Operators};
 use super::quasi::Internals;
 use super::{analyze, lazy, machine};
-use crate::data::buffer::Entered;
+use crate::data::buffer::{Entered, Room};
 use crate::data::{Args, Form, Function, Host, Pool, Str, Task, Value, task::deep};
 use crate::err;
 use crate::memory::CacheInfo;
@@ -222,8 +222,7 @@ impl Interpreter {
     pub fn enter_pool(&self) -> Entered {
         let limit = self.config().memory_limit;
         // What tasks take together others see to.
-        let all = if inside_task() { usize::MAX } else { limit };
-        self.runtime.pool.enter_within(limit, all)
+        self.runtime.pool.enter_within(if inside_task() { Room::Own(limit) } else { Room::All(limit) })
     }
 
     /// What is kept between computations, with so many entries of the highest scores.

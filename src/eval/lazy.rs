@@ -173,6 +173,7 @@ impl Parts {
             cost,
             span,
             parts: crate::data::Parts::default(),
+            nested: 0,
         };
         Value::Delayed(Arc::new(Delayed { layer: Arc::new(layer) }))
     }

@@ -2,7 +2,8 @@
 //! what was taken out for good leaves a gap.
 
 use super::spill_file::SpillFile;
-use crate::data::{Block, DType, Dims};
+use crate::data::task::deep;
+use crate::data::{Block, DType, Dims, Map, Value, buffer};
 use crate::err;
 use crate::text::{Error, Result};
 use parking_lot::Mutex;
@@ -32,8 +33,39 @@ pub struct Ticket {
 
 impl Ticket {
     /// Bytes of the block.
-    pub fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         self.shape.iter().product::<usize>() * self.dtype.size()
+    }
+}
+
+/// A value that was put away: its blocks are in the chest, the rest is as it was.
+#[derive(Debug)]
+pub enum Stowed {
+    Block(Ticket),
+    List(Vec<Stowed>),
+    Map(Vec<(Value, Stowed)>),
+    /// Holds no block.
+    Other(Value),
+}
+
+impl Stowed {
+    /// Bytes of its blocks.
+    pub fn bytes(&self) -> usize {
+        self.sum(&Ticket::bytes)
+    }
+
+    /// Bytes that its blocks take in memory, once they are back.
+    pub fn takes(&self) -> usize {
+        self.sum(&|ticket| buffer::capacity(ticket.bytes()))
+    }
+
+    fn sum(&self, size: &dyn Fn(&Ticket) -> usize) -> usize {
+        match self {
+            Stowed::Block(ticket) => size(ticket),
+            Stowed::List(items) => deep(|| items.iter().map(|one| one.sum(size)).sum()),
+            Stowed::Map(pairs) => deep(|| pairs.iter().map(|(_, one)| one.sum(size)).sum()),
+            Stowed::Other(_) => 0,
+        }
     }
 }
 
@@ -98,11 +130,71 @@ impl Chest {
         self.space.lock().used
     }
 
+    /// Writes the blocks of a value: itself, or those in lists and maps.
+    ///
+    /// # Errors
+    /// As [`Chest::put`]; then nothing of it stays.
+    pub fn stow(&self, value: &Value) -> Result<Stowed> {
+        deep(|| match value {
+            Value::Block(block) => self.put(block).map(Stowed::Block),
+            Value::List(items) => self.stow_all(items.iter()).map(Stowed::List),
+            Value::Map(map) => {
+                let values = self.stow_all(map.iter().map(|(_, value)| value))?;
+                Ok(Stowed::Map(map.iter().map(|(key, _)| key.clone()).zip(values).collect()))
+            }
+            other => Ok(Stowed::Other(other.clone())),
+        })
+    }
+
+    fn stow_all<'v>(&self, values: impl Iterator<Item = &'v Value>) -> Result<Vec<Stowed>> {
+        let mut stowed = Vec::new();
+        for value in values {
+            match self.stow(value) {
+                Ok(one) => stowed.push(one),
+                Err(error) => {
+                    stowed.into_iter().for_each(|one| self.clear(one));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(stowed)
+    }
+
+    /// The value again; what is on disk of it stays there.
+    ///
+    /// # Errors
+    /// `dsk::io` where that cannot be read.
+    pub fn fetch(&self, stowed: &Stowed) -> Result<Value> {
+        deep(|| match stowed {
+            Stowed::Block(ticket) => self.get(ticket).map(Value::from),
+            Stowed::List(items) => Ok(Value::list(items.iter().map(|one| self.fetch(one)).collect::<Result<_>>()?)),
+            Stowed::Map(pairs) => {
+                let mut map = Map::with_capacity(pairs.len());
+                for (key, one) in pairs {
+                    // The keys come from a map, so they are hashable.
+                    let _ = map.insert(key.clone(), self.fetch(one)?);
+                }
+                Ok(Value::map(map))
+            }
+            Stowed::Other(value) => Ok(value.clone()),
+        })
+    }
+
+    /// Gives up what is on disk of a value.
+    pub fn clear(&self, stowed: Stowed) {
+        match stowed {
+            Stowed::Block(ticket) => self.discard(ticket),
+            Stowed::List(items) => deep(|| items.into_iter().for_each(|one| self.clear(one))),
+            Stowed::Map(pairs) => deep(|| pairs.into_iter().for_each(|(_, one)| self.clear(one))),
+            Stowed::Other(_) => {}
+        }
+    }
+
     /// Writes a block.
     ///
     /// # Errors
     /// `dsk::io` where the folder cannot be written to, is full, or more would lie there than may.
-    pub fn put(&self, block: &Block) -> Result<Ticket> {
+    fn put(&self, block: &Block) -> Result<Ticket> {
         let block = block.contiguous();
         let bytes = block.as_bytes().ok_or_else(|| err!(Internal, "a contiguous block has no bytes"))?;
         let file = self.file()?;
@@ -128,7 +220,7 @@ impl Chest {
     }
 
     /// Reads a block, which stays where it is.
-    pub fn get(&self, ticket: &Ticket) -> Result<Block> {
+    fn get(&self, ticket: &Ticket) -> Result<Block> {
         // Bools are bytes of 0 and 1 in memory that was zeroed or read: `put` wrote such bytes.
         let mut block = Block::alloc(ticket.dtype, &ticket.shape);
         let bytes = block.as_mut_bytes();
@@ -137,7 +229,7 @@ impl Chest {
     }
 
     /// Gives up a block.
-    pub fn discard(&self, ticket: Ticket) {
+    fn discard(&self, ticket: Ticket) {
         self.space.lock().give(ticket.at, rounded(ticket.bytes()));
     }
 

@@ -7,5 +7,5 @@ mod chest;
 mod spill_file;
 
 pub use cache::{Cache, CacheEntry, CacheInfo, ENTRY_BYTES, Origin, Part};
-pub use chest::{Chest, Ticket};
+pub use chest::{Chest, Stowed};
 pub use spill_file::sweep;

@@ -34,6 +34,7 @@ impl Plan {
             cost: self.cost,
             span: self.span,
             parts: Parts::default(),
+            nested: 0,
         };
         Array { layer: Arc::new(layer), dtype: self.dtype, chunks: self.chunks }
     }

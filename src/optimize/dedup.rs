@@ -112,5 +112,6 @@ fn other_name(layer: &Layer, of: &Arc<Layer>) -> Arc<Layer> {
         cost: Cost::Free,
         span: layer.span,
         parts: Parts::default(),
+        nested: 0,
     })
 }

@@ -9,6 +9,7 @@
 //! of one pattern this composes rules and costs nothing per block; otherwise each block's task is put together when the
 //! plan asks for it.
 
+use super::MOST_CALLS;
 use crate::data::cancel::cancelled;
 use crate::data::graph::{PerBlock, ravel, unravel};
 use crate::data::task::IndexFn;
@@ -265,7 +266,7 @@ pub fn calls(layer: &Layer) -> usize {
 }
 
 /// A graph in which the layers that `dissolves` picks have gone into those that use them. It is asked parents first, with
-/// the layer as it is by then. A layer of `Body::Tasks` neither dissolves nor takes anything in. Who is no longer wanted
+/// the layer as it is by then, unless many have gone into it already. A layer of `Body::Tasks` neither dissolves nor takes anything in. Who is no longer wanted
 /// answers the graph as it was.
 pub fn dissolve(graph: &Graph, edges: &Edges, dissolves: &mut dyn FnMut(usize, &Layer) -> bool) -> Graph {
     let mut now: Vec<Arc<Layer>> = Vec::with_capacity(graph.layers.len());
@@ -283,7 +284,7 @@ pub fn dissolve(graph: &Graph, edges: &Edges, dissolves: &mut dyn FnMut(usize, &
             Parent::Kept(new) => !Arc::ptr_eq(new, old),
         });
         now.push(if changed { Arc::new(rewrite(layer, &parents)) } else { layer.clone() });
-        gone[n] = !matches!(layer.body, Body::Tasks(_)) && dissolves(n, &now[n]);
+        gone[n] = !matches!(layer.body, Body::Tasks(_)) && now[n].nested < MOST_CALLS && dissolves(n, &now[n]);
     }
     let kept = now.into_iter().zip(gone).filter(|(_, gone)| !gone);
     Graph { layers: kept.map(|(layer, _)| layer).collect() }
@@ -312,13 +313,14 @@ fn rewrite(layer: &Layer, parents: &[Parent]) -> Layer {
             new.len() - 1
         })
     };
-    let mut cost = layer.cost;
+    let (mut cost, mut nested) = (layer.cost, 0);
     let routes: Vec<Route> = parents
         .iter()
         .map(|parent| match parent {
             Parent::Kept(p) => Route::Direct(place(p)),
             Parent::Dissolved(p) => {
                 cost = dearer(cost, p.cost);
+                nested = nested.max(p.nested + 1);
                 Route::Through(p.body.clone(), p.parents.iter().map(&mut place).collect())
             }
         })
@@ -341,6 +343,7 @@ fn rewrite(layer: &Layer, parents: &[Parent]) -> Layer {
         cost,
         span: layer.span,
         parts: Parts::default(),
+        nested: layer.nested + nested,
     }
 }
 

@@ -7,11 +7,12 @@
 //! ```
 //!
 //! Blocks of which nothing is taken never become tasks anyway; this is for those of which a part is. What is needed whole, or in
-//! parts that are more than the whole together, is not taken apart; only of what is read or filled a small part may be made besides
+//! several parts that are more than half of it together, is not taken apart; only of what is read or filled a small part may be made besides
 //! the whole. How a part of a layer is made, the op that made the layer
 //! has said ([`crate::data::Parts`]); where it has not, as for products and functions of blocks, the slice stays above.
 
 use super::{Goal, Pass};
+use crate::data::cancel::cancelled;
 use crate::data::slice::Range;
 use crate::data::{Array, At, Body, Cost, Graph, Input, Layer, Parts, Str, Taken, Task};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -27,12 +28,18 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
     graph.layers.iter().for_each(|layer| sinking.add(layer));
     // Users come after what they use: a slice has sunk to a layer by the time that the layer is looked at.
     for layer in graph.layers.iter().rev() {
+        if cancelled() || sinking.known.len() > graph.layers.len().saturating_mul(MOST_MORE) {
+            break;
+        }
         if !goal.wants(layer) && !layer.is_hand_made() {
             sinking.pass(layer);
         }
     }
     if sinking.instead.is_empty() { graph.clone() } else { sinking.graph(graph, goal) }
 }
+
+/// No more slices sink once they have made so many times the layers that there were.
+const MOST_MORE: usize = 8;
 
 /// The share of a source that is made once more where others need all of it.
 const SMALL: usize = 4;
@@ -111,7 +118,13 @@ impl Sinking {
             parts.push((user.clone(), made));
         }
         let all: usize = chunks.shape().iter().product();
-        if elements > if is_whole { all / SMALL } else { all } {
+        let most = match (is_whole, users.len()) {
+            (true, _) => all / SMALL,
+            (false, 1) => all,
+            // Parts that are most of the whole save little, and each of them would be parts again further down.
+            (false, _) => all / 2,
+        };
+        if elements > most {
             return;
         }
         if is_whole {
@@ -133,7 +146,17 @@ impl Sinking {
     fn named(&self, user: &Layer, made: &Arc<Layer>) -> Arc<Layer> {
         let layer = |body, parents, cost, parts| {
             let (name, blocks) = (user.name.clone(), user.blocks.clone());
-            Arc::new(Layer { name, grid: user.grid.clone(), body, parents, blocks, cost, span: user.span, parts })
+            Arc::new(Layer {
+                name,
+                grid: user.grid.clone(),
+                body,
+                parents,
+                blocks,
+                cost,
+                span: user.span,
+                parts,
+                nested: made.nested,
+            })
         };
         if self.known.contains(&made.name) {
             // What is there already is not done again.

@@ -18,16 +18,18 @@
 //!   ([`super::refusal`]).
 
 use super::outlook::Outlook;
+use super::task::Code;
 use super::{Plan, Run, Scheduler};
 use crate::data::{Value, buffer};
 use crate::err;
-use crate::memory::{Chest, Ticket};
-use crate::text::Result;
+use crate::memory::{Chest, Stowed};
+use crate::text::{Bytes, Error, Result};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use smallvec::SmallVec;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::hash::Hasher;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -50,7 +52,8 @@ impl Scheduler for Bounded {
 
     fn run(&self, run: &Run) {
         let workers = self.outlook.workers;
-        let floor = Floor { bounds: self, run, shelf: Mutex::new(Shelf::of(run)), changed: Condvar::new() };
+        let kinds = run.plan.codes.iter().map(callees).collect();
+        let floor = Floor { bounds: self, run, shelf: Mutex::new(Shelf::of(run)), changed: Condvar::new(), kinds };
         let work = |worker: usize| floor.work(worker);
         run.runtime.crew.with(workers - 1, &work, |party| {
             party.invite(workers - 1);
@@ -66,7 +69,7 @@ struct Shelf {
     /// Bytes of each result that lies in its slot.
     held: FxHashMap<u32, usize>,
     /// Results that are on disk; some of them also in their slots.
-    away: FxHashMap<u32, Ticket>,
+    away: FxHashMap<u32, Stowed>,
     /// Results on their way to the disk.
     leaving: FxHashSet<u32>,
     /// For results in their slots: how many running tasks have them.
@@ -83,8 +86,8 @@ struct Shelf {
     behind: usize,
     /// Ready tasks that together let go of as much as they make, the next one last.
     together: Vec<u32>,
-    /// For each layer that is like no earlier one: the most bytes by which memory grew during one of its tasks, where that was watched.
-    growth: Vec<Option<usize>>,
+    /// For kinds of tasks: the most bytes by which memory grew during one of its tasks, where that was watched.
+    growth: FxHashMap<u64, usize>,
 }
 
 impl Shelf {
@@ -124,7 +127,7 @@ impl Shelf {
             frontier: 0,
             behind: 0,
             together: Vec::new(),
-            growth: vec![None; plan.layers.len()],
+            growth: FxHashMap::default(),
         }
     }
 
@@ -163,6 +166,8 @@ impl Shelf {
 #[derive(Clone, Copy)]
 struct Need {
     bytes: usize,
+    /// Of these, what has to be read back.
+    away: usize,
     /// Otherwise it is a guess, and no task that is like it has run yet.
     known: bool,
 }
@@ -179,6 +184,8 @@ struct Floor<'r, 'a> {
     run: &'r Run<'a>,
     shelf: Mutex<Shelf>,
     changed: Condvar,
+    /// For each code of the plan which functions it calls.
+    kinds: Vec<u64>,
 }
 
 /// Tasks that run one after the other for what they let go of together.
@@ -241,8 +248,29 @@ impl Floor<'_, '_> {
             shelf.together.clear();
             return self.choose(shelf);
         }
-        // There is nothing left to put away: what is wanted of this run is all that is held.
+        // There is nothing left to put away: all that is held is wanted of this run, or this task's.
+        if shelf.used + need.away > self.bounds.outlook.limit {
+            self.run.fail(best, self.too_much(shelf, best, need));
+            return Choice::Wait;
+        }
         self.take(shelf, best, need)
+    }
+
+    /// The error where what nobody knew before does not fit.
+    fn too_much(&self, shelf: &Shelf, id: u32, need: Need) -> Error {
+        let plan = self.run.plan;
+        let inputs = plan.dependencies.get(id).iter().collect::<FxHashSet<_>>();
+        let taken: usize = inputs.iter().filter_map(|d| shelf.held.get(d)).sum();
+        let (limit, wanted) = (Bytes(self.bounds.outlook.limit), shelf.used - taken);
+        let error = match wanted > self.bounds.outlook.limit {
+            true => err!(Memory, "the results take {} so far, and {limit} are left of the memory limit", Bytes(wanted)),
+            false => {
+                let (key, takes) = (plan.key(id).quoted(), Bytes(taken + need.away));
+                let beside = if wanted == 0 { String::new() } else { format!(" beside results of {}", Bytes(wanted)) };
+                err!(Memory, "the task {key} takes {takes} at a time{beside}, and {limit} are left of the memory limit")
+            }
+        };
+        error.help("`:memory-limit` raises the limit").at(plan.span(id))
     }
 
     /// Takes a ready task out.
@@ -263,20 +291,24 @@ impl Floor<'_, '_> {
         for d in self.run.plan.dependencies.get(id) {
             match shelf.held.get(d) {
                 Some(bytes) => here += bytes,
-                None => away += shelf.away.get(d).map_or(0, |ticket| buffer::capacity(ticket.bytes())),
+                None => away += shelf.away.get(d).map_or(0, Stowed::takes),
             }
         }
         let load = self.bounds.outlook.loads.get(id);
-        let seen = shelf.growth[self.like(id)];
+        let seen = shelf.growth.get(&self.kind(id)).copied();
         // Of what nobody knows anything, as much as it is made of.
         let guess = seen.unwrap_or(if load.exact { 0 } else { here + away });
-        Need { bytes: away + load.takes().max(guess), known: load.exact || seen.is_some() }
+        Need { bytes: away + load.takes().max(guess), away, known: load.exact || seen.is_some() }
     }
 
-    /// Whose tasks are like this one.
-    fn like(&self, id: u32) -> usize {
+    /// What tasks have in common that are alike: layers that make the same blocks, or of lazy calls the functions that they call.
+    fn kind(&self, id: u32) -> u64 {
         let plan = self.run.plan;
-        plan.like[plan.tasks[id as usize].layer as usize] as usize
+        let place = plan.tasks[id as usize];
+        match (&plan.layers[place.layer as usize].blocks, self.kinds.get(place.code as usize)) {
+            (None, Some(kind)) => *kind,
+            _ => plan.like[place.layer as usize].into(),
+        }
     }
 
     fn fits(&self, shelf: &Shelf, id: u32, need: Need) -> bool {
@@ -289,7 +321,8 @@ impl Floor<'_, '_> {
         shelf.used + need.bytes <= room
             && match need.known {
                 true => *spills || id <= shelf.frontier || is_safe(),
-                false => shelf.running.is_empty(),
+                // The first one tells what the others are going to take.
+                false => shelf.running.iter().all(|(other, _)| self.kind(*other) != self.kind(id)),
             }
     }
 
@@ -318,33 +351,25 @@ impl Floor<'_, '_> {
     fn spill<'s>(&'s self, mut shelf: MutexGuard<'s, Shelf>, id: u32) -> MutexGuard<'s, Shelf> {
         // SAFETY: results are claimed and exchanged under the lock only, and this one has uses to come.
         let value = unsafe { self.run.state.exchange(id, Value::Nil) };
-        let Value::Block(block) = value else {
-            // Only blocks can go to disk; whatever else there is counts for nothing from now on.
-            // SAFETY: as above.
-            unsafe { self.run.state.exchange(id, value) };
-            shelf.let_go(id);
-            shelf.hold(id, 0);
-            return shelf;
-        };
         if !shelf.away.contains_key(&id) {
             shelf.leaving.insert(id);
-            let put = MutexGuard::unlocked(&mut shelf, || self.bounds.chest.put(&block));
+            let put = MutexGuard::unlocked(&mut shelf, || self.bounds.chest.stow(&value));
             shelf.leaving.remove(&id);
             match put {
-                Ok(ticket) => {
-                    self.run.runtime.spilled.fetch_add(ticket.bytes() as u64, Relaxed);
-                    shelf.away.insert(id, ticket);
+                Ok(stowed) => {
+                    self.run.runtime.spilled.fetch_add(stowed.bytes() as u64, Relaxed);
+                    shelf.away.insert(id, stowed);
                 }
                 Err(error) => {
                     // SAFETY: as above; tasks that need it waited while it was leaving.
-                    unsafe { self.run.state.exchange(id, Value::Block(block)) };
+                    unsafe { self.run.state.exchange(id, value) };
                     self.run.fail(id, error);
                     self.changed.notify_all();
                     return shelf;
                 }
             }
         }
-        drop(block);
+        drop(value);
         shelf.let_go(id);
         self.changed.notify_all();
         shelf
@@ -391,24 +416,24 @@ impl Floor<'_, '_> {
         // SAFETY: the task was ready and was taken out by this worker alone; results are claimed under the lock.
         unsafe { run.state.inputs_alone(id, true, &mut inputs) };
         // What has to be read back; nobody else touches it until this task is done.
-        let mut tickets: SmallVec<[(u32, Ticket); 4]> = SmallVec::new();
+        let mut absent: SmallVec<[(u32, Stowed); 4]> = SmallVec::new();
         for &d in dependencies {
             if !shelf.held.contains_key(&d)
-                && let Some(ticket) = shelf.away.remove(&d)
+                && let Some(stowed) = shelf.away.remove(&d)
             {
                 shelf.leaving.insert(d);
-                tickets.push((d, ticket));
+                absent.push((d, stowed));
             } else if !shelf.leaving.contains(&d) {
                 *shelf.users.entry(d).or_default() += 1;
             }
         }
         let (value, growth, read) = MutexGuard::unlocked(&mut shelf, || {
             run.before(id, worker);
-            let read: Result<Vec<Value>> = tickets
+            let read: Result<Vec<Value>> = absent
                 .iter()
-                .map(|(d, ticket)| {
-                    let value = Value::from(self.bounds.chest.get(ticket)?);
-                    run.runtime.read_back.fetch_add(ticket.bytes() as u64, Relaxed);
+                .map(|(d, stowed)| {
+                    let value = self.bounds.chest.fetch(stowed)?;
+                    run.runtime.read_back.fetch_add(stowed.bytes() as u64, Relaxed);
                     let places = dependencies.iter().zip(&mut inputs).filter(|(other, _)| *other == d);
                     places.for_each(|(_, input)| *input = value.clone());
                     // A task that is the last to need a block may write into it.
@@ -439,8 +464,8 @@ impl Floor<'_, '_> {
             if run.state.results.uses(*d) == 0 {
                 freed += shelf.held.get(d).copied().unwrap_or(0);
                 if !shelf.users.contains_key(d) {
-                    if let Some(ticket) = shelf.away.remove(d) {
-                        self.bounds.chest.discard(ticket);
+                    if let Some(stowed) = shelf.away.remove(d) {
+                        self.bounds.chest.clear(stowed);
                     }
                     shelf.let_go(*d);
                 }
@@ -452,13 +477,13 @@ impl Floor<'_, '_> {
             run.fail(id, error);
             Vec::new()
         });
-        for ((d, ticket), value) in tickets.into_iter().zip(back) {
+        for ((d, stowed), value) in absent.into_iter().zip(back) {
             shelf.leaving.remove(&d);
             if run.state.results.uses(d) == 0 {
-                self.bounds.chest.discard(ticket);
+                self.bounds.chest.clear(stowed);
                 continue;
             }
-            shelf.away.insert(d, ticket);
+            shelf.away.insert(d, stowed);
             let bytes = value_bytes(&value);
             if shelf.used + bytes <= self.bounds.outlook.room() {
                 // SAFETY: under the lock, and uses of it are to come: others waited while it was leaving.
@@ -478,8 +503,8 @@ impl Floor<'_, '_> {
         }
         if !load.exact || growth > load.takes() {
             // Inputs that it was the last to need made room while it ran; for the next task of the layer they may not.
-            let seen = &mut shelf.growth[self.like(id)];
-            *seen = Some(seen.unwrap_or(0).max(growth + freed));
+            let seen = shelf.growth.entry(self.kind(id)).or_default();
+            *seen = (*seen).max(growth + freed);
         }
         if let Some(value) = value {
             let bytes = if load.exact { load.result } else { result };
@@ -496,6 +521,13 @@ impl Floor<'_, '_> {
         self.changed.notify_all();
         shelf
     }
+}
+
+/// A number that codes have in common which call the same functions.
+fn callees(code: &Code) -> u64 {
+    let mut hasher = FxHasher::default();
+    code.hash_callees(&mut hasher);
+    hasher.finish()
 }
 
 /// Bytes that a result keeps in memory, as far as blocks do.

@@ -91,7 +91,7 @@ impl Outlook {
 pub enum Watch {
     /// Not at all: all results fit, and its tasks are too small to be watched one by one.
     Nothing,
-    /// All that is known of it is as small, but users' functions may take more.
+    /// All that is known of it is as small, but users' functions may take more, and there are many tasks.
     Memory,
     /// Task by task.
     Tasks,
@@ -109,12 +109,15 @@ impl Watch {
         let is_small = task <= SMALL_TASK && passing <= memory / 2
             || plan.bytes.saturating_add(passing) <= SMALL_RUN.min(memory / 2);
         match (is_small, exact) {
-            (false, _) => Watch::Tasks,
-            (true, false) => Watch::Memory,
             (true, true) => Watch::Nothing,
+            (true, false) if tasks > FEW_TASKS => Watch::Memory,
+            _ => Watch::Tasks,
         }
     }
 }
+
+/// So many tasks are watched one by one in little time.
+const FEW_TASKS: usize = 5000;
 
 /// Bytes that a task takes up to which deciding about it would cost more than it is worth.
 const SMALL_TASK: usize = 16 << 10;

@@ -402,7 +402,7 @@ pub(super) fn there(layer: &Layer, name: Str, block: impl Fn(&[u32]) -> Value + 
 
 fn with_body(layer: &Layer, name: Str, body: Body, parents: Vec<Arc<Layer>>, cost: Cost) -> Arc<Layer> {
     let (grid, blocks, span) = (layer.grid.clone(), layer.blocks.clone(), layer.span);
-    Arc::new(Layer { name, grid, body, parents, blocks, cost, span, parts: crate::data::Parts::default() })
+    Arc::new(Layer { name, grid, body, parents, blocks, cost, span, parts: crate::data::Parts::default(), nested: 0 })
 }
 
 fn union(mut ours: SmallVec<[u32; 8]>, theirs: &[u32]) -> Option<SmallVec<[u32; 8]>> {

@@ -5,7 +5,7 @@ use super::keep::Keeper;
 use super::state::State;
 use super::task::Frame;
 use super::{Computation, Observer, Plan, Runtime};
-use crate::data::buffer::Entered;
+use crate::data::buffer::{self, Entered, Room};
 use crate::data::graph::unravel;
 use crate::data::{Host, Key, Value, cancel};
 use crate::err;
@@ -122,7 +122,7 @@ impl<'a> Run<'a> {
 
     /// Marks this thread as one that runs tasks of this run, and has their blocks come from the engine's pool.
     pub(super) fn enter(&self) -> (Inside, Entered) {
-        (Inside::enter(), self.runtime.pool.enter_within(self.memory_limit, usize::MAX))
+        (Inside::enter(), self.runtime.pool.enter_within(Room::Own(self.memory_limit)))
     }
 
     /// The tasks that are ready at the start, ascending.
@@ -205,6 +205,10 @@ impl<'a> Run<'a> {
 
     /// Puts what a task makes of its inputs into `value`. False where it failed, which is written down.
     pub(super) fn perform(&self, id: u32, worker: usize, inputs: &mut Vec<Value>, value: &mut Value) -> bool {
+        if self.most_live.load(Relaxed) != usize::MAX {
+            // Of what this thread made before, others may have let go.
+            buffer::forget_growth();
+        }
         let begun = self.keeper.map(|keeper| (keeper, Instant::now()));
         let mut result = self.evaluate(id, inputs, value);
         if let (Some((keeper, begun)), Ok(())) = (begun, &result) {

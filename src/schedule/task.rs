@@ -9,7 +9,9 @@ use crate::data::task::deep;
 use crate::data::{Args, Form, Function, Host, Key, Layer, Map, ParamKind, Task, Value};
 use crate::err;
 use crate::text::{Error, Result, Span};
+use rustc_hash::FxHasher;
 use smallvec::SmallVec;
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// A compiled task.
@@ -253,6 +255,20 @@ impl Code {
             Code::Call(call) => Some(&mut call.args),
             _ => None,
         }
+    }
+
+    /// Puts into the hash which functions it calls. Closures of one `fn` are one function.
+    pub(super) fn hash_callees(&self, to: &mut FxHasher) {
+        match self {
+            Code::Call(call) => Arc::as_ptr(&call.function.signature).hash(to),
+            Code::Apply(items, _) => {
+                if let Some(Code::Const(Value::Function(function))) = items.first() {
+                    Arc::as_ptr(&function.signature).hash(to);
+                }
+            }
+            _ => {}
+        }
+        deep(|| self.parts().for_each(|part| part.hash_callees(to)));
     }
 
     /// The codes that this one is made of.

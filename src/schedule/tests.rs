@@ -302,6 +302,7 @@ fn chain(blocks: usize, steps: usize) -> Array {
             cost: Cost::Dear,
             span: Span::NONE,
             parts: data::Parts::default(),
+            nested: 0,
         })
     };
     let mut last = layer("fill".into(), vec![], call("fill", vec![Task::data(4i64)]));
@@ -479,6 +480,7 @@ fn layers(expressions: &[(Expr, Cost)]) -> Vec<Arc<Layer>> {
                 cost: *cost,
                 span: Span::NONE,
                 parts: data::Parts::default(),
+                nested: 0,
             })
         };
         let same = |parent| Input { parent, at: At::same(2) };
@@ -545,6 +547,7 @@ fn whole(layer: &Arc<Layer>) -> Value {
         cost: Cost::Cheap,
         span: Span::NONE,
         parts: data::Parts::default(),
+        nested: 0,
     };
     Value::Delayed(Arc::new(Delayed { layer: Arc::new(layer) }))
 }
@@ -577,6 +580,7 @@ fn tasks_that_are_all_unlike_are_compiled_as_they_run() {
             parents,
             blocks: None,
             parts: data::Parts::default(),
+            nested: 0,
             cost,
             span: Span::NONE,
         })
@@ -622,6 +626,7 @@ fn elementwise(dtype: DType, what: Task) -> Value {
             cost: Cost::Dear,
             span: Span::NONE,
             parts: data::Parts::default(),
+            nested: 0,
         })
     };
     let (x, row) = (data("x", &[3, 1], &[2, 4]), data("row", &[1], &[4]));
@@ -640,6 +645,7 @@ fn elementwise(dtype: DType, what: Task) -> Value {
         cost: Cost::Cheap,
         span: Span::NONE,
         parts: data::Parts::default(),
+        nested: 0,
     };
     let all = Body::PerBlock(Arc::new(|_: &[u32]| {
         let blocks = (0..3).map(|n| data::BlockRef { parent: 0, index: [n, 0].as_slice().into() });
@@ -656,6 +662,7 @@ fn elementwise(dtype: DType, what: Task) -> Value {
         cost: Cost::Cheap,
         span: Span::NONE,
         parts: data::Parts::default(),
+        nested: 0,
     };
     Value::Delayed(Arc::new(Delayed { layer: Arc::new(layer) }))
 }

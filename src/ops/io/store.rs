@@ -146,6 +146,7 @@ fn writes(array: &Arc<Array>, target: &str, place: Value, span: Span) -> Value {
             cost: Cost::Dear,
             span,
             parts: Parts::default(),
+            nested: 0,
         })
     };
     let input = Input { parent: 0, at: At::same(array.ndim()) };

@@ -154,6 +154,7 @@ impl Weighing<'_> {
                     cost: Cost::Free,
                     span: Span::NONE,
                     parts: crate::data::Parts::default(),
+                    nested: 0,
                 });
                 Some(Value::Array(Arc::new(Array { layer, dtype: block.dtype, chunks })))
             }

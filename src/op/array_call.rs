@@ -1,0 +1,32 @@
+//! Calls of ops on arrays.
+
+use super::{chunking, infer};
+use crate::data::{Args, Memory, Value, task::deep};
+use crate::text::Result;
+
+/// Runs an op; its errors say which op it was, and point at the call.
+pub fn array_call(args: Args, memory: Memory, run: fn(Args) -> Result<Value>) -> Result<Value> {
+    if args.values.iter().chain(&args.rest).any(is_delayed) {
+        return args.host.delay(&args);
+    }
+    let (span, name) = (args.span, args.function.name.clone());
+    let done = run(args).and_then(|value| {
+        // Grids multiply in products and broadcasts, where no `:chunks` was asked for.
+        if let Value::Array(array) = &value {
+            chunking::check_blocks(array.chunks.grid())?;
+        }
+        Ok(value)
+    });
+    // Users know checks as what `map-blocks` does.
+    let name = if memory == Memory::Checked { "map-blocks" } else { name.as_str() };
+    done.map_err(|error| infer::of(name)(error).at(span))
+}
+
+/// Whether a value is lazy, or a list of such, and not known to be an array.
+fn is_delayed(value: &Value) -> bool {
+    match value {
+        Value::List(items) => deep(|| items.iter().any(is_delayed)),
+        Value::Delayed(_) => true,
+        _ => false,
+    }
+}
