@@ -79,6 +79,14 @@ fn too_large(plan: &Plan, task: &Needs, outlook: &Outlook, smaller: Smaller) -> 
     };
     let takes = Bytes(task.bytes());
     let error = err!(Memory, "the task {key} takes {takes} at a time{parts}, and {limit} are left of the memory limit");
+    // A lazy call is given arrays as a whole, in however many blocks they are.
+    let is_call = plan.layers[plan.tasks[id as usize].layer as usize].blocks.is_none();
+    if is_call && plan.dependencies.get(id).len() > 1 && inputs > outlook.limit {
+        return error
+            .help("the call takes all of that at once: ops on lazy arrays, and `map-blocks`, go block by block")
+            .help("`:memory-limit` raises the limit")
+            .at(plan.span(id));
+    }
     let inside = |id: &u32| Some(outlook.loads.get(*id).largest.to_vec());
     let all = plan.dependencies.get(id).iter().chain([&id]);
     let shapes = all.flat_map(|id| [plan.shape(*id), inside(id)]).flatten();
