@@ -32,7 +32,7 @@ pub struct Forecast {
 }
 
 /// Bytes of the program and its libraries that may come into memory only when a computation needs them.
-const PROGRAM: usize = 8 << 20;
+const PROGRAM: usize = 6 << 20;
 
 /// Bytes of a worker: its stack, as far as it is used, and what the allocator keeps for it of small blocks that were freed.
 const THREAD: usize = 3 << 20;
