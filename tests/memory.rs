@@ -123,6 +123,28 @@ fn what_users_functions_take_is_learnt_from_the_first_call() {
     }
 }
 
+/// The first call is waited for where memory is short only: elsewhere a few long calls take as long as one.
+#[test]
+fn calls_of_one_function_run_side_by_side_where_there_is_room() {
+    let met = |limit: usize| {
+        let engine = engine(limit, 2, u64::MAX);
+        let meeting = Arc::new((Mutex::new(0), Condvar::new()));
+        let meet = move || {
+            let (inside, came) = &*meeting;
+            let mut inside = inside.lock().unwrap();
+            *inside += 1;
+            came.notify_all();
+            let (inside, _) = came.wait_timeout_while(inside, Duration::from_secs(2), |inside| *inside < 2).unwrap();
+            *inside >= 2
+        };
+        engine.register("(meet)", meet).unwrap();
+        engine.eval("(deftask met [i] (meet))").unwrap();
+        engine.eval_as::<Vec<bool>>("(compute (map met (range 2)))").unwrap()
+    };
+    assert_eq!(met(1 << 30), [true, true]);
+    assert_eq!(met(100_000 * KB), [false, true]);
+}
+
 /// What comes to light only while it runs, and does not fit, ends the run.
 #[test]
 fn what_turns_out_not_to_fit_is_refused_when_it_does() {

@@ -5,8 +5,8 @@
 //! order:
 //!
 //! - A task starts when what it will take fits beside what is held: its result, its temporary blocks, and inputs that have
-//!   to be read back. Where it is a guess, as for users' functions, what the layer's earlier tasks took counts too, and the
-//!   first one runs alone.
+//!   to be read back. Where it is a guess, as for users' functions, what earlier tasks took that are alike counts too, and
+//!   where memory is short none of these runs beside the first one.
 //! - The lowest number goes first. If it does not fit, a ready task that fits and lets go of a result may.
 //! - Tasks may run ahead of the lowest one that is not done, as long as every task up to them could still run as it
 //!   would with one worker: nobody is kept from going on by what was made too early.
@@ -15,7 +15,7 @@
 //! - If nothing fits, what is needed last goes to the [`Chest`], unless a running task is about to make room and the
 //!   static order needs no chest. What was put there once and has not changed is never written again.
 //! - A task that does not fit even when it is alone, with everything else away, is refused before the run starts
-//!   ([`super::refusal`]).
+//!   ([`super::refusal`]); where only the run shows it, because a function made more than anybody knew, the run ends then.
 
 use super::outlook::Outlook;
 use super::task::Code;
@@ -191,6 +191,9 @@ struct Floor<'r, 'a> {
 /// Tasks that run one after the other for what they let go of together.
 const MOST_TOGETHER: usize = 64;
 
+/// Bytes that calls of functions are presumed to take as long as nobody knows.
+const PRESUMED: usize = 256 << 20;
+
 /// Ready tasks that are looked at when the best one does not fit.
 const LOOKS: usize = 256;
 
@@ -321,8 +324,11 @@ impl Floor<'_, '_> {
         shelf.used + need.bytes <= room
             && match need.known {
                 true => *spills || id <= shelf.frontier || is_safe(),
-                // The first one tells what the others are going to take.
-                false => shelf.running.iter().all(|(other, _)| self.kind(*other) != self.kind(id)),
+                // The first one tells what the others are going to take; where there is much room nobody waits for it.
+                false => {
+                    let alike = shelf.running.iter().filter(|(other, _)| self.kind(*other) == self.kind(id)).count();
+                    alike == 0 || shelf.used + (alike + 1) * PRESUMED <= room
+                }
             }
     }
 
