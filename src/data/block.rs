@@ -2,6 +2,7 @@
 //! the buffer; values never change, and a kernel writes only to buffers that nobody else holds.
 
 use super::{Buffer, Complex32, Complex64, DType, Value, buffer};
+use crate::err;
 use crate::text::Result;
 use ndarray::{ArrayViewD, IxDyn, ShapeBuilder};
 use smallvec::SmallVec;
@@ -150,8 +151,21 @@ impl Block {
     /// # Errors
     /// `dsk::memory` where that is more than this thread may make.
     pub fn for_answer(dtype: DType, shape: &[usize]) -> Result<Self> {
-        Block::check_room(Block::byte_len(dtype, shape))?;
+        Block::check_room(Block::byte_size(dtype, shape)?)?;
         Ok(Block::alloc(dtype, shape))
+    }
+
+    /// Bytes of an array; `dsk::value` where they do not fit the address space.
+    pub fn byte_size(dtype: DType, shape: &[usize]) -> Result<usize> {
+        // Sizes of 0 do not excuse the others: strides are products of them.
+        let all = shape.iter().try_fold(dtype.size(), |n, &d| n.checked_mul(d.max(1)));
+        match all.filter(|&n| isize::try_from(n).is_ok()) {
+            Some(n) => Ok(if shape.contains(&0) { 0 } else { n }),
+            None => {
+                let shape = crate::text::shape(shape);
+                Err(err!(Value, "an array of shape {shape} and dtype {dtype} is larger than any memory"))
+            }
+        }
     }
 
     /// `dsk::memory` where an array of so many bytes is more than this thread may make.
@@ -362,13 +376,19 @@ impl Block {
     /// When the block has no dimensions.
     pub fn parts(&self) -> Vec<Value> {
         let part = |at: usize| Value::from(self.take_axis(0, at)).plain();
+        let mut parts = Vec::new();
+        if parts.try_reserve_exact(self.shape[0]).is_err() {
+            buffer::out_of_memory(self.shape[0].saturating_mul(size_of::<Value>()));
+        }
         if self.ndim() > 1 {
-            return (0..self.shape[0]).map(part).collect();
+            parts.extend((0..self.shape[0]).map(part));
+            return parts;
         }
         with_dtype!(self.dtype, T => {
             let view = self.view::<T>();
-            view.iter().enumerate().map(|(at, x)| x.value().unwrap_or_else(|| part(at))).collect()
-        })
+            parts.extend(view.iter().enumerate().map(|(at, x)| x.value().unwrap_or_else(|| part(at))));
+        });
+        parts
     }
 
     /// A contiguous block of the same elements; the same block where it is contiguous already.

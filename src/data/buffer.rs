@@ -118,6 +118,14 @@ fn layout(capacity: usize) -> Layout {
     Layout::from_size_align(capacity.max(1), CACHE_LINE).expect("a block's size fits an isize")
 }
 
+/// What unwinds where the system has no memory for a block of so many bytes.
+pub struct OutOfMemory(pub usize);
+
+/// Unwinds without a word: it is no defect, and whoever catches it says what it was.
+pub fn out_of_memory(bytes: usize) -> ! {
+    std::panic::resume_unwind(Box::new(OutOfMemory(bytes)))
+}
+
 /// Zeroed memory from the system; large pieces straight from the kernel, and untouched.
 fn obtain(capacity: usize) -> NonNull<u8> {
     #[cfg(unix)]
@@ -126,9 +134,7 @@ fn obtain(capacity: usize) -> NonNull<u8> {
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing.
         let mapped = unsafe { mmap_anonymous(std::ptr::null_mut(), capacity, access, MapFlags::PRIVATE) };
-        let Some(pointer) = mapped.ok().and_then(|p| NonNull::new(p.cast::<u8>())) else {
-            handle_alloc_error(layout(capacity))
-        };
+        let Some(pointer) = mapped.ok().and_then(|p| NonNull::new(p.cast::<u8>())) else { out_of_memory(capacity) };
         #[cfg(target_os = "linux")]
         if capacity >= HUGE {
             let advice = rustix::mm::Advice::LinuxHugepage;

@@ -11,6 +11,7 @@ pub mod graph;
 pub mod key;
 pub mod list;
 pub mod map;
+pub mod panicked;
 pub mod slice;
 pub mod str;
 pub mod task;

@@ -6,6 +6,7 @@ mod register;
 pub use convert::{FromValue, IntoValue};
 pub use register::{HostFunction, Refusal};
 
+use crate::data::panicked::panicked;
 use crate::data::{Cost, Function, Graph, Host, Key, Memory, ParamKind, Task, Value, cancel};
 use crate::err;
 use crate::eval::Interpreter;
@@ -272,10 +273,8 @@ impl Engine {
         let _running = Guard::new(&self.shared);
         let _pool = self.interpreter().enter_pool();
         let run = || cancel::during(self.interpreter().cancelled(), run);
-        let mut result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-            Err(err!(Internal, "a panic: {}", text.unwrap_or("without a message")))
-        });
+        let caught = catch_unwind(AssertUnwindSafe(run));
+        let mut result = caught.unwrap_or_else(|panic| Err(panicked("a panic", &*panic)));
         // What was cancelled may have stopped half-way without a word: it has no result.
         let unsaid = result.as_ref().err().is_none_or(|error| error.code() == Code::Internal);
         if unsaid && self.interpreter().cancelled().load(Relaxed) {

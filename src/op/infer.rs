@@ -1,7 +1,6 @@
 //! What is known of a result before anything runs: axes, broadcast shapes, dtypes and sizes. Errors are of NumPy's kinds.
 
-use super::chunking::show;
-use crate::data::{DType, Dims, Value};
+use crate::data::{Block, DType, Dims, Value};
 use crate::err;
 use crate::text::{Code, Error, Result};
 
@@ -88,12 +87,7 @@ pub fn broadcast(shapes: &[&[usize]]) -> Result<Dims> {
 
 /// Bytes of an array, or an error where they do not fit the address space.
 pub fn byte_size(shape: &[usize], dtype: DType) -> Result<usize> {
-    // Sizes of 0 do not excuse the others: strides are products of them.
-    let all = shape.iter().try_fold(dtype.size(), |n, &d| n.checked_mul(d.max(1)));
-    match all.filter(|&n| isize::try_from(n).is_ok()) {
-        Some(n) => Ok(if shape.contains(&0) { 0 } else { n }),
-        None => Err(err!(Value, "an array of shape {} and dtype {dtype} is larger than any memory", show(shape))),
-    }
+    Block::byte_size(dtype, shape)
 }
 
 /// Says in an error which op it was, where the message does not say so.

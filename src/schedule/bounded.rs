@@ -20,6 +20,7 @@
 use super::outlook::Outlook;
 use super::task::Code;
 use super::{Plan, Run, Scheduler};
+use crate::data::panicked::panicked;
 use crate::data::{Value, buffer};
 use crate::err;
 use crate::memory::{Chest, Stowed};
@@ -30,6 +31,7 @@ use smallvec::SmallVec;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hash::Hasher;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -438,7 +440,9 @@ impl Floor<'_, '_> {
             let read: Result<Vec<Value>> = absent
                 .iter()
                 .map(|(d, stowed)| {
-                    let value = self.bounds.chest.fetch(stowed)?;
+                    let fetched = catch_unwind(AssertUnwindSafe(|| self.bounds.chest.fetch(stowed)));
+                    let value = fetched
+                        .unwrap_or_else(|panic| Err(panicked("a result that was read back panicked", &*panic)))?;
                     run.runtime.read_back.fetch_add(stowed.bytes() as u64, Relaxed);
                     let places = dependencies.iter().zip(&mut inputs).filter(|(other, _)| *other == d);
                     places.for_each(|(_, input)| *input = value.clone());

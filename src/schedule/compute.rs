@@ -191,7 +191,7 @@ impl Computation<'_> {
         };
         self.runtime.cache.set_limit(limit);
         let together: Vec<bool> = arrays.iter().map(Option::is_some).collect();
-        let Recalled { recall, known, open, wants } = Recalled::of(self, wants, &together, Asks::ToUse(limit));
+        let Recalled { recall, known, open, wants } = Recalled::of(self, wants, &together, Asks::ToUse(limit))?;
         let arrays: Vec<Option<&Array>> =
             arrays.iter().zip(&known).filter(|(_, k)| k.is_none()).map(|(a, _)| *a).collect();
         let mut made = Vec::new();
@@ -221,7 +221,7 @@ impl Computation<'_> {
     ) -> Result<Vec<Vec<Value>>> {
         let asked = wants;
         let apart = recall.map_or_else(Vec::new, |recall| recall.apart(wants));
-        let wants = if self.config.optimize { self.optimized(wants, apart) } else { wants.to_vec() };
+        let wants = if self.config.optimize { self.optimized(wants, apart)? } else { wants.to_vec() };
         let plan = Plan::new(self.host, &wants, self.room())?;
         let _pool = self.runtime.pool.enter();
         let mut gathers: Vec<Option<Gather>> = Vec::new();
@@ -246,7 +246,8 @@ impl Computation<'_> {
         }
         if let Err(error) = driven {
             // Slices that went down have keys of their own; other passes leave keys as they are.
-            let sliced = if self.config.optimize { self.sliced(asked) } else { asked.to_vec() };
+            let sliced = if self.config.optimize { self.sliced(asked).ok() } else { None };
+            let sliced = sliced.unwrap_or_else(|| asked.to_vec());
             if let Some(failed) = Failed::of(&run, sliced.iter().map(|want| layer_of(want).clone()).collect(), &error) {
                 *self.runtime.failed.lock() = Some(Arc::new(failed));
             }
@@ -274,8 +275,9 @@ impl Computation<'_> {
     }
 
     /// The same wants of layers that the passes rewrote, which left the layers of `apart` by themselves.
-    pub(super) fn optimized(&self, wants: &[Want], apart: Vec<Arc<Layer>>) -> Vec<Want> {
-        self.shared(self.rewritten(wants, apart, &|graph, goal| optimize::optimize(graph, goal, &mut |_, _| {})))
+    pub(super) fn optimized(&self, wants: &[Want], apart: Vec<Arc<Layer>>) -> Result<Vec<Want>> {
+        let passes = |graph, goal: &Goal| optimize::optimize(graph, goal, &mut |_, _| {});
+        Ok(self.shared(self.rewritten(wants, apart, &passes)?))
     }
 
     /// The same wants of layers in which hand-made tasks that are equal run once.
@@ -301,16 +303,23 @@ impl Computation<'_> {
     }
 
     /// The same wants of parts of what is read only, where no more is needed: what was kept of the whole then stands beside those.
-    pub(super) fn sliced(&self, wants: &[Want]) -> Vec<Want> {
+    pub(super) fn sliced(&self, wants: &[Want]) -> Result<Vec<Want>> {
         self.rewritten(wants, Vec::new(), &|graph, goal| (optimize::slice::PASS.run)(&graph, goal))
     }
 
-    fn rewritten(&self, wants: &[Want], apart: Vec<Arc<Layer>>, rewrite: &dyn Fn(Graph, &Goal) -> Graph) -> Vec<Want> {
+    fn rewritten(
+        &self,
+        wants: &[Want],
+        apart: Vec<Arc<Layer>>,
+        rewrite: &dyn Fn(Graph, &Goal) -> Graph,
+    ) -> Result<Vec<Want>> {
         let mut layers: Vec<Arc<Layer>> = wants.iter().map(|want| layer_of(want).clone()).collect();
         layers.extend(apart);
         let bytes = self.config.memory_limit.saturating_sub(self.runtime.pool.live());
         let goal = Goal::new(&layers, bytes, self.host);
-        let graph = rewrite(Graph::of(&layers), &goal);
+        let graph = Graph::of(&layers);
+        check_layers(graph.layers.len(), bytes)?;
+        let graph = rewrite(graph, &goal);
         let now: FxHashMap<&str, &Arc<Layer>> =
             graph.layers.iter().filter(|l| !l.is_hand_made()).map(|l| (l.name.as_str(), l)).collect();
         let rewritten = |layer: &Arc<Layer>| match layer.body {
@@ -318,14 +327,32 @@ impl Computation<'_> {
             Body::Tasks(_) => layer.clone(),
             _ => now.get(layer.name.as_str()).map_or(layer, |now| *now).clone(),
         };
-        wants
-            .iter()
-            .map(|want| match want {
-                Want::Layer(layer) => Want::Layer(rewritten(layer)),
-                Want::Key(layer, key) => Want::Key(rewritten(layer), key.clone()),
-            })
-            .collect()
+        let rewritten = |want: &Want| match want {
+            Want::Layer(layer) => Want::Layer(rewritten(layer)),
+            Want::Key(layer, key) => Want::Key(rewritten(layer), key.clone()),
+        };
+        Ok(wants.iter().map(rewritten).collect())
     }
+}
+
+/// Bytes that a layer takes while passes go through it, on average: itself, what became of it, its edges.
+pub(super) const LAYER_BYTES: usize = 2200;
+
+/// What so many layers take is not told from what the program itself does.
+const FEW_LAYERS: usize = 1000;
+
+/// Refuses more calls on lazy values than there is room to plan one by one.
+fn check_layers(layers: usize, left: usize) -> Result<()> {
+    let bytes = layers.saturating_mul(LAYER_BYTES);
+    if layers <= FEW_LAYERS || bytes <= left {
+        return Ok(());
+    }
+    let (bytes, left) = (Bytes(bytes), Bytes(left));
+    Err(err!(
+        Memory,
+        "{layers} calls on lazy values take about {bytes} to plan, and {left} are left of the memory limit"
+    )
+    .help("a call on an array in many blocks is planned as one; `:memory-limit` raises the limit"))
 }
 
 pub(super) fn want(value: &Value) -> Want {

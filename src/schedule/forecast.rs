@@ -1,6 +1,6 @@
 //! What a computation would take, told before it: the same plan as it would run, weighed and not run.
 
-use super::compute::{Computation, Lazy, graph_want, want};
+use super::compute::{Computation, LAYER_BYTES, Lazy, graph_want, want};
 use super::keep::{self, Keeper};
 use super::outlook::{self, Outlook, Watch};
 use super::plan::{Plan, Want};
@@ -69,9 +69,12 @@ impl Computation<'_> {
 
     /// For each want that is an array's, that array.
     fn forecast_of(&self, wants: Vec<Want>, arrays: &[Option<&Array>]) -> Result<Forecast> {
-        let tasks_before = Plan::new(self.host, &wants, self.room())?.len();
+        let before = Plan::new(self.host, &wants, self.room())?;
+        let (tasks_before, passes_bytes) = (before.len(), before.layers.len() * LAYER_BYTES);
+        drop(before);
         let together: Vec<bool> = arrays.iter().map(|a| a.is_some_and(|a| a.chunks.block_count() > 1)).collect();
         let recalled = self.cache_limit().map(|limit| Recalled::of(self, &wants, &together, Asks::ToTell(limit)));
+        let recalled = recalled.transpose()?;
         // What is not there as it is asked for.
         let is_open = |n: &usize| recalled.as_ref().is_none_or(|recalled| recalled.known[*n].is_none());
         let open: Vec<usize> = (0..wants.len()).filter(is_open).collect();
@@ -80,7 +83,7 @@ impl Computation<'_> {
             None => (None, wants),
         };
         let apart = recall.map_or_else(Vec::new, |recall| recall.apart(&wants));
-        let wants = if self.config.optimize { self.optimized(&wants, apart) } else { wants };
+        let wants = if self.config.optimize { self.optimized(&wants, apart)? } else { wants };
         let plan = Plan::new(self.host, &wants, self.room())?;
         let (mut keep, mut gathered, mut gathers) = (Vec::new(), 0, vec![false; plan.layers.len()]);
         for (tasks, n) in plan.wanted.iter().zip(open) {
@@ -124,7 +127,7 @@ impl Computation<'_> {
             written_bytes: sum(|load| load.written) + spilled_bytes,
             spilled_bytes,
             peak_bytes,
-            resident_bytes: resident().map(|now| now + peak_bytes + PROGRAM + workers * THREAD),
+            resident_bytes: resident().map(|now| now + peak_bytes + passes_bytes + PROGRAM + workers * THREAD),
             exact: outlook.exact,
         })
     }

@@ -22,6 +22,7 @@ use crate::memory::{Cache, Origin, Part};
 use crate::op::chunking::Bounds;
 use crate::op::layers::region;
 use crate::op::{States, Token};
+use crate::text::Result;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -62,15 +63,15 @@ pub(super) struct Recalled<'a> {
 
 impl<'a> Recalled<'a> {
     /// `together` are the wants whose blocks are to be put together.
-    pub fn of(computation: &Computation<'a>, wants: &[Want], together: &[bool], asks: Asks) -> Recalled<'a> {
-        let wants = if computation.config.optimize { computation.sliced(wants) } else { wants.to_vec() };
+    pub fn of(computation: &Computation<'a>, wants: &[Want], together: &[bool], asks: Asks) -> Result<Recalled<'a>> {
+        let wants = if computation.config.optimize { computation.sliced(wants)? } else { wants.to_vec() };
         let mut recall = Recall::of(computation, &wants, asks);
         let known: Vec<Option<Vec<Value>>> =
             wants.iter().zip(together).map(|(want, &together)| recall.results(want, together)).collect();
         let open = wants.into_iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(want, _)| want);
         let open: Vec<Want> = open.collect();
         let wants = if open.is_empty() { Vec::new() } else { recall.recall(&open) };
-        Recalled { recall, known, open, wants }
+        Ok(Recalled { recall, known, open, wants })
     }
 }
 

@@ -7,9 +7,10 @@ use super::task::Frame;
 use super::{Computation, Observer, Plan, Runtime};
 use crate::data::buffer::{self, Entered, Room};
 use crate::data::graph::unravel;
+use crate::data::panicked::panicked;
 use crate::data::{Host, Key, Value, cancel};
 use crate::err;
-use crate::text::{Error, Result, TaskContext};
+use crate::text::{Code, Error, Result, TaskContext};
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -241,7 +242,7 @@ impl<'a> Run<'a> {
                 Ok(())
             })
         }));
-        let mut result = result.unwrap_or_else(|panic| Err(panicked("a task", &*panic)));
+        let mut result = result.unwrap_or_else(|panic| Err(defect(panicked("a task panicked", &*panic))));
         if let (Some(gather), Ok(())) = (&self.gathers[place.layer as usize], &result) {
             result = gather.put(&unravel(place.at as usize, &layer.grid), value);
         }
@@ -301,7 +302,7 @@ impl<'a> Run<'a> {
     fn tell(&self, id: u32, what: impl Fn(&dyn Observer)) {
         for observer in self.observers {
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| what(&**observer))) {
-                self.fail(id, panicked("an observer", &*panic));
+                self.fail(id, defect(panicked("an observer panicked", &*panic)));
             }
         }
     }
@@ -310,9 +311,10 @@ impl<'a> Run<'a> {
 /// Characters of a task that a report shows.
 const LONGEST_TASK: usize = 400;
 
-/// A panic, as the defect of dsk that it is.
-fn panicked(who: &str, panic: &(dyn std::any::Any + Send)) -> Error {
-    let what = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    err!(Internal, "{who} panicked: {}", what.unwrap_or("without a message"))
-        .help("This is a defect of dsk or of a host function, not of the program.")
+/// Says whose fault a panic is.
+fn defect(error: Error) -> Error {
+    match error.code() {
+        Code::Internal => error.help("This is a defect of dsk or of a host function, not of the program."),
+        _ => error,
+    }
 }

@@ -240,7 +240,10 @@ mod tests {
         /// Any sizes, any strides, whole and partial tiles: the same as three loops on integers, exactly.
         #[test]
         fn is_the_product(m in 0usize..70, n in 0usize..110, k in 0usize..600, flip_a: bool, flip_b: bool) {
-            prop_assume!(available());
+            // Other processors never come here.
+            if !available() {
+                return Ok(());
+            }
             let a: Vec<f64> = (0..m * k).map(|x| (x % 13) as f64 - 6.0).collect();
             let b: Vec<f64> = (0..k * n).map(|x| (x % 11) as f64 - 5.0).collect();
             let strided = |v: &[f64], rows: usize, columns: usize, flip: bool| {

@@ -162,7 +162,7 @@ impl Reduction {
                 _ => Ok(Block::zeros(dtype, &out_shape)),
             };
         }
-        let mut out = Block::alloc(dtype, &out_shape);
+        let mut out = Block::for_answer(dtype, &out_shape)?;
         let mut accumulator = match self.fold {
             Fold::Op(op) => {
                 fold::accumulator(op, dtype).ok_or_else(|| err!(Type, "`{}` does not take {dtype}", op.name()))?

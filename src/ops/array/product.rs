@@ -3,7 +3,7 @@
 //! The product of lazy arrays is a chain for every block of the result: `(dot-add (dot-add (dot a0 b0) a1 b1) a2 b2)`. Each link
 //! adds the product of one pair of blocks to the accumulator, in its memory, so a worker that runs the fused chain holds one
 //! accumulator and one pair of blocks. Where the result has few blocks, long chains are cut into several, whose results are
-//! added as a tree; the cut depends on the arrays' blocks only, so the bits of a result do not depend on workers.
+//! added one to the other; the cut depends on the arrays' blocks only, so the bits of a result do not depend on workers.
 
 use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Value, graph};
 use crate::err;
@@ -326,22 +326,18 @@ impl Chain<'_> {
         self.pairs.chunks(self.pairs.len().div_ceil(chains)).collect()
     }
 
+    /// The sums of the chains are added one to the other, each in a task of its own: a task that took several would need
+    /// them all in memory, and that is where a long inner axis makes large blocks of a small result.
     fn build(&self) -> Result<Array> {
-        let mut sums: Vec<Array> = self.runs().into_iter().map(|run| self.chain(run)).collect();
-        while sums.len() > 1 {
-            let merge = |parts: &[Array]| -> Result<Array> {
-                if let [only] = parts {
-                    return Ok(only.clone());
-                }
-                let operands: Vec<Operand> = parts.iter().map(|a| Operand::Array(Arc::new(a.clone()))).collect();
-                let add = Binary::Add.name();
-                elementwise(Token::new(add), &operands, self.dtype, Cost::Cheap, self.span, |parts| {
-                    call(add, parts, Vec::new())
-                })
-            };
-            sums = sums.chunks(FAN_IN).map(merge).collect::<Result<_>>()?;
-        }
-        sums.pop().ok_or_else(|| err!(Internal, "a product of no blocks"))
+        let add = Binary::Add.name();
+        let mut sums = self.runs().into_iter().map(|run| self.chain(run));
+        let first = sums.next().ok_or_else(|| err!(Internal, "a product of no blocks"))?;
+        sums.try_fold(first, |sum, chain| {
+            let operands = [sum, chain].map(|a| Operand::Array(Arc::new(a)));
+            elementwise(Token::new(add), &operands, self.dtype, Cost::Dear, self.span, |parts| {
+                call(add, parts, Vec::new())
+            })
+        })
     }
 
     fn chain(&self, run: &[usize]) -> Array {

@@ -2,7 +2,7 @@
 //! is changed in place, so that building one element after the other costs no copies.
 
 use super::access::out_of_range;
-use crate::data::{Args, Block, List, Map, Value};
+use crate::data::{Args, Block, DType, List, Map, Value};
 use crate::err;
 use crate::kernel::create;
 use crate::op;
@@ -257,6 +257,7 @@ fn set_part(args: &Args, block: Arc<Block>, key: &Value, value: &Value) -> Resul
     };
     let shape = block.shape().to_vec();
     let index = Index::parse(&index, &shape)?;
+    Block::check_room(Block::byte_size(DType::I64, &shape)?)?;
     // The places of all elements, indexed alike, are the places that the index names.
     let places: Vec<i64> = (0..block.len() as i64).collect();
     let places = Block::from_slice(&shape, &places);
