@@ -269,7 +269,7 @@ impl Graph {
     }
 
     /// A graph of hand-made tasks. Symbols and lists that are keys of the graph become keys: `[w 0]` is the key
-    /// `[w 0]` where there is one, else the list of `w` and 0.
+    /// `[w 0]` where there is one, else the list of `w` and 0. Some of the tasks for who is no longer wanted.
     pub fn from_tasks(tasks: Vec<(Key, Task)>) -> Graph {
         let keys: FxHashSet<&Key> = tasks.iter().map(|(key, _)| key).collect();
         let named = |task: &Task| match &task.form {
@@ -284,7 +284,8 @@ impl Graph {
                 false => task.clone(),
             }
         };
-        Graph::of_tasks(tasks.iter().map(|(key, task)| (key.clone(), resolve(task))).collect())
+        let wanted = tasks.iter().take_while(|_| !cancelled());
+        Graph::of_tasks(wanted.map(|(key, task)| (key.clone(), resolve(task))).collect())
     }
 
     /// A graph of hand-made tasks in which what stands for a key is one.

@@ -22,7 +22,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
 
 /// The prelude: what of the language is written in the language.
-const PRELUDE: &str = include_str!("../../stdlib/prelude.dsk");
+pub const PRELUDE: &[(&str, &str)] = &[
+    ("prelude.dsk", include_str!("../../stdlib/prelude.dsk")),
+    ("arrays.dsk", include_str!("../../stdlib/arrays.dsk")),
+    ("linalg.dsk", include_str!("../../stdlib/linalg.dsk")),
+    ("fft.dsk", include_str!("../../stdlib/fft.dsk")),
+    ("names.dsk", include_str!("../../stdlib/names.dsk")),
+    ("overlap.dsk", include_str!("../../stdlib/overlap.dsk")),
+];
 
 /// Values on the stack of one thread, about a third as many calls inside each other.
 const STACK_LIMIT: usize = 2_000_000;
@@ -81,13 +88,15 @@ impl Interpreter {
             binding.doc = function.doc.clone();
             interpreter.globals.set(&cell, binding);
         }
-        let source = interpreter.sources.add("prelude.dsk", PRELUDE);
-        interpreter.modules.fill(source, &interpreter.language);
-        for form in read::read(source, PRELUDE)? {
-            // What the prelude's macros make is the user's code: it has no text of its own.
-            // The whole keeps its place, for `source`.
-            let form = without_spans(&form, false).with_span(form.span);
-            interpreter.eval_in(&interpreter.language, &form)?;
+        for &(name, text) in PRELUDE {
+            let source = interpreter.sources.add(name, text);
+            interpreter.modules.fill(source, &interpreter.language);
+            for form in read::read(source, text)? {
+                // What the prelude's macros make is the user's code: it has no text of its own.
+                // The whole keeps its place, for `source`.
+                let form = without_spans(&form, false).with_span(form.span);
+                interpreter.eval_in(&interpreter.language, &form)?;
+            }
         }
         Ok(interpreter)
     }

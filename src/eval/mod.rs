@@ -30,4 +30,4 @@ mod syntax;
 
 pub use failure::{thrown, to_value as error_value};
 pub use globals::{Binding, Role};
-pub use interpreter::Interpreter;
+pub use interpreter::{Interpreter, PRELUDE};

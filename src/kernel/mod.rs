@@ -1,13 +1,20 @@
 //! Floor 1: what runs on one block. Results have NumPy 2's dtype, shape, and values within its own accuracy.
 
 pub mod cast;
+pub mod count;
 pub mod create;
 pub mod elementwise;
+pub mod extreme;
+pub mod fourier;
 pub mod fused;
 pub mod gemm;
 pub mod layout;
+pub mod linalg;
 pub mod random;
+pub mod rank;
 pub mod reduce;
+pub mod scan;
+pub mod sort;
 mod tile;
 
 pub use elementwise::{Binary, Operand, Typed, Unary};

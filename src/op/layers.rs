@@ -231,6 +231,88 @@ pub fn map_blocks(array: &Array, token: Token, dtype: DType, cost: Cost, span: S
     parts::blockwise(plan.array(Body::Blockwise { inputs: vec![input], task }))
 }
 
+/// An op that takes arrays as a whole, each in one block, and makes one block of that dtype and shape. `task` names the
+/// arrays by their places.
+pub fn in_one_task(
+    arrays: &[Array],
+    token: Token,
+    dtype: DType,
+    shape: &[usize],
+    cost: Cost,
+    span: Span,
+    task: Task,
+) -> Array {
+    let mut parents = Parents::default();
+    let mut token = token.with(dtype);
+    let mut inputs = Vec::with_capacity(arrays.len());
+    for array in arrays {
+        let whole = recut(array, Chunks::whole(&array.shape()), span);
+        token = token.layer(&whole.layer);
+        let at = At((0..whole.ndim()).map(|_| Axis::Block(0)).collect());
+        inputs.push(Input { parent: parents.add(&whole.layer), at });
+    }
+    let plan = Plan { token, parents: parents.layers, dtype, chunks: Chunks::whole(shape), cost, span };
+    plan.array(Body::Blockwise { inputs, task })
+}
+
+/// The same array in blocks that are whole along some axes. The other axes are cut finer where the blocks would be larger than
+/// any of its own and than what `:auto` makes.
+pub fn whole_along(array: &Array, axes: &[usize], span: Span) -> Array {
+    if axes.iter().all(|&axis| array.chunks.axis(axis).len() == 1) {
+        return array.clone();
+    }
+    let shape = array.shape();
+    let most = array.chunks.largest().max(chunking::AUTO_BYTES / array.dtype.size()).max(1);
+    let row: usize = axes.iter().map(|&axis| shape[axis].max(1)).product();
+    // Elements of a block along the other axes.
+    let mut left = (most / row).max(1);
+    let mut cuts: Vec<Arc<[usize]>> = array.chunks.axes().to_vec();
+    for axis in (0..shape.len()).rev() {
+        let longest = cuts[axis].iter().copied().max().unwrap_or(0).max(1);
+        if axes.contains(&axis) {
+            cuts[axis] = [shape[axis]].into();
+        } else if longest > left {
+            cuts[axis] = cuts[axis].iter().flat_map(|&n| pieces(n, left)).collect();
+            left = 1;
+        } else {
+            left /= longest;
+        }
+    }
+    recut(array, Chunks::from_axes(cuts), span)
+}
+
+/// A length as few lengths of at most so much.
+fn pieces(n: usize, most: usize) -> impl Iterator<Item = usize> {
+    let count = n.div_ceil(most).max(1);
+    (0..count).map(move |at| n * (at + 1) / count - n * at / count)
+}
+
+/// An op along axes that are whole in a block, so that it goes block by block. `made` is the length of each axis of the result that is
+/// not as long as in the array.
+pub fn along(
+    array: &Array,
+    axes: &[usize],
+    token: Token,
+    dtype: DType,
+    made: &[(usize, usize)],
+    span: Span,
+    task: Task,
+) -> Array {
+    let array = whole_along(array, axes, span);
+    let mut cuts: Vec<Arc<[usize]>> = array.chunks.axes().to_vec();
+    made.iter().for_each(|&(axis, len)| cuts[axis] = [len].into());
+    let plan = Plan {
+        token: token.layer(&array.layer).with((dtype, axes, made)),
+        parents: vec![array.layer.clone()],
+        dtype,
+        chunks: Chunks::from_axes(cuts),
+        cost: Cost::Dear,
+        span,
+    };
+    let inputs = vec![Input { parent: 0, at: At::same(array.ndim()) }];
+    plan.array(Body::Blockwise { inputs, task })
+}
+
 /// `(slice x 0:2 :)`, or just `x` where that is all of it.
 pub fn sliced(x: Task, ranges: &[Range], shape: &[usize]) -> Task {
     let whole = |(r, &n): (&Range, &usize)| *r == Range { start: 0, step: 1, count: n };

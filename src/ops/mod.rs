@@ -149,11 +149,11 @@ mod tests {
     #[test]
     fn what_is_seen_also_exists() {
         let names: Vec<&str> = all().map(Op::name).chain(ALIASES.iter().map(|(alias, _)| *alias)).collect();
-        let prelude = include_str!("../../stdlib/prelude.dsk");
-        let there = |name: &str| {
-            names.contains(&name)
-                || ["(defn ", "(defmacro "].iter().any(|head| prelude.contains(&format!("{head}{name} ")))
+        let prelude = crate::eval::PRELUDE.iter();
+        let defined = |text: &str, name: &str| {
+            ["(defn ", "(defmacro "].iter().any(|head| text.contains(&format!("{head}{name} ")))
         };
+        let there = |name: &str| names.contains(&name) || prelude.clone().any(|(_, text)| defined(text, name));
         let missing: Vec<String> = all()
             .flat_map(|op| op.see.iter().map(move |see| (op, see)))
             .filter(|(_, see)| !there(see))

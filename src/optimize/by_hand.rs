@@ -301,7 +301,8 @@ pub fn shared(layer: &Layer, keys: &[Key], host: &dyn Host) -> Option<Arc<Layer>
     Some(Arc::new(shared))
 }
 
-/// The tasks that keys need, each after those that it names; `None` where there is a cycle among them.
+/// The tasks that keys need, each after those that it names; `None` where there is a cycle among them, and for who is no
+/// longer wanted.
 fn needed(tasks: &Tasks, keys: &[Key]) -> Option<Vec<u32>> {
     #[derive(Clone, Copy, PartialEq)]
     enum State {
@@ -313,6 +314,9 @@ fn needed(tasks: &Tasks, keys: &[Key]) -> Option<Vec<u32>> {
     let mut order = Vec::new();
     let mut path: Vec<usize> = keys.iter().filter_map(|key| tasks.get_index_of(key)).collect();
     while let Some(&at) = path.last() {
+        if cancelled() {
+            return None;
+        }
         if states[at] != State::New {
             // It was met again below, or all that it names is done.
             if states[at] == State::Open {

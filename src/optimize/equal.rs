@@ -12,6 +12,7 @@
 //! Data are equal if they are to the last bit. Of large ones it only counts whether they are the same memory.
 
 use super::by_hand::{Tasks, as_function};
+use crate::data::cancel::cancelled;
 use crate::data::task::deep;
 use crate::data::{Form, Host, Key, Str, Task, Value};
 use crate::op::state::{self, States};
@@ -85,7 +86,7 @@ enum Meaning {
 }
 
 impl Search<'_> {
-    /// Tasks that are alike and may be taken for one another.
+    /// Tasks that are alike and may be taken for one another; none for who is no longer wanted.
     fn alike(&mut self, order: &[u32], may: &dyn Fn(u32) -> bool) -> Option<Equal> {
         let all = self.tasks.len() as u32;
         let mut equal = Equal { first: (0..all).collect(), fixed: vec![false; self.tasks.len()] };
@@ -93,6 +94,9 @@ impl Search<'_> {
         known.reserve(order.len());
         let mut found = false;
         for &at in order {
+            if cancelled() {
+                return None;
+            }
             let task = &self.tasks[at as usize];
             if let Form::Key(key) = &task.form
                 && let Some(other) = self.tasks.get_index_of(key)
@@ -171,7 +175,7 @@ impl Search<'_> {
     fn natures(&mut self, order: &[u32], fixed: &[bool]) -> Vec<Nature> {
         let mut states = States::new(self.host);
         let mut natures = vec![Nature::Unknown; self.tasks.len()];
-        for &at in order {
+        for &at in order.iter().take_while(|_| !cancelled()) {
             let task = &self.tasks[at as usize];
             let mut nature = match fixed[at as usize] {
                 true => self.nature_of_code(task, &mut states),

@@ -1,7 +1,7 @@
 //! Text to `Task`s: one arm for each rule of the grammar.
 
 use super::literals::{complex, float, hex, integer, start_of};
-use crate::data::{Form, Map, Str, Task, Value, task::deep};
+use crate::data::{Form, Map, Str, Task, Value, cancel, task::deep};
 use crate::err;
 use crate::text::{Error, Result, SourceId, Span, counted};
 use pest::Parser;
@@ -288,6 +288,7 @@ impl Reader<'_> {
         let mut items: Vec<Task> = Vec::new();
         self.deeper(opening, || {
             for inner in pair.into_inner() {
+                cancel::check()?;
                 match inner.as_rule() {
                     Rule::missing => return Err(self.unclosed(open, close, opening, &items)),
                     Rule::wrong if matches!(inner.as_str(), ")" | "]" | "}") => {

@@ -4,11 +4,11 @@ use super::compute::{Computation, LAYER_BYTES, Lazy, graph_want, want};
 use super::keep::{self, Keeper};
 use super::outlook::{self, Outlook, Watch};
 use super::plan::{Plan, Want};
-use super::recall::{Asks, Recalled};
+use super::recall::{Asks, Recalled, layer_of};
 use super::refusal;
 use super::weigh::{Load, Loads};
 use crate::data::{Array, Graph, Key, Value, buffer};
-use crate::text::Result;
+use crate::text::{Code, Result};
 
 /// What a computation would take; see [`Computation::forecast`].
 pub struct Forecast {
@@ -67,11 +67,23 @@ impl Computation<'_> {
         self.forecast_of(wants, &arrays)
     }
 
+    /// Tasks before the passes, and bytes that passes take.
+    fn before(&self, wants: &[Want]) -> Result<(usize, usize)> {
+        match Plan::new(self.host, wants, self.room()) {
+            Ok(plan) => Ok((plan.len(), plan.layers.len() * LAYER_BYTES)),
+            // Those that are left may fit.
+            Err(error) if error.code() == Code::Memory => {
+                let layers = Graph::of(&wants.iter().map(layer_of).cloned().collect::<Vec<_>>()).layers;
+                let tasks = layers.iter().map(|layer| layer.len()).fold(0, usize::saturating_add);
+                Ok((tasks, layers.len() * LAYER_BYTES))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// For each want that is an array's, that array.
     fn forecast_of(&self, wants: Vec<Want>, arrays: &[Option<&Array>]) -> Result<Forecast> {
-        let before = Plan::new(self.host, &wants, self.room())?;
-        let (tasks_before, passes_bytes) = (before.len(), before.layers.len() * LAYER_BYTES);
-        drop(before);
+        let (tasks_before, passes_bytes) = self.before(&wants)?;
         let together: Vec<bool> = arrays.iter().map(|a| a.is_some_and(|a| a.chunks.block_count() > 1)).collect();
         let recalled = self.cache_limit().map(|limit| Recalled::of(self, &wants, &together, Asks::ToTell(limit)));
         let recalled = recalled.transpose()?;

@@ -1,11 +1,11 @@
 //! Products of matrices: one-threaded inside tasks, over all cores for one big concrete product.
 //!
 //! Operands are strided views, so that a transposed block is multiplied without a copy. `f32` and `f64` run on our own
-//! kernel where the CPU has AVX-512 (`avx512.rs`), otherwise, like complex numbers, on the `gemm` crate; integers wrap,
+//! kernel where the CPU has AVX-512 or AVX2 (`vector.rs`), otherwise, like complex numbers, on the `gemm` crate; integers wrap,
 //! and the product of bools is "or of ands", as in NumPy.
 
 #[cfg(target_arch = "x86_64")]
-mod avx512;
+mod vector;
 
 use super::{elementwise, layout};
 use crate::data::{Block, Complex32, Complex64, DType, Dims, Element, cancel};
@@ -120,10 +120,16 @@ macro_rules! real_factor {
             unsafe fn multiply(s: Sizes, a: Strided<$T>, b: Strided<$T>, c: &mut [$T], add: bool) {
                 through_crate!($T, 0.0, 1.0);
                 #[cfg(target_arch = "x86_64")]
-                if avx512::available() {
+                if let Some(extension) = vector::Extension::found() {
                     debug_assert!(c.len() >= s.m * s.n);
+                    let (sizes, c) = ((s.m, s.n, s.k), c.as_mut_ptr());
                     // SAFETY: the CPU was asked; the caller vouches for a and b; c has m·n elements.
-                    return unsafe { avx512::$module::multiply((s.m, s.n, s.k), a, b, c.as_mut_ptr(), s.n, add) };
+                    return unsafe {
+                        match extension {
+                            vector::Extension::Avx512 => vector::avx512::$module::multiply(sizes, a, b, c, s.n, add),
+                            vector::Extension::Avx2 => vector::avx2::$module::multiply(sizes, a, b, c, s.n, add),
+                        }
+                    };
                 }
                 // SAFETY: the caller's.
                 unsafe { by_crate(s, a, b, c, add) }

@@ -133,6 +133,22 @@ const KINDS: &[(&str, &str)] = &[
 
 /// Calls of ops that take more than arrays, `x` being one of the arrays above.
 const CALLS: &[&str] = &[
+    "(sort x :axis 0)",
+    "(argsort x :axis 0)",
+    "(quantiles-along x [0.25 0.5] :axis 0)",
+    "(searchsorted (arange 4) x)",
+    "(isin x (slice x :1))",
+    "(bin-edges (min x) (max x) 4)",
+    "(bin-counts x [0 1 2])",
+    "(extremes-of x 0 [0] [12])",
+    "(linalg/packed-factors x \"qr\")",
+    "(linalg/whole-cholesky (dot (transpose x) x))",
+    "(linalg/whole-inv (slice x :8))",
+    "(linalg/det (slice x :8))",
+    "(linalg/whole-solve (slice x :8) (slice x 2:10))",
+    "(linalg/whole-solve-triangular (slice x :8) (slice x 2:10))",
+    "(linalg/reordered x (arange 12))",
+    "(fft/along x :axis 0)",
     "(array x)",
     "(zeros [9] :chunks 3)",
     "(ones [9] :chunks 3)",
@@ -209,6 +225,10 @@ const OTHERS: &[&str] = &[
     "matmul-add",
     "tensordot-add",
     "map-blocks",
+    // How much they make depends on data.
+    "nonzero",
+    "unique",
+    "bincount",
 ];
 
 /// What every op takes is known before it runs, whatever the dtype; only of users' functions it is a guess.

@@ -6,9 +6,13 @@ pub mod broadcast_to;
 #[cfg(test)]
 mod budget;
 pub mod choose;
+pub mod counting;
 pub mod create;
 pub mod elementwise;
+pub mod extremes;
+pub mod fourier;
 pub mod join;
+pub mod linalg;
 pub mod map_blocks;
 pub mod parts;
 pub mod product;
@@ -16,7 +20,9 @@ pub mod random;
 pub mod rechunk;
 pub mod reduce;
 pub mod reshape;
+pub mod scans;
 pub mod slice;
+pub mod sorting;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +38,13 @@ pub static OPS: &[&[Op]] = &[
     elementwise::OPS,
     choose::OPS,
     reduce::OPS,
+    extremes::OPS,
+    scans::OPS,
+    sorting::OPS,
+    counting::OPS,
     product::OPS,
+    linalg::OPS,
+    fourier::OPS,
     slice::OPS,
     axes::OPS,
     reshape::OPS,
@@ -41,6 +53,7 @@ pub static OPS: &[&[Op]] = &[
     rechunk::OPS,
     map_blocks::OPS,
     parts::OPS,
+    extremes::PARTS,
     product::LINKS,
 ];
 

@@ -54,16 +54,16 @@ pub static OPS: &[Op] = &[
 
 /// The keywords that all reductions take.
 #[derive(Clone)]
-struct Options {
-    axis: Value,
-    keepdims: bool,
-    dtype: Option<DType>,
-    split: usize,
-    span: Span,
+pub(super) struct Options {
+    pub axis: Value,
+    pub keepdims: bool,
+    pub dtype: Option<DType>,
+    pub split: usize,
+    pub span: Span,
 }
 
 impl Options {
-    fn of(args: &Args, axis: usize, keepdims: usize, dtype: Option<usize>, split: usize) -> Result<Options> {
+    pub fn of(args: &Args, axis: usize, keepdims: usize, dtype: Option<usize>, split: usize) -> Result<Options> {
         let split = match &args.values[split] {
             Value::Nil => FAN_IN,
             n => match n.as_int() {
@@ -77,14 +77,14 @@ impl Options {
     }
 
     /// The axes, sorted.
-    fn axes(&self, ndim: usize) -> Result<Dims> {
+    pub fn axes(&self, ndim: usize) -> Result<Dims> {
         let mut axes = infer::axes(&self.axis, ndim)?.unwrap_or_else(|| (0..ndim).collect());
         axes.sort_unstable();
         Ok(axes)
     }
 
     /// A result with the reduced axes, as it was asked for.
-    fn shaped(&self, block: Block, axes: &[usize]) -> Block {
+    pub fn shaped(&self, block: Block, axes: &[usize]) -> Block {
         if self.keepdims { block } else { super::axes::squeeze_block(&block, axes) }
     }
 
@@ -193,7 +193,7 @@ fn of_list(op: Reduce, items: &[Value], span: Span) -> Result<Value> {
 }
 
 /// The array without blocks of no elements along these axes, where there are others.
-fn without_empty(array: &Array, axes: &[usize], span: Span) -> Array {
+pub(super) fn without_empty(array: &Array, axes: &[usize], span: Span) -> Array {
     let cut = |axis: usize| {
         let cut = array.chunks.axis(axis);
         if !axes.contains(&axis) || !cut.contains(&0) {
@@ -205,12 +205,12 @@ fn without_empty(array: &Array, axes: &[usize], span: Span) -> Array {
     recut(array, Chunks::from_axes((0..array.ndim()).map(cut).collect()), span)
 }
 
-fn one_block(array: &Array, axes: &[usize]) -> bool {
+pub(super) fn one_block(array: &Array, axes: &[usize]) -> bool {
     axes.iter().all(|&a| array.chunks.axis(a).len() == 1)
 }
 
 /// A reduction of an array with one block along the reduced axes: the op itself, block by block.
-fn whole(
+pub(super) fn whole(
     array: &Array,
     name: &'static str,
     axes: &[usize],
@@ -299,6 +299,13 @@ pub fn all(array: &Array, span: Span) -> Result<Value> {
     let options = Options { axis: Value::Nil, keepdims: false, dtype: None, split: FAN_IN, span };
     let axes = options.axes(array.ndim())?;
     Ok(Value::Array(reduce_lazy(Reduce::All, array, &axes, &options).into()))
+}
+
+/// The sum along an axis.
+pub fn total(array: &Array, axis: i64, span: Span) -> Result<Value> {
+    let options = Options { axis: Value::Int(axis), keepdims: false, dtype: Some(array.dtype), split: FAN_IN, span };
+    let axes = options.axes(array.ndim())?;
+    Ok(Value::Array(reduce_lazy(Reduce::Sum, array, &axes, &options).into()))
 }
 
 fn mean(mut args: Args) -> Result<Value> {

@@ -1,18 +1,21 @@
 //! `slice`: NumPy's indexing as a call.
 
-use crate::data::{Args, Cost, Memory, Value};
+use crate::data::slice::Range;
+use crate::data::{Args, Cost, DType, Memory, Slice, Value};
 use crate::err;
-use crate::op::indexing::Index;
+use crate::kernel::create::from_value;
+use crate::kernel::layout;
+use crate::op::indexing::{Index, Step, Take};
 use crate::op::pairs::Meeting;
-use crate::op::{Given, Kind, Op};
-use crate::text::Result;
+use crate::op::{Given, Kind, Op, infer};
+use crate::text::{Result, Span};
 
 pub static OPS: &[Op] = &[Op {
     usage: "(slice x & index)",
     doc: "The part of an array that an index says: `(slice x 0 :5)` is `x[0, :5]`.\n\
         Integers take one element of their axis, which goes; slices a range, in steps of any size or sign; `...` stands for as \
         many whole axes as fit; `newaxis` makes an axis of size 1; a list of integers takes those elements in that order, a \
-        list of bools those where it is true. Lists on several axes name elements together, \
+        list of bools those where it is true, an array of bools of several axes those where it holds along all of them. Lists on several axes name elements together, \
         as NumPy's do: `(x [0 2] [1 1])` takes the two at `[0 1]` and `[2 1]`. An array is callable: \
         `(x 0 :5)` is the same. Errors: `dsk::index` for an index out of range or too many of them.",
     examples: &[
@@ -29,8 +32,14 @@ fn slice(mut args: Args) -> Result<Value> {
     if !matches!(x, Value::Block(_) | Value::Array(_) | Value::List(_)) {
         return Err(err!(Type, "expected an array, found {}", x.a_type_name()));
     }
+    // What is taken depends on data that nobody has yet.
+    if args.rest.iter().any(|index| matches!(index, Value::Array(_))) {
+        args.values[0] = x;
+        return args.host.delay(&args);
+    }
     let x = Given::of(x)?;
-    let index = Index::parse(&args.rest, &x.shape())?;
+    let items = without_masks(std::mem::take(&mut args.rest), &x.shape())?;
+    let index = Index::parse(&items, &x.shape())?;
     if let Some(meeting) = Meeting::of(&index, &x.shape())? {
         return match x {
             Given::Now(block) => Ok(meeting.of_block(&block)?.into()),
@@ -40,5 +49,117 @@ fn slice(mut args: Args) -> Result<Value> {
     Ok(match x {
         Given::Now(block) => index.of_block(&block)?.into(),
         Given::Lazy(array) => Value::Array(index.of_array(&array, args.span).into()),
+    })
+}
+
+/// An index in whose place of each mask of several axes are the places where it holds: an array of indices for each of them.
+fn without_masks(items: Vec<Value>, shape: &[usize]) -> Result<Vec<Value>> {
+    let is_mask = |item: &Value| matches!(item, Value::Block(b) if b.ndim() > 1 && b.dtype() == DType::Bool);
+    if !items.iter().any(is_mask) {
+        return Ok(items);
+    }
+    let axes = |item: &Value| match item {
+        Value::Block(mask) if is_mask(item) => mask.ndim(),
+        Value::NewAxis => 0,
+        _ => 1,
+    };
+    let used: usize = items.iter().filter(|item| !matches!(item, Value::Ellipsis)).map(axes).sum();
+    let mut axis = 0;
+    let mut all = Vec::new();
+    for item in items {
+        match &item {
+            Value::Block(mask) if is_mask(&item) => {
+                let (ndim, own) = (mask.ndim(), mask.shape());
+                if shape.get(axis..axis + ndim) != Some(own) {
+                    let (own, shape) = (crate::text::shape(own), crate::text::shape(shape));
+                    return Err(err!(
+                        Index,
+                        "a mask of shape {own} does not fit an array of shape {shape} from axis {axis} on"
+                    ));
+                }
+                all.extend(layout::nonzero(mask)?.into_iter().map(Value::from));
+                axis += ndim;
+            }
+            Value::Ellipsis => {
+                axis += shape.len().saturating_sub(used);
+                all.push(item);
+            }
+            _ => {
+                axis += axes(&item);
+                all.push(item);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// `(take x indices :axis axis)`: NumPy's `take`. Indices of several axes put these in the place of the one that is taken from.
+pub fn take(mut args: Args, x: Value, indices: Value, axis: Value) -> Result<Value> {
+    if indices.is_lazy() {
+        return args.host.delay(&args);
+    }
+    let mut x = Given::of(x)?;
+    let axis = match &axis {
+        Value::Nil => {
+            let all = x.shape().iter().product();
+            x = match x {
+                Given::Now(block) => Given::Now(block.reshape(&[all])),
+                Given::Lazy(array) => Given::Lazy(super::reshape::reshape_lazy(&array, &[all], args.span)?.into()),
+            };
+            0
+        }
+        axis => infer::axis(axis, x.ndim())?,
+    };
+    let whole = Value::from(Slice { start: None, stop: None, step: None });
+    let mut shape = x.shape();
+    let mut items: Vec<Value> = vec![whole; axis];
+    let mut folded = None;
+    items.push(match indices {
+        one @ Value::Int(_) => one,
+        many => {
+            let block = from_value(
+                &many,
+                if many.as_list().is_some_and(<[Value]>::is_empty) { Some(DType::I64) } else { None },
+            )?;
+            if block.dtype().is_float() || block.dtype().is_complex() {
+                return Err(err!(Type, "indices are integers, found {}", block.dtype()));
+            }
+            if block.ndim() != 1 {
+                let places = shape.remove(axis);
+                debug_assert!(places < usize::MAX);
+                shape.insert_many(axis, block.shape().iter().copied());
+                folded = Some(shape);
+            }
+            Value::from(block.reshape(&[block.len()]).cast(DType::I64)?)
+        }
+    });
+    args.values.truncate(1);
+    args.values[0] = match x {
+        Given::Now(block) => block.into(),
+        Given::Lazy(array) => Value::Array(array),
+    };
+    args.rest = items;
+    let taken = slice(args)?;
+    Ok(match (folded, taken) {
+        (Some(shape), Value::Block(block)) => Value::from(block.reshape(&shape)),
+        (Some(shape), Value::Array(array)) => {
+            Value::Array(super::reshape::reshape_lazy(&array, &shape, array.layer.span)?.into())
+        }
+        (_, taken) => taken,
+    })
+}
+
+/// The array with one axis turned round.
+pub fn flipped(x: Value, axis: usize, span: Span) -> Result<Value> {
+    let x = Given::of(x)?;
+    let turned = |(a, &n): (usize, &usize)| match a == axis && n > 0 {
+        true => Range { start: n - 1, step: -1, count: n },
+        false => Range { start: 0, step: 1, count: n },
+    };
+    let steps = x.shape().iter().enumerate().map(turned).map(|range| Step::Axis(Take::Range(range))).collect();
+    let index = Index(steps);
+    Ok(match x {
+        Given::Now(block) => index.of_block(&block)?.into(),
+        Given::Lazy(array) => Value::Array(index.of_array(&array, span).into()),
     })
 }

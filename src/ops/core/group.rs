@@ -7,11 +7,12 @@ use crate::err;
 use crate::kernel::elementwise::Binary;
 use crate::op;
 use crate::op::sequence::{self, Seq, pair, put};
-use crate::op::{Kind, Op};
+use crate::op::{Given, Kind, Op, infer};
+use crate::ops::array::{slice, sorting};
 use crate::text::Result;
 
 pub static OPS: &[Op] = &[
-    op!(Kind::Over("coll*", sort), "(sort coll :key nil :reverse false)",
+    op!(Kind::Lazy(sort), "(sort coll :key nil :reverse false :axis -1)",
         "The elements in rising order, equals in the order they were in. Numbers (`nan` last), strings, and lists of them \
          have an order among themselves; others are `dsk::type`. Elements of an array of one axis are sorted as an array.",
         ["(sort [3 1 2])" => "[1 2 3]", "(sort [\"b\" \"a\"] :reverse true)" => "[\"b\" \"a\"]",
@@ -19,7 +20,7 @@ pub static OPS: &[Op] = &[
         ["sort-by", "topk", "reverse"]),
     op!(Kind::Over("coll*", sort_by), "(sort-by key coll :reverse false)", "The elements in rising order of their keys.",
         ["(sort-by count [\"abc\" \"a\" \"bc\"])" => "[\"a\" \"bc\" \"abc\"]"], ["sort", "group-by"]),
-    op!(Kind::Over("k coll*", topk), "(topk k coll :key nil :split-every nil)",
+    op!(Kind::Lazy(topk), "(topk k coll :key nil :split-every nil :axis -1)",
         "The `k` greatest elements, the greatest first; the least, if `k` is negative.",
         ["(topk 2 [5 1 9 3])" => "[9 5]", "(topk -1 [5 1 9 3])" => "[1]",
          "(topk 1 [[:a 1] [:b 2]] :key 1)" => "[[:b 2]]"],
@@ -92,6 +93,21 @@ fn sorted(args: &Args, key: &Value, mut items: Vec<Value>, reverse: bool) -> Res
 }
 
 fn sort(mut args: Args) -> Result<Value> {
+    let is_array =
+        matches!(&args.values[0], Value::Array(_)) || matches!(&args.values[0], Value::Block(b) if b.ndim() > 0);
+    if args.is_nil("key") && (is_array || args.is_given("axis") && !matches!(args.values[0], Value::Delayed(_))) {
+        let (x, reverse) = (Given::of(args.take("coll"))?, args.bool("reverse")?);
+        let ndim = if args.is_nil("axis") { 1 } else { x.ndim() };
+        let sorted = sorting::sort_array(x, args.value("axis"), args.span)?;
+        return if reverse {
+            slice::flipped(sorted, infer::axis(args.value("axis"), ndim).unwrap_or(0), args.span)
+        } else {
+            Ok(sorted)
+        };
+    }
+    if args.value("coll").holds_lazy() {
+        return args.host.delay(&args);
+    }
     let (key, reverse) = (args.take("key"), args.bool("reverse")?);
     let array = match &args.values[0] {
         Value::Block(block) => Some(block.clone()),
@@ -112,6 +128,15 @@ fn sort_by(mut args: Args) -> Result<Value> {
 }
 
 fn topk(mut args: Args) -> Result<Value> {
+    if matches!(args.value("k"), Value::Array(_) | Value::List(_))
+        || matches!(args.value("k"), Value::Block(b) if b.ndim() > 0)
+    {
+        let (x, k) = (Given::of(args.take("k"))?, args.int("coll")?);
+        return sorting::topk(x, k, args.value("axis"), args.span);
+    }
+    if args.value("k").is_lazy() || args.value("coll").holds_lazy() {
+        return args.host.delay(&args);
+    }
     let (k, key) = (args.int("k")?, args.take("key"));
     let items = args.seq("coll")?.into_vec();
     let mut items = sorted(&args, &key, items, k >= 0)?;

@@ -1,11 +1,13 @@
 //! Making lists, and cutting and joining them.
 
 use super::each::enumerated;
-use crate::data::{Args, Value};
+use crate::data::{Args, Block, DType, Value};
 use crate::err;
+use crate::kernel::create;
 use crate::op;
 use crate::op::sequence::{self, Seq, pair};
-use crate::op::{Kind, Op};
+use crate::op::{Kind, Op, Operand, infer};
+use crate::ops::array::slice;
 use crate::text::Result;
 
 pub static OPS: &[Op] = &[
@@ -18,11 +20,14 @@ pub static OPS: &[Op] = &[
         "The numbers from `start` on, `step` (1) apart, before `stop`; `(range n)` begins at 0.",
         ["(range 3)" => "[0 1 2]", "(range 2 5)" => "[2 3 4]", "(range 5 0 -2)" => "[5 3 1]", "(range 0 1 0.5)" => "[0.0 0.5]"],
         ["arange", "repeat"]),
-    op!(Kind::Lazy(repeat), "(repeat n x)", "The list of `n` times `x`.", ["(repeat 3 :a)" => "[:a :a :a]"],
+    op!(Kind::Lazy(repeat), "(repeat n x :axis nil)",
+        "The list of `n` times `x`.\n`(repeat array n :axis 0)` is NumPy's: every element, or row, n times, or as often as a list \
+         says; of the flattened array for nil.",
+        ["(repeat 3 :a)" => "[:a :a :a]", "(to-list (repeat (arange 3) 2))" => "[0 0 1 1 2 2]"],
         ["repeatedly", "cycle"]),
     op!(Kind::Over("n coll", cycle), "(cycle n coll)", "The first `n` elements of the list over and over.",
         ["(cycle 5 [1 2])" => "[1 2 1 2 1]"], ["repeat"]),
-    op!(Kind::Over("n coll", take), "(take n coll)",
+    op!(Kind::Lazy(take), "(take n coll :axis nil)",
         "The first `n` elements, or all where there are fewer; from the end, if `n` is negative.",
         ["(take 2 [1 2 3])" => "[1 2]", "(take 9 [1])" => "[1]", "(take -1 [1 2 3])" => "[3]"],
         ["drop", "take-while", "first"]),
@@ -116,12 +121,49 @@ fn no_step() -> crate::text::Error {
 }
 
 fn repeat(mut args: Args) -> Result<Value> {
+    if is_array(args.value("n")) && !(args.value("n").is_lazy() && args.value("x").is_lazy()) {
+        return repeat_elements(args);
+    }
     if args.value("n").is_lazy() {
         return args.host.delay(&args);
     }
     let n = args.size("n")?;
     sequence::check_len(n)?;
     Ok(Value::list(vec![args.take("x"); n]))
+}
+
+/// Whether an argument in the place of a count is the array that NumPy's function of that name takes first.
+fn is_array(value: &Value) -> bool {
+    matches!(value, Value::Array(_) | Value::List(_)) || matches!(value, Value::Block(b) if b.ndim() > 0)
+}
+
+fn repeat_elements(mut args: Args) -> Result<Value> {
+    let (x, times, axis) = (args.take("n"), args.take("x"), args.take("axis"));
+    let shape = Operand::array(&x)?.shape();
+    let len = match &axis {
+        Value::Nil => shape.iter().product(),
+        axis => shape[infer::axis(axis, shape.len())?],
+    };
+    let times = create::from_value(&times, Some(DType::I64))?;
+    let counts: Vec<i64> = times.view::<i64>().iter().copied().collect();
+    let count = |at: usize| match counts[..] {
+        [n] => Ok(n),
+        _ => counts.get(at).copied().ok_or(()),
+    };
+    if counts.len() != 1 && counts.len() != len {
+        return Err(err!(Value, "{} counts for {len} elements", counts.len()));
+    }
+    if counts.iter().any(|&n| n < 0) {
+        return Err(err!(Value, "nothing is repeated a negative number of times"));
+    }
+    let mut indices: Vec<i64> = Vec::new();
+    for at in 0..len {
+        let n = count(at).unwrap_or(0) as usize;
+        sequence::check_len(indices.len().saturating_add(n))?;
+        indices.extend(std::iter::repeat_n(at as i64, n));
+    }
+    let indices = Value::from(Block::from_slice(&[indices.len()], &indices));
+    slice::take(args, x, indices, axis)
 }
 
 fn cycle(mut args: Args) -> Result<Value> {
@@ -138,6 +180,13 @@ fn from_end(n: i64, len: usize) -> usize {
 }
 
 fn take(mut args: Args) -> Result<Value> {
+    if is_array(args.value("n")) {
+        let (x, indices, axis) = (args.value("n").clone(), args.value("coll").clone(), args.value("axis").clone());
+        return slice::take(args, x, indices, axis);
+    }
+    if args.value("n").is_lazy() || args.value("coll").is_lazy() {
+        return args.host.delay(&args);
+    }
     let n = args.int("n")?;
     let items = args.seq("coll")?;
     let len = items.len();

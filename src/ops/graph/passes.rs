@@ -133,7 +133,11 @@ fn optimize(args: Args) -> Result<Value> {
     if graph.layers.iter().any(|l| l.is_hand_made()) {
         let by_hand = subject::by_key(&args, "x")?;
         let keys = match args.value("keys") {
-            Value::Nil => by_hand.unnamed(),
+            Value::Nil => {
+                // Keys that all name each other are a cycle, and no part of what is asked for.
+                by_hand.toposort().map_err(|e| e.at(args.span))?;
+                by_hand.unnamed()
+            }
             _ => subject::keys(&args, "keys")?,
         };
         let goal = ByHandGoal { keys: &keys, host: args.host };

@@ -72,7 +72,9 @@ fn by_hand(args: &Args, pairs: Vec<(Task, Task)>) -> Result<Graph> {
                 .help("quote the map: `(graph '{x 1 y (+ x 1)})`"))
         }
     };
-    Ok(Graph::from_tasks(pairs.into_iter().map(pair).collect::<Result<_>>()?))
+    let graph = Graph::from_tasks(pairs.into_iter().map(pair).collect::<Result<_>>()?);
+    cancel::check()?;
+    Ok(graph)
 }
 
 /// Keys as they were asked for, in lists nested as those were.

@@ -1,6 +1,6 @@
 //! What kernels take for themselves.
 
-use super::phantom::{Phantom, Sketch};
+use super::phantom::{Phantom, Sketch, lent};
 use crate::data::{DType, Memory, Value, buffer};
 use crate::kernel::{gemm, reduce};
 
@@ -10,29 +10,39 @@ pub(super) const COPY: usize = 4 * 512 * 16;
 /// The most that the tiles of one elementwise call, or of a reduction, take.
 pub(super) const TILES: usize = 128 << 10;
 
+/// Matrices of the size of its argument that a factorization keeps: the argument in the right dtype and in a row, a copy that becomes the
+/// factors, and these before they are written.
+const MATRICES: usize = 4;
+
 /// Bytes that a kernel takes besides its arguments and its result.
 pub(super) fn scratch(memory: Memory, made: &Phantom, args: &[Sketch]) -> usize {
-    fn blocks<'s>(args: &'s [Sketch], all: &mut Vec<&'s Phantom>) {
+    fn blocks(args: &[Sketch], all: &mut Vec<Phantom>) {
         args.iter().for_each(|a| match a {
-            Sketch::Block(b) => all.push(b),
+            Sketch::Block(b) => all.push(b.clone()),
             Sketch::List(items) => blocks(items, all),
+            // A block that stands in the program.
+            Sketch::Value(Value::Block(b)) => all.push(lent(b)),
             _ => {}
         });
     }
     let mut all = Vec::new();
     blocks(args, &mut all);
-    let cast =
-        |b: &&Phantom| if b.dtype == made.dtype { 0 } else { buffer::capacity(b.elements() * made.dtype.size()) };
+    let cast = |b: &Phantom| if b.dtype == made.dtype { 0 } else { buffer::capacity(b.elements() * made.dtype.size()) };
     match memory {
         Memory::Product { copies } | Memory::Accumulation { copies } => {
-            let [.., x, y] = all[..] else { return 0 };
+            let [.., x, y] = &all[..] else { return 0 };
             // From the sizes m×k, k×n and m×n, whatever the axes are.
             let (x_len, y_len, out) = (x.elements(), y.elements(), made.elements().max(1));
             let k = ((x_len as f64 * y_len as f64 / out as f64).sqrt().ceil() as usize).max(1);
             // The axes that meet are brought together by a copy where there are several.
             let is_copied = |b: &&&Phantom| b.shape.len() > 2 || copies && !b.contiguous;
             let copied: usize = [x, y].iter().filter(is_copied).map(|b| buffer::capacity(b.nbytes())).sum();
-            gemm::scratch_bytes(x_len / k + 1, y_len / k + 1, k, made.dtype) + cast(&x) + cast(&y) + copied
+            gemm::scratch_bytes(x_len / k + 1, y_len / k + 1, k, made.dtype) + cast(x) + cast(y) + copied
+        }
+        Memory::Matrix => {
+            let matrix = |b: &Phantom| buffer::capacity(b.elements() * b.dtype.to_inexact().size());
+            let largest = all.iter().map(matrix).max().unwrap_or(0);
+            largest.saturating_mul(MATRICES) + COPY
         }
         Memory::Join => all.iter().map(cast).max().unwrap_or(0) + COPY,
         Memory::Slice => COPY + all.first().map_or(0, |x| by_lists(x, &args[1..])),
@@ -48,14 +58,14 @@ pub(super) fn scratch(memory: Memory, made: &Phantom, args: &[Sketch]) -> usize 
         }
         Memory::Converted if !matches!(made.dtype, DType::I64 | DType::F64) => buffer::capacity(made.elements() * 8),
         Memory::Reduction | Memory::Moments => {
-            let gathered = |b: &&Phantom| if b.contiguous { 0 } else { reduce::gathered_bytes(b.elements(), b.dtype) };
+            let gathered = |b: &Phantom| if b.contiguous { 0 } else { reduce::gathered_bytes(b.elements(), b.dtype) };
             tiles(made, &all) + all.iter().map(gathered).sum::<usize>()
         }
         _ => tiles(made, &all),
     }
 }
 
-fn tiles(made: &Phantom, all: &[&Phantom]) -> usize {
+fn tiles(made: &Phantom, all: &[Phantom]) -> usize {
     TILES.min(4096 + 64 * (made.nbytes() + all.iter().map(|b| b.nbytes()).sum::<usize>()))
 }
 

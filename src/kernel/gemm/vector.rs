@@ -1,45 +1,39 @@
-//! Matrix product for CPUs with AVX-512: C = A·B or C += A·B for `f64` and `f32`, strided operands, row-major C.
+//! Matrix product for CPUs with AVX-512, or AVX2 and FMA: C = A·B or C += A·B for `f64` and `f32`, strided operands, row-major C.
 //!
 //! The algorithm is Goto's ("Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008): panels of B and
 //! A are packed into contiguous memory, a panel of B for the outer caches and one of A for the second level, and a
-//! kernel that keeps a tile of C in registers runs along them. The tile is 8 rows by 3 vectors: 24 accumulators, 3
-//! vectors of B and one broadcast element of A are 28 of the 32 registers.
+//! kernel that keeps a tile of C in registers runs along them. The tile is 3 vectors wide. With AVX-512 it has 8 rows: 24
+//! accumulators, 3 vectors of B and one broadcast element of A are 28 of 32 registers; with AVX2 4 rows, and 16 of 16.
 
 use super::Strided;
 use crate::data::Buffer;
 use std::arch::x86_64::*;
 
-/// Rows of the register tile.
-const ROWS: usize = 8;
 /// Vectors across the register tile.
 const VECTORS: usize = 3;
-/// Depth of a packed panel: a panel of A and one of B of this depth fit the first-level cache.
-const DEPTH: usize = 512;
-/// Rows of A packed at once: with `DEPTH`, within the second-level cache.
+/// Rows of A packed at once: with the depth of a panel, within the second-level cache.
 const A_ROWS: usize = 96;
 /// Columns of B packed at once: bounds the memory that a product takes.
 const B_COLUMNS: usize = 1008;
 
-/// Whether this CPU runs the kernels of this file.
-pub fn available() -> bool {
-    is_x86_feature_detected!("avx512f")
-}
-
 macro_rules! product {
-    ($name:ident, $T:ty, $lanes:literal, $zero:ident, $load:ident, $store:ident, $set:ident, $fma:ident, $add:ident) => {
+    ($name:ident, $feature:literal, $T:ty, $lanes:literal x $rows:literal x $depth:literal, $zero:ident, $load:ident, $store:ident, $set:ident, $fma:ident, $add:ident) => {
         pub mod $name {
             use super::*;
 
-            /// Columns of the register tile.
+            /// Rows and columns of the register tile.
+            const ROWS: usize = $rows;
             const COLUMNS: usize = VECTORS * $lanes;
+            /// Depth of a packed panel: a part of one of A and of one of B stay in the first-level cache.
+            const DEPTH: usize = $depth;
 
             /// `c = a·b`, or `c += a·b` where `add` is set; `a` is m×k, `b` k×n and `c` m×n with rows `c_row` elements
             /// apart. Without `add`, `k` must not be 0.
             ///
             /// # Safety
-            /// The CPU has AVX-512F (see [`available`]); every element of `a` and `b` in those ranges can be read,
+            /// The CPU has the feature (see [`Extension`]); every element of `a` and `b` in those ranges can be read,
             /// every one of `c` read and written, and nothing else accesses `c` meanwhile.
-            #[target_feature(enable = "avx512f")]
+            #[target_feature(enable = $feature)]
             pub unsafe fn multiply(
                 (m, n, k): (usize, usize, usize),
                 a: Strided<$T>,
@@ -80,7 +74,7 @@ macro_rules! product {
             ///
             /// # Safety
             /// As [`multiply`]; `to` has room for the panels.
-            #[target_feature(enable = "avx512f")]
+            #[target_feature(enable = $feature)]
             unsafe fn pack_b(to: *mut $T, b: Strided<$T>, p: usize, deep: usize, j: usize, columns: usize) {
                 for first in (0..columns).step_by(COLUMNS) {
                     let width = COLUMNS.min(columns - first);
@@ -107,7 +101,7 @@ macro_rules! product {
             ///
             /// # Safety
             /// As [`multiply`]; `to` has room for the panels.
-            #[target_feature(enable = "avx512f")]
+            #[target_feature(enable = $feature)]
             unsafe fn pack_a(to: *mut $T, a: Strided<$T>, i: usize, rows: usize, p: usize, deep: usize) {
                 for first in (0..rows).step_by(ROWS) {
                     let height = ROWS.min(rows - first);
@@ -133,7 +127,7 @@ macro_rules! product {
             ///
             /// # Safety
             /// As [`multiply`]; the panels were packed for these sizes.
-            #[target_feature(enable = "avx512f")]
+            #[target_feature(enable = $feature)]
             unsafe fn tiles(
                 (rows, columns, deep): (usize, usize, usize),
                 a: *const $T,
@@ -169,7 +163,7 @@ macro_rules! product {
             ///
             /// # Safety
             /// As [`multiply`]; the panels have `deep` rows, and the whole tile of `c` can be written.
-            #[target_feature(enable = "avx512f")]
+            #[target_feature(enable = $feature)]
             unsafe fn tile(deep: usize, mut a: *const $T, mut b: *const $T, c: *mut $T, c_row: usize, add: bool) {
                 let mut sums = [[$zero(); VECTORS]; ROWS];
                 // SAFETY: within the panels; prefetching has no effect on memory whatever the address.
@@ -206,28 +200,48 @@ macro_rules! product {
     };
 }
 
-product!(
-    double,
-    f64,
-    8,
-    _mm512_setzero_pd,
-    _mm512_loadu_pd,
-    _mm512_storeu_pd,
-    _mm512_set1_pd,
-    _mm512_fmadd_pd,
-    _mm512_add_pd
+macro_rules! extension {
+    ($module:ident, $feature:literal, $rows:literal x $depth:literal, $double:tt $single:tt) => {
+        pub mod $module {
+            use super::*;
+            extension!(@ double, $feature, f64, $rows x $depth, $double);
+            extension!(@ single, $feature, f32, $rows x $depth, $single);
+        }
+    };
+    (@ $name:ident, $feature:literal, $T:ty, $rows:literal x $depth:literal,
+     [$lanes:literal $zero:ident $load:ident $store:ident $set:ident $fma:ident $add:ident]) => {
+        product!($name, $feature, $T, $lanes x $rows x $depth, $zero, $load, $store, $set, $fma, $add);
+    };
+}
+
+extension!(
+    avx512, "avx512f", 8 x 512,
+    [8 _mm512_setzero_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_set1_pd _mm512_fmadd_pd _mm512_add_pd]
+    [16 _mm512_setzero_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_set1_ps _mm512_fmadd_ps _mm512_add_ps]
 );
-product!(
-    single,
-    f32,
-    16,
-    _mm512_setzero_ps,
-    _mm512_loadu_ps,
-    _mm512_storeu_ps,
-    _mm512_set1_ps,
-    _mm512_fmadd_ps,
-    _mm512_add_ps
+extension!(
+    avx2, "avx2,fma", 4 x 256,
+    [4 _mm256_setzero_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_set1_pd _mm256_fmadd_pd _mm256_add_pd]
+    [8 _mm256_setzero_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_set1_ps _mm256_fmadd_ps _mm256_add_ps]
 );
+
+/// What the kernels of this file run on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extension {
+    Avx512,
+    Avx2,
+}
+
+impl Extension {
+    /// The widest one that this CPU has.
+    pub fn found() -> Option<Extension> {
+        if is_x86_feature_detected!("avx512f") {
+            Some(Extension::Avx512)
+        } else {
+            (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Extension::Avx2)
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -240,10 +254,6 @@ mod tests {
         /// Any sizes, any strides, whole and partial tiles: the same as three loops on integers, exactly.
         #[test]
         fn is_the_product(m in 0usize..70, n in 0usize..110, k in 0usize..600, flip_a: bool, flip_b: bool) {
-            // Other processors never come here.
-            if !available() {
-                return Ok(());
-            }
             let a: Vec<f64> = (0..m * k).map(|x| (x % 13) as f64 - 6.0).collect();
             let b: Vec<f64> = (0..k * n).map(|x| (x % 11) as f64 - 5.0).collect();
             let strided = |v: &[f64], rows: usize, columns: usize, flip: bool| {
@@ -251,20 +261,34 @@ mod tests {
                 Strided { pointer: v.as_ptr(), row, column }
             };
             let (sa, sb) = (strided(&a, m, k, flip_a), strided(&b, k, n, flip_b));
-            let mut c = vec![1.0; m * n];
-            // SAFETY: the sizes are those of the vectors, and the CPU was asked.
-            unsafe { double::multiply((m, n, k), sa, sb, c.as_mut_ptr(), n, true) };
             let single = |v: &[f64]| v.iter().map(|&x| x as f32).collect::<Vec<f32>>();
-            let (a32, b32, mut c32) = (single(&a), single(&b), vec![1.0f32; m * n]);
+            let (a32, b32) = (single(&a), single(&b));
             let cast = |s: Strided<f64>, v: &[f32]| Strided { pointer: v.as_ptr(), row: s.row, column: s.column };
-            // SAFETY: as above.
-            unsafe { super::single::multiply((m, n, k), cast(sa, &a32), cast(sb, &b32), c32.as_mut_ptr(), n, true) };
+            let (sa32, sb32) = (cast(sa, &a32), cast(sb, &b32));
+            let mut products = Vec::new();
+            // SAFETY: the sizes are those of the vectors, and the CPU was asked. What it does not have is not tried.
+            unsafe {
+                if is_x86_feature_detected!("avx512f") {
+                    let (mut c, mut c32) = (vec![1.0; m * n], vec![1.0f32; m * n]);
+                    avx512::double::multiply((m, n, k), sa, sb, c.as_mut_ptr(), n, true);
+                    avx512::single::multiply((m, n, k), sa32, sb32, c32.as_mut_ptr(), n, true);
+                    products.push((c, c32));
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    let (mut c, mut c32) = (vec![1.0; m * n], vec![1.0f32; m * n]);
+                    avx2::double::multiply((m, n, k), sa, sb, c.as_mut_ptr(), n, true);
+                    avx2::single::multiply((m, n, k), sa32, sb32, c32.as_mut_ptr(), n, true);
+                    products.push((c, c32));
+                }
+            }
             for i in 0..m {
                 for j in 0..n {
                     let at = |s: Strided<f64>, v: &[f64], i: usize, j: usize| v[i * s.row as usize + j * s.column as usize];
                     let want: f64 = 1.0 + (0..k).map(|q| at(sa, &a, i, q) * at(sb, &b, q, j)).sum::<f64>();
-                    prop_assert_eq!(c[i * n + j], want);
-                    prop_assert_eq!(c32[i * n + j] as f64, want);
+                    for (c, c32) in &products {
+                        prop_assert_eq!(c[i * n + j], want);
+                        prop_assert_eq!(c32[i * n + j] as f64, want);
+                    }
                 }
             }
         }

@@ -1,0 +1,221 @@
+//! Where the least and the greatest elements are.
+//!
+//! The answer about a part of an array is a block of int64: how the best element ranks ([`super::rank`]; two rows for complex
+//! numbers), then its place in the whole array. Such answers merge: the better rank wins, of equals the first place.
+
+use super::rank::Ranked;
+use crate::data::{Block, DType, Dims, cancel};
+use crate::err;
+use crate::text::Result;
+use crate::with_dtype;
+
+/// What is looked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Extreme {
+    /// The least, not the greatest.
+    pub least: bool,
+    /// `nan` is passed over; else it is what is found.
+    pub skip_nan: bool,
+}
+
+/// Where a block lies in the array, along the axes that are looked through.
+pub struct Place<'a> {
+    /// The axis, or all of them for `None`.
+    pub axis: Option<usize>,
+    /// Index of the block's first element along each of the axes looked through.
+    pub starts: &'a [usize],
+    /// Sizes of these axes in the whole array.
+    pub shape: &'a [usize],
+}
+
+/// Rows that tell how an element of that dtype ranks.
+pub fn rows(dtype: DType) -> usize {
+    if dtype.is_complex() { 2 } else { 1 }
+}
+
+/// A rank as the numbers of its rows.
+trait Rows: Ord + Copy {
+    fn numbers(self) -> [i64; 2];
+}
+
+impl Rows for i64 {
+    fn numbers(self) -> [i64; 2] {
+        [self, 0]
+    }
+}
+
+impl Rows for (i64, i64) {
+    fn numbers(self) -> [i64; 2] {
+        [self.0, self.1]
+    }
+}
+
+/// Elements that are compared at once before anybody asks where the best of them is.
+const TILE: usize = 1024;
+
+/// The best elements of a block, of shape `[rows + 1, …]` with the axes looked through at size 1. -1 is the place of what is not
+/// there.
+pub fn best(extreme: Extreme, block: &Block, place: &Place) -> Result<Block> {
+    let shape = block.shape();
+    let (outer, len, inner): (usize, usize, usize) = match place.axis {
+        Some(axis) => (shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product()),
+        None => (1, block.len(), 1),
+    };
+    let looked_through = |axis: usize| place.axis.is_none_or(|a| a == axis);
+    let kept = (0..shape.len()).map(|axis| if looked_through(axis) { 1 } else { shape[axis] });
+    let ranks = rows(block.dtype());
+    let out: Dims = std::iter::once(ranks + 1).chain(kept).collect();
+    let mut answer = Block::alloc(DType::I64, &out);
+    if len == 0 {
+        answer.as_mut_slice::<i64>().fill(-1);
+        return Ok(answer);
+    }
+    let source = block.contiguous();
+    let lanes = outer * inner;
+    let local: Dims = match place.axis {
+        Some(axis) => Dims::from_slice(&[shape[axis]]),
+        None => Dims::from_slice(shape),
+    };
+    let global = |mut at: usize| {
+        let (mut index, mut stride) = (0, 1);
+        for axis in (0..local.len()).rev() {
+            index += (place.starts[axis] + at % local[axis]) * stride;
+            stride *= place.shape[axis];
+            at /= local[axis];
+        }
+        index as i64
+    };
+    with_dtype!(block.dtype(), T => {
+        let elements = source.as_slice::<T>().unwrap_or_default();
+        let Extreme { least, skip_nan } = extreme;
+        let found = match (least, skip_nan) {
+            (false, false) => look(elements, len, inner, |x: T| x.rank()),
+            (true, false) => look(elements, len, inner, |x: T| x.opposite()),
+            (false, true) => look(elements, len, inner, |x: T| if Ranked::is_nan(x) { T::FIRST } else { x.rank() }),
+            (true, true) => look(elements, len, inner, |x: T| if Ranked::is_nan(x) { T::FIRST } else { x.opposite() }),
+        };
+        let answer = answer.as_mut_slice::<i64>();
+        for (lane, (rank, at)) in found.into_iter().enumerate() {
+            let [first, second] = rank.numbers();
+            answer[lane] = first;
+            if ranks == 2 {
+                answer[lanes + lane] = second;
+            }
+            let element = elements[(lane / inner * len + at) * inner + lane % inner];
+            let missing = skip_nan && Ranked::is_nan(element);
+            answer[ranks * lanes + lane] = if missing { -1 } else { global(at) };
+        }
+    });
+    cancel::check()?;
+    Ok(answer)
+}
+
+/// For each lane its best rank, and the first place along it that has it. Lanes lie `inner` side by side.
+fn look<T: Copy, R: Ord + Copy>(elements: &[T], len: usize, inner: usize, rank: impl Fn(T) -> R) -> Vec<(R, usize)> {
+    let mut found = Vec::with_capacity(elements.len() / len);
+    for lanes in elements.chunks_exact(len * inner) {
+        if cancel::cancelled() {
+            return Vec::new();
+        }
+        if inner > 1 {
+            let first = found.len();
+            found.extend(lanes[..inner].iter().map(|&x| (rank(x), 0)));
+            for (at, row) in lanes.chunks_exact(inner).enumerate().skip(1) {
+                for (best, &x) in found[first..].iter_mut().zip(row) {
+                    let rank = rank(x);
+                    if rank > best.0 {
+                        *best = (rank, at);
+                    }
+                }
+            }
+            continue;
+        }
+        let mut best = (rank(lanes[0]), 0);
+        for (n, tile) in lanes.chunks(TILE).enumerate() {
+            let most = tile.iter().map(|&x| rank(x)).fold(best.0, Ord::max);
+            if most > best.0
+                && let Some(at) = tile.iter().position(|&x| rank(x) == most)
+            {
+                best = (most, n * TILE + at);
+            }
+        }
+        found.push(best);
+    }
+    found
+}
+
+/// One answer out of several about parts of the same lanes.
+pub fn merge(parts: &[Block]) -> Result<Block> {
+    let Some(first) = parts.first() else { return Err(err!(Value, "there is nothing to merge")) };
+    let rows = first.shape().first().copied().unwrap_or(0);
+    let alike = |part: &Block| part.dtype() == DType::I64 && part.shape() == first.shape();
+    if rows < 2 || !parts.iter().all(alike) {
+        return Err(err!(Shape, "these are not places of extremes in parts of one array"));
+    }
+    let mut best = first.copied();
+    let lanes = best.len() / rows;
+    let into = best.as_mut_slice::<i64>();
+    for part in &parts[1..] {
+        let part = part.contiguous();
+        let part = part.as_slice::<i64>().unwrap_or_default();
+        for lane in 0..lanes {
+            let row = |block: &[i64], row: usize| block[row * lanes + lane];
+            let (place, other) = (row(into, rows - 1), row(part, rows - 1));
+            let ranks = (0..rows - 1).map(|n| row(part, n).cmp(&row(into, n)));
+            let better = ranks.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then);
+            if other >= 0 && (place < 0 || better.then(place.cmp(&other)).is_gt()) {
+                (0..rows).for_each(|n| into[n * lanes + lane] = row(part, n));
+            }
+        }
+    }
+    Ok(best)
+}
+
+/// The places that an answer tells.
+///
+/// # Errors
+/// `dsk::value` where there is none.
+pub fn places(answer: &Block) -> Result<Block> {
+    let rows = answer.shape().first().copied().unwrap_or(0);
+    if answer.dtype() != DType::I64 || rows < 2 {
+        return Err(err!(Shape, "these are not places of extremes"));
+    }
+    let places = answer.take_axis(0, rows - 1).contiguous();
+    if places.as_slice::<i64>().is_some_and(|places| places.iter().any(|&at| at < 0)) {
+        return Err(err!(Value, "there are nothing but nans to find it among"));
+    }
+    Ok(places)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(extreme: Extreme, block: &Block, axis: Option<usize>) -> Result<Vec<i64>> {
+        let shape: Vec<usize> = axis.map_or_else(|| block.shape().to_vec(), |a| vec![block.shape()[a]]);
+        let starts = vec![0; shape.len()];
+        let answer = best(extreme, block, &Place { axis, starts: &starts, shape: &shape })?;
+        Ok(places(&answer)?.as_slice::<i64>().unwrap().to_vec())
+    }
+
+    #[test]
+    fn the_first_of_the_best_is_found() {
+        let (greatest, least) = (Extreme { least: false, skip_nan: false }, Extreme { least: true, skip_nan: false });
+        let block = Block::from_slice(&[2, 3], &[1.0, 3.0, 3.0, f64::NAN, -0.0, 0.0]);
+        assert_eq!(found(greatest, &block, None).unwrap(), [3]);
+        assert_eq!(found(greatest, &block, Some(1)).unwrap(), [1, 0]);
+        assert_eq!(found(least, &block, Some(0)).unwrap(), [1, 1, 1]);
+        let skipping = Extreme { skip_nan: true, ..least };
+        assert_eq!(found(skipping, &block, Some(1)).unwrap(), [0, 1]);
+        let nothing = Block::from_slice(&[1], &[f32::NAN]);
+        assert_eq!(found(skipping, &nothing, None).unwrap_err().code().as_str(), "dsk::value");
+        let long: Vec<i32> = (0..5000).map(|n| if n == 4321 || n == 4500 { 9 } else { n % 7 }).collect();
+        assert_eq!(found(greatest, &Block::from_slice(&[5000], &long), None).unwrap(), [4321]);
+    }
+
+    #[test]
+    fn parts_merge_to_the_first_of_the_best() {
+        let parts = [[5, 40], [7, 30], [7, 20], [i64::MAX, -1]].map(|part: [i64; 2]| Block::from_slice(&[2, 1], &part));
+        assert_eq!(merge(&parts).unwrap().as_slice::<i64>().unwrap(), [7, 20]);
+    }
+}

@@ -1,0 +1,341 @@
+//! Linear algebra of one matrix, on the `faer` crate: factorizations, and solving with them. On one thread: blocks run side by side.
+
+use super::rank::Ranked;
+use crate::data::{Block, Complex32, Complex64, DType, Dims, cancel};
+use crate::err;
+use crate::text::Result;
+use faer::linalg::solvers::Solve;
+use faer::{Mat, MatRef, Side};
+
+/// Factorizations that give several matrices.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Factors {
+    /// Q (m×k) and R (k×n), of k columns and rows, the fewer of m and n.
+    Qr,
+    /// U (m×k), the singular values from the largest on (k), and V transposed and conjugated (k×n).
+    Svd,
+    /// Eigenvalues from the smallest on (n), and eigenvectors as columns (n×n), of what the lower triangle tells of a Hermitian matrix.
+    Eigh,
+    /// The order of rows (m), L with ones on its diagonal (m×k), and U (k×n): rows in that order are the product.
+    Lu,
+}
+
+impl Factors {
+    pub fn parse(name: &str) -> Option<Factors> {
+        Some(match name {
+            "qr" => Factors::Qr,
+            "svd" => Factors::Svd,
+            "eigh" => Factors::Eigh,
+            "lu" => Factors::Lu,
+            _ => return None,
+        })
+    }
+
+    /// Shapes of the factors of an m×n matrix.
+    pub fn shapes(self, m: usize, n: usize) -> Vec<Dims> {
+        let k = m.min(n);
+        let all: &[&[usize]] = match self {
+            Factors::Qr => &[&[m, k], &[k, n]],
+            Factors::Svd => &[&[m, k], &[k], &[k, n]],
+            Factors::Eigh => &[&[n], &[n, n]],
+            Factors::Lu => &[&[m], &[m, k], &[k, n]],
+        };
+        all.iter().map(|shape| Dims::from_slice(shape)).collect()
+    }
+}
+
+/// The dtype that matrices of that dtype are factorized in.
+pub fn field(dtype: DType) -> DType {
+    dtype.to_inexact()
+}
+
+/// An element of matrices that can be factorized.
+trait Field: Ranked + faer::traits::ComplexField {
+    fn of(x: usize) -> Self;
+}
+
+impl Field for f32 {
+    fn of(x: usize) -> Self {
+        x as f32
+    }
+}
+
+impl Field for f64 {
+    fn of(x: usize) -> Self {
+        x as f64
+    }
+}
+
+impl Field for Complex32 {
+    fn of(x: usize) -> Self {
+        Complex32::new(x as f32, 0.0)
+    }
+}
+
+impl Field for Complex64 {
+    fn of(x: usize) -> Self {
+        Complex64::new(x as f64, 0.0)
+    }
+}
+
+/// Runs `$body` with `$T` standing for the type of elements of an inexact dtype.
+macro_rules! with_field {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            DType::C64 => {
+                type $T = Complex32;
+                $body
+            }
+            DType::C128 => {
+                type $T = Complex64;
+                $body
+            }
+            _ => {
+                type $T = f64;
+                $body
+            }
+        }
+    };
+}
+
+fn matrix<T: Field>(block: &Block) -> MatRef<'_, T> {
+    MatRef::from_row_major_slice(block.as_slice::<T>().unwrap_or_default(), block.shape()[0], block.shape()[1])
+}
+
+/// The elements in row-major order.
+fn write<T: Field>(to: &mut [T], from: MatRef<T>) {
+    for (i, row) in to.chunks_exact_mut(from.ncols().max(1)).enumerate().take(from.nrows()) {
+        row.iter_mut().enumerate().for_each(|(j, x)| *x = from[(i, j)]);
+    }
+}
+
+fn block<T: Field>(from: MatRef<T>) -> Result<Block> {
+    let mut out = Block::for_answer(T::DTYPE, &[from.nrows(), from.ncols()])?;
+    write(out.as_mut_slice(), from);
+    Ok(out)
+}
+
+fn singular(what: &str) -> crate::text::Error {
+    err!(Singular, "the matrix {what}")
+}
+
+/// All matrices of a stack, one after the other: `f` makes one of as many elements of each.
+fn stacked(stack: &Block, shape: &[usize], f: impl Fn(&Block) -> Result<Block>) -> Result<Block> {
+    let (lead, matrix) = stack.shape().split_at(stack.ndim() - 2);
+    if lead.is_empty() {
+        return f(&stack.contiguous())?.cast(field(stack.dtype()));
+    }
+    let count: usize = lead.iter().product();
+    let flat = stack.reshape(&[&[count], matrix].concat());
+    let mut parts = Vec::with_capacity(count);
+    for at in 0..count {
+        cancel::check()?;
+        parts.push(f(&flat.take_axis(0, at).contiguous())?.insert_axis(0));
+    }
+    let all = match parts.is_empty() {
+        true => Block::zeros(field(stack.dtype()), &[&[0], shape].concat()),
+        false => super::layout::concatenate(&parts, 0)?,
+    };
+    Ok(all.reshape(&[lead, shape].concat()))
+}
+
+/// The factors of each matrix of a stack, one after the other, row by row, as the last axis.
+pub fn factors(stack: &Block, factors: Factors) -> Result<Block> {
+    let dtype = field(stack.dtype());
+    let stack = stack.cast(dtype)?;
+    let (m, n) = sides(&stack);
+    let shapes = factors.shapes(m, n);
+    let len: usize = shapes.iter().map(|shape| shape.iter().product::<usize>()).sum();
+    stacked(&stack, &[len], |one| {
+        let mut out = Block::for_answer(dtype, &[len])?;
+        if len == 0 {
+            return Ok(out);
+        }
+        with_field!(dtype, T => {
+            let mut rest = out.as_mut_slice::<T>();
+            let mut parts = shapes.iter().map(|shape| {
+                let (part, left) = std::mem::take(&mut rest).split_at_mut(shape.iter().product());
+                rest = left;
+                part
+            });
+            let mut next = || parts.next().unwrap_or_default();
+            let a = matrix::<T>(one);
+            match factors {
+                Factors::Qr => {
+                    let qr = a.qr();
+                    write(next(), qr.compute_thin_Q().as_ref());
+                    write(next(), qr.thin_R());
+                }
+                Factors::Svd => {
+                    if one.as_slice::<T>().unwrap_or_default().iter().any(|&x| Ranked::is_nan(x)) {
+                        return Err(singular("has a nan: there are no singular values"));
+                    }
+                    let svd = a.thin_svd().map_err(|_| singular("has singular values that are not found"))?;
+                    write(next(), svd.U());
+                    let values = svd.S().column_vector();
+                    next().iter_mut().enumerate().for_each(|(i, x)| *x = values[i]);
+                    write(next(), svd.V().adjoint().to_owned().as_ref());
+                }
+                Factors::Eigh => {
+                    let found = a.self_adjoint_eigen(Side::Lower);
+                    let found = found.map_err(|_| singular("has eigenvalues that are not found"))?;
+                    let values = found.S().column_vector();
+                    next().iter_mut().enumerate().for_each(|(i, x)| *x = values[i]);
+                    write(next(), found.U());
+                }
+                Factors::Lu => {
+                    let lu = a.partial_piv_lu();
+                    let (order, _) = lu.P().arrays();
+                    next().iter_mut().zip(order).for_each(|(x, &row)| *x = T::of(row));
+                    write(next(), lu.L());
+                    write(next(), lu.U());
+                }
+            }
+        });
+        Ok(out)
+    })
+}
+
+fn sides(stack: &Block) -> (usize, usize) {
+    let shape = stack.shape();
+    (shape[shape.len() - 2], shape[shape.len() - 1])
+}
+
+/// L of each Hermitian matrix of a stack, of which only the lower triangle is looked at: `L·Lᴴ` is the matrix.
+///
+/// # Errors
+/// `dsk::singular` where it is not positive definite.
+pub fn cholesky(stack: &Block) -> Result<Block> {
+    let dtype = field(stack.dtype());
+    let stack = stack.cast(dtype)?;
+    let (n, _) = sides(&stack);
+    stacked(&stack, &[n, n], |one| {
+        with_field!(dtype, T => {
+            let factor = matrix::<T>(one).llt(Side::Lower).map_err(|_| singular("is not positive definite"))?;
+            let mut out = Block::zeros(dtype, &[n, n]);
+            let lower = factor.L();
+            for (i, row) in out.as_mut_slice::<T>().chunks_exact_mut(n.max(1)).enumerate() {
+                row.iter_mut().enumerate().take(i + 1).for_each(|(j, x)| *x = lower[(i, j)]);
+            }
+            Ok(out)
+        })
+    })
+}
+
+/// The determinants of a stack.
+pub fn determinant(stack: &Block) -> Result<Block> {
+    let dtype = field(stack.dtype());
+    let stack = stack.cast(dtype)?;
+    stacked(&stack, &[], |one| {
+        with_field!(dtype, T => {
+            let found = if one.is_empty() { T::of(1) } else { matrix::<T>(one).determinant() };
+            Ok(Block::scalar(found))
+        })
+    })
+}
+
+/// x of `a·x = b`, for a square matrix and one of right sides.
+///
+/// # Errors
+/// `dsk::singular`.
+pub fn solve(a: &Block, b: &Block) -> Result<Block> {
+    let dtype = field(a.dtype().promote(b.dtype()));
+    let (a, b) = (a.cast(dtype)?.contiguous(), b.cast(dtype)?.contiguous());
+    if a.is_empty() {
+        return Ok(b);
+    }
+    with_field!(dtype, T => {
+        let lu = matrix::<T>(&a).partial_piv_lu();
+        let upper = lu.U();
+        let zero = T::of(0);
+        if (0..upper.nrows().min(upper.ncols())).any(|i| upper[(i, i)] == zero) {
+            return Err(singular("is singular: it has no inverse"));
+        }
+        block(lu.solve(matrix::<T>(&b)).as_ref())
+    })
+}
+
+/// The inverse of each matrix of a stack.
+///
+/// # Errors
+/// `dsk::singular`.
+pub fn inverse(stack: &Block) -> Result<Block> {
+    let dtype = field(stack.dtype());
+    let stack = stack.cast(dtype)?;
+    let (n, _) = sides(&stack);
+    stacked(&stack, &[n, n], |one| {
+        let identity = super::create::eye(dtype, [0, 0], [n, n], 0)?;
+        solve(one, &identity)
+    })
+}
+
+/// Which triangle of a matrix counts, and whether its diagonal is taken for ones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Triangle {
+    pub lower: bool,
+    pub unit: bool,
+}
+
+/// x of `a·x = b` for a triangle of a square matrix and a matrix of right sides.
+///
+/// # Errors
+/// `dsk::singular` where the diagonal has a zero.
+pub fn solve_triangular(a: &Block, b: &Block, triangle: Triangle) -> Result<Block> {
+    let dtype = field(a.dtype().promote(b.dtype()));
+    let (a, b) = (a.cast(dtype)?.contiguous(), b.cast(dtype)?.contiguous());
+    with_field!(dtype, T => {
+        let (a, b) = (matrix::<T>(&a), matrix::<T>(&b));
+        let zero = T::of(0);
+        if !triangle.unit && (0..a.nrows()).any(|i| a[(i, i)] == zero) {
+            return Err(singular("has a zero on its diagonal: it has no inverse"));
+        }
+        let mut x: Mat<T> = b.to_owned();
+        match (triangle.lower, triangle.unit) {
+            (true, true) => a.solve_unit_lower_triangular_in_place(x.as_mut()),
+            (true, false) => a.solve_lower_triangular_in_place(x.as_mut()),
+            (false, true) => a.solve_unit_upper_triangular_in_place(x.as_mut()),
+            (false, false) => a.solve_upper_triangular_in_place(x.as_mut()),
+        }
+        block(x.as_ref())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn factors_multiply_to_the_matrix() {
+        let elements: Vec<f64> = (0..12).map(|x| ((x * 7) % 5) as f64 + 0.25 * x as f64).collect();
+        let a = Block::from_slice(&[4, 3], &elements);
+        let packed = factors(&a, Factors::Svd).unwrap();
+        let packed = packed.as_slice::<f64>().unwrap();
+        for (i, row) in elements.chunks(3).enumerate() {
+            for (j, &x) in row.iter().enumerate() {
+                let sum: f64 = (0..3).map(|k| packed[i * 3 + k] * packed[12 + k] * packed[15 + k * 3 + j]).sum();
+                assert!((sum - x).abs() < 1e-12);
+            }
+        }
+        let lu = factors(&a, Factors::Lu).unwrap();
+        let lu = lu.as_slice::<f64>().unwrap();
+        for i in 0..4 {
+            for j in 0..3 {
+                let sum: f64 = (0..3).map(|k| lu[4 + i * 3 + k] * lu[16 + k * 3 + j]).sum();
+                assert!((sum - elements[lu[i] as usize * 3 + j]).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_inverse_is_said_to_have_none() {
+        let zero = Block::from_slice(&[2, 2], &[1.0, 2.0, 2.0, 4.0]);
+        assert_eq!(inverse(&zero).unwrap_err().code().as_str(), "dsk::singular");
+        assert_eq!(cholesky(&Block::from_slice(&[1, 1], &[-1.0])).unwrap_err().code().as_str(), "dsk::singular");
+        let stack = Block::from_slice(&[2, 1, 1], &[2.0f32, 4.0]);
+        assert_eq!(format!("{:?}", inverse(&stack).unwrap()), "float32[2, 1, 1] [0.5, 0.25]");
+    }
+}

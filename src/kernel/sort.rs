@@ -1,0 +1,303 @@
+//! Sorting along an axis of one block, and the quantiles that sorted lanes tell. `nan` is sorted last, as in NumPy.
+
+use super::rank::Ranked;
+use crate::data::{Block, DType, Dims, cancel};
+use crate::err;
+use crate::text::Result;
+use crate::with_dtype;
+
+/// The block with this axis last and elements in row-major order, in memory of its own, and the order of axes that undoes that.
+pub(super) fn lanes_last(block: &Block, axis: usize) -> (Block, Dims) {
+    let last = block.ndim() - 1;
+    let mut order: Dims = (0..block.ndim()).filter(|&a| a != axis).collect();
+    order.push(axis);
+    let mut back: Dims = (0..last).collect();
+    back.insert(axis, last);
+    (block.transpose(&order).copied(), back)
+}
+
+/// Sorted along an axis, smallest first.
+pub fn sort(block: &Block, axis: usize) -> Result<Block> {
+    Block::check_room(block.nbytes())?;
+    let (mut lanes, back) = lanes_last(block, axis);
+    let len = block.shape()[axis];
+    if !lanes.is_empty() {
+        with_dtype!(block.dtype(), T => {
+            for lane in lanes.as_mut_slice::<T>().chunks_exact_mut(len) {
+                cancel::check()?;
+                lane.sort_unstable_by_key(|&x| x.rank());
+            }
+        });
+    }
+    Ok(lanes.transpose(&back))
+}
+
+/// The indices that would sort along an axis; equal elements stay in their order.
+pub fn argsort(block: &Block, axis: usize) -> Result<Block> {
+    let (lanes, back) = lanes_last(block, axis);
+    let len = block.shape()[axis];
+    let mut out = Block::for_answer(DType::I64, lanes.shape())?;
+    if !lanes.is_empty() {
+        with_dtype!(block.dtype(), T => {
+            let elements = lanes.as_slice::<T>().unwrap_or_default();
+            let places = out.as_mut_slice::<i64>().chunks_exact_mut(len);
+            for (lane, places) in elements.chunks_exact(len).zip(places) {
+                cancel::check()?;
+                places.iter_mut().enumerate().for_each(|(n, place)| *place = n as i64);
+                places.sort_by_key(|&at| lane[at as usize].rank());
+            }
+        });
+    }
+    Ok(out.transpose(&back))
+}
+
+/// Where each of `values` would go into a sorted lane so that it stays sorted: before what is equal, or behind it.
+pub fn search(lane: &Block, values: &Block, behind: bool) -> Result<Block> {
+    let dtype = lane.dtype().promote(values.dtype());
+    let (lane, values) = (lane.cast(dtype)?.contiguous(), values.cast(dtype)?.contiguous());
+    let mut out = Block::for_answer(DType::I64, values.shape())?;
+    with_dtype!(dtype, T => {
+        let lane = lane.as_slice::<T>().unwrap_or_default();
+        let values = values.as_slice::<T>().unwrap_or_default();
+        for (place, value) in out.as_mut_slice::<i64>().iter_mut().zip(values) {
+            let rank = value.rank();
+            *place = lane.partition_point(|x| if behind { x.rank() <= rank } else { x.rank() < rank }) as i64;
+        }
+    });
+    Ok(out)
+}
+
+/// Whether each element is among those of a sorted lane of its dtype, or is not.
+pub fn among(block: &Block, lane: &Block, invert: bool) -> Result<Block> {
+    let (block, lane) = (block.contiguous(), lane.contiguous());
+    let mut out = Block::for_answer(DType::Bool, block.shape())?;
+    with_dtype!(block.dtype(), T => {
+        let lane = lane.as_slice::<T>().unwrap_or_default();
+        let elements = block.as_slice::<T>().unwrap_or_default();
+        for (found, x) in out.as_mut_slice::<bool>().iter_mut().zip(elements) {
+            let rank = x.rank();
+            let at = lane.partition_point(|other| other.rank() < rank);
+            *found = (!Ranked::is_nan(*x) && lane.get(at).is_some_and(|other| other.rank() == rank)) != invert;
+        }
+    });
+    Ok(out)
+}
+
+/// How a quantile between two elements is taken: NumPy's methods, after Hyndman and Fan, "Sample quantiles in statistical
+/// packages", 1996.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Method {
+    /// The mean of the two in the middle.
+    Median,
+    InvertedCdf,
+    AveragedInvertedCdf,
+    ClosestObservation,
+    /// Linear between two elements, where `n q + alpha + q (1 - alpha - beta)` of them lie before.
+    Between {
+        alpha: f64,
+        beta: f64,
+    },
+    Lower,
+    Higher,
+    Midpoint,
+    Nearest,
+}
+
+impl Method {
+    pub fn parse(name: &str) -> Option<Method> {
+        let between = |alpha, beta| Method::Between { alpha, beta };
+        Some(match name.replace('_', "-").as_str() {
+            "median" => Method::Median,
+            "inverted-cdf" => Method::InvertedCdf,
+            "averaged-inverted-cdf" => Method::AveragedInvertedCdf,
+            "closest-observation" => Method::ClosestObservation,
+            "interpolated-inverted-cdf" => between(0.0, 1.0),
+            "hazen" => between(0.5, 0.5),
+            "weibull" => between(0.0, 0.0),
+            "linear" => between(1.0, 1.0),
+            "median-unbiased" => between(1.0 / 3.0, 1.0 / 3.0),
+            "normal-unbiased" => between(3.0 / 8.0, 3.0 / 8.0),
+            "lower" => Method::Lower,
+            "higher" => Method::Higher,
+            "midpoint" => Method::Midpoint,
+            "nearest" => Method::Nearest,
+            _ => return None,
+        })
+    }
+
+    /// Whether what is found is one of the elements, so that integers stay integers.
+    pub fn is_element(self) -> bool {
+        use Method::*;
+        matches!(self, InvertedCdf | ClosestObservation | Lower | Higher | Nearest)
+    }
+
+    /// Two neighbours of a sorted lane, and how far the quantile is from the first to the second.
+    fn place(self, q: f64, n: usize) -> (usize, usize, f64) {
+        let last = n - 1;
+        let count = n as f64;
+        let at = |x: f64| (x.max(0.0) as usize).min(last);
+        let even = (count - 1.0) * q;
+        let one = |at: usize| (at, at, 0.0);
+        match self {
+            Method::Median => (last / 2, n / 2, 0.5),
+            Method::InvertedCdf => one(at((count * q).ceil() - 1.0)),
+            Method::AveragedInvertedCdf => {
+                let before = count * q;
+                let first = at(before.ceil() - 1.0);
+                if before.fract() == 0.0 { (first, at(before), 0.5) } else { one(first) }
+            }
+            Method::ClosestObservation => {
+                let virtual_index = count * q - 1.5;
+                let first = virtual_index.floor();
+                let stays = virtual_index == first && first.rem_euclid(2.0) == 1.0;
+                one(at(if stays { first } else { first + 1.0 }))
+            }
+            Method::Between { alpha, beta } => {
+                let virtual_index = match (alpha, beta) {
+                    (1.0, 1.0) => even,
+                    _ => count * q + (alpha + q * (1.0 - alpha - beta)) - 1.0,
+                };
+                let first = virtual_index.floor();
+                match virtual_index {
+                    x if x < 0.0 => one(0),
+                    x if x >= last as f64 => one(last),
+                    x => (first as usize, first as usize + 1, x - first),
+                }
+            }
+            Method::Lower => one(at(even.floor())),
+            Method::Higher => one(at(even.ceil())),
+            Method::Midpoint => (at(even.floor()), at(even.ceil()), 0.5),
+            Method::Nearest => one(at(even.round_ties_even())),
+        }
+    }
+}
+
+/// The dtype of quantiles of elements of that dtype.
+pub fn quantile_dtype(dtype: DType, method: Method) -> DType {
+    if method.is_element() { dtype } else { dtype.to_inexact() }
+}
+
+/// Quantiles along an axis, which has one place for each of `qs` in the result. Those of lanes that hold a `nan` are `nan`, unless
+/// it is to be passed over.
+pub fn quantiles(block: &Block, axis: usize, qs: &[f64], method: Method, skip_nan: bool) -> Result<Block> {
+    let dtype = quantile_dtype(block.dtype(), method);
+    let (mut lanes, back) = lanes_last(&block.cast(dtype)?, axis);
+    let len = block.shape()[axis];
+    let mut shape = Dims::from_slice(lanes.shape());
+    let last = shape.len() - 1;
+    shape[last] = qs.len();
+    let mut out = Block::for_answer(dtype, &shape)?;
+    if len == 0 && !out.is_empty() {
+        return match dtype.is_float() {
+            true => Ok(crate::kernel::create::fill(dtype, &shape, &f64::NAN.into())?.transpose(&back)),
+            false => Err(err!(Index, "there is no quantile of nothing")),
+        };
+    }
+    if dtype.is_complex() {
+        return Err(err!(Type, "complex numbers have no quantiles"));
+    }
+    if !out.is_empty() {
+        with_dtype!(dtype, T => {
+            let found = out.as_mut_slice::<T>().chunks_exact_mut(qs.len());
+            for (lane, found) in lanes.as_mut_slice::<T>().chunks_exact_mut(len).zip(found) {
+                cancel::check()?;
+                lane.sort_unstable_by_key(|&x| x.rank());
+                let nans = lane.iter().rev().take_while(|&&x| Ranked::is_nan(x)).count();
+                let lane = if skip_nan && nans < lane.len() { &lane[..lane.len() - nans] } else { &*lane };
+                let nan = lane.last().copied().filter(|&x| Ranked::is_nan(x));
+                for (found, &q) in found.iter_mut().zip(qs) {
+                    let (first, second, part) = method.place(q, lane.len());
+                    *found = nan.unwrap_or_else(|| T::between(lane[first], lane[second], part));
+                }
+            }
+        });
+    }
+    Ok(out.transpose(&back))
+}
+
+/// What lies between two numbers.
+trait Between: Ranked {
+    /// `part` of the way from the first to the second, which it is on both ends exactly.
+    fn between(first: Self, second: Self, part: f64) -> Self;
+}
+
+macro_rules! between {
+    ($($type:ty => |$a:ident, $b:ident, $part:ident| $between:expr;)*) => {$(
+        impl Between for $type {
+            #[inline]
+            fn between($a: Self, $b: Self, $part: f64) -> Self { $between }
+        }
+    )*};
+}
+
+macro_rules! between_floats {
+    ($a:ident, $b:ident, $part:ident) => {
+        match $part {
+            _ if $a == $b || $part == 0.0 => $a,
+            part if part >= 0.5 => $b - ($b - $a) * (1.0 - part) as Self,
+            part => $a + ($b - $a) * part as Self,
+        }
+    };
+}
+
+between! {
+    f32 => |a, b, part| between_floats!(a, b, part);
+    f64 => |a, b, part| between_floats!(a, b, part);
+    bool => |a, _b, _part| a;
+    i8 => |a, _b, _part| a;
+    i16 => |a, _b, _part| a;
+    i32 => |a, _b, _part| a;
+    i64 => |a, _b, _part| a;
+    u8 => |a, _b, _part| a;
+    u16 => |a, _b, _part| a;
+    u32 => |a, _b, _part| a;
+    u64 => |a, _b, _part| a;
+    crate::data::Complex32 => |a, _b, _part| a;
+    crate::data::Complex64 => |a, _b, _part| a;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_are_sorted_with_nan_last() {
+        let block = Block::from_slice(&[2, 3], &[2.0, f64::NAN, 1.0, 0.0, 5.0, 3.0]);
+        let sorted = |axis| format!("{:?}", sort(&block, axis).unwrap());
+        assert_eq!(sorted(1), "float64[2, 3] [1.0, 2.0, NaN, 0.0, 3.0, 5.0]");
+        assert_eq!(sorted(0), "float64[2, 3] [0.0, 5.0, 1.0, 2.0, NaN, 3.0]");
+        assert_eq!(format!("{:?}", argsort(&block, 1).unwrap()), "int64[2, 3] [2, 0, 1, 0, 2, 1]");
+    }
+
+    #[test]
+    fn places_are_searched_before_or_behind_equals() {
+        let lane = Block::from_slice(&[4], &[1i32, 2, 2, 5]);
+        let values = Block::from_slice(&[3], &[2.0, 0.5, 7.0]);
+        assert_eq!(format!("{:?}", search(&lane, &values, false).unwrap()), "int64[3] [1, 0, 4]");
+        assert_eq!(format!("{:?}", search(&lane, &values, true).unwrap()), "int64[3] [3, 0, 4]");
+    }
+
+    /// As NumPy 2.4 answers `quantile([1, 2, 4, 8], [0.1, 0.5, 0.75], method=…)`.
+    #[test]
+    fn quantiles_go_by_their_method() {
+        let block = Block::from_slice(&[4], &[8.0, 1.0, 4.0, 2.0]);
+        for (name, expected) in [
+            ("linear", [1.3, 3.0, 5.0]),
+            ("lower", [1.0, 2.0, 4.0]),
+            ("higher", [2.0, 4.0, 8.0]),
+            ("midpoint", [1.5, 3.0, 6.0]),
+            ("nearest", [1.0, 4.0, 4.0]),
+            ("inverted_cdf", [1.0, 2.0, 4.0]),
+            ("averaged_inverted_cdf", [1.0, 3.0, 6.0]),
+            ("closest_observation", [1.0, 2.0, 4.0]),
+            ("interpolated_inverted_cdf", [1.0, 2.0, 4.0]),
+            ("hazen", [1.0, 3.0, 6.0]),
+            ("weibull", [1.0, 3.0, 7.0]),
+        ] {
+            let method = Method::parse(name).unwrap();
+            let found = quantiles(&block, 0, &[0.1, 0.5, 0.75], method, false).unwrap();
+            let found = found.as_slice::<f64>().unwrap();
+            assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{name}: {found:?}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Counting: `nonzero`, `unique`, `bincount`, and what `histogram` is made of. How long an answer is may depend on data: of a lazy array it
+//! is a lazy value then.
+
+use crate::data::{Args, Array, Block, BlockRef, Chunks, Cost, DType, Memory, Task, Value};
+use crate::err;
+use crate::kernel::{count, create, layout};
+use crate::op::layers::{Parents, Plan, call, in_one_task};
+use crate::op::recut::recut;
+use crate::op::{Given, Kind, Op, Token, infer};
+use crate::text::Result;
+
+pub static OPS: &[Op] = &[
+    Op {
+        usage: "(nonzero x)",
+        doc: "Where elements are not 0: a list of arrays of indices, one for each axis, in row-major order.\nOf a lazy array a lazy \
+            value, as nobody knows how many there are.",
+        examples: &[("(map to-list (nonzero [0 3 0 4]))", "[[1 3]]")],
+        see: &["flatnonzero", "argwhere", "count-nonzero", "where"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Unknown, nonzero),
+    },
+    Op {
+        usage: "(unique x :return-index false :return-inverse false :return-counts false)",
+        doc: "The distinct elements in order, one `nan` at the end; with what else is asked for, a list: where each is first, which of them \
+            each element is, how often each is there.\nOf a lazy array a lazy value, as nobody knows how many there are.",
+        examples: &[
+            ("(to-list (unique [3 1 3]))", "[1 3]"),
+            ("(map to-list (unique [3 1 3] :return-counts true))", "[[1 3] [1 2]]"),
+        ],
+        see: &["isin", "bincount", "distinct"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Unknown, unique),
+    },
+    Op {
+        usage: "(bincount x :weights nil :minlength 0)",
+        doc: "How often each number from 0 to the greatest is there, and to `:minlength` - 1 at least; with weights the sums of \
+            these.\nx is a vector of integers that are not negative. Of a lazy array a lazy value.",
+        examples: &[("(to-list (bincount [1 3 1]))", "[0 2 0 1]")],
+        see: &["histogram", "unique"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Unknown, bincount),
+    },
+    Op {
+        usage: "(bin-edges low high n :dtype :float64)",
+        doc: "The edges of n bins of one width from low to high; around these where they are equal.",
+        examples: &[("(to-list (bin-edges 0 1 2))", "[0.0 0.5 1.0]")],
+        see: &["histogram"],
+        cost: Cost::Cheap,
+        kind: Kind::Array(Memory::Fresh, bin_edges),
+    },
+    Op {
+        usage: "(bin-counts x edges :weights nil)",
+        doc: "How many elements lie in each bin between edges that rise; with weights, of the shape of x, the sums of these.\nBlocks \
+            of a lazy array are counted by themselves, and the counts added up.",
+        examples: &[("(to-list (bin-counts [0.5 1.5 1.7] [0 1 2]))", "[1 2]")],
+        see: &["histogram", "bin-edges"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Converted, bin_counts),
+    },
+];
+
+fn nonzero(mut args: Args) -> Result<Value> {
+    if matches!(args.value("x"), Value::Array(_)) {
+        return args.host.delay(&args);
+    }
+    let Given::Now(block) = Given::of(args.take("x"))? else { return args.host.delay(&args) };
+    if block.ndim() == 0 {
+        return Err(err!(Value, "an array of no dimensions has no indices").help("`atleast-1d` gives it an axis"));
+    }
+    Ok(Value::list(layout::nonzero(&block)?.into_iter().map(Value::from).collect()))
+}
+
+fn unique(mut args: Args) -> Result<Value> {
+    if matches!(args.value("x"), Value::Array(_)) {
+        return args.host.delay(&args);
+    }
+    let Given::Now(block) = Given::of(args.take("x"))? else { return args.host.delay(&args) };
+    let found = count::distinct(&block)?;
+    let mut all = vec![Value::from(found.values)];
+    for (name, block) in
+        [("return-index", found.first), ("return-inverse", found.inverse), ("return-counts", found.counts)]
+    {
+        if args.bool(name)? {
+            all.push(block.into());
+        }
+    }
+    Ok(if all.len() == 1 { all.swap_remove(0) } else { Value::list(all) })
+}
+
+fn bincount(mut args: Args) -> Result<Value> {
+    let least = args.size("minlength")?;
+    if [args.value("x"), args.value("weights")].iter().any(|v| matches!(v, Value::Array(_))) {
+        return args.host.delay(&args);
+    }
+    let block = |value: Value| create::from_value(&value, None);
+    let weights = match args.take("weights") {
+        Value::Nil => None,
+        weights => Some(block(weights)?),
+    };
+    let x = block(args.take("x"))?;
+    let x = if x.is_empty() && x.dtype() == DType::F64 { x.cast(DType::I64)? } else { x };
+    if x.ndim() != 1 {
+        return Err(err!(Value, "what is counted is a vector, found {} axes", x.ndim()));
+    }
+    Ok(count::numbers(&x, weights.as_ref(), least)?.into())
+}
+
+fn bin_edges(mut args: Args) -> Result<Value> {
+    let n = args.size("n")?;
+    if n == 0 {
+        return Err(err!(Value, "there is one bin at least"));
+    }
+    let dtype = infer::dtype(args.value("dtype"))?.unwrap_or(DType::F64).to_inexact();
+    let ends = [Given::of(args.take("low"))?, Given::of(args.take("high"))?];
+    let ends = match ends {
+        [Given::Now(low), Given::Now(high)] => [low, high],
+        ends => {
+            let arrays = ends.map(|end| end.into_lazy(args.span));
+            let items = vec![Task::input(0), Task::input(1), Task::data(Value::Int(n as i64))];
+            let task = call("bin-edges", items, vec![("dtype", Task::data(args.value("dtype").clone()))]);
+            let token = Token::new("bin-edges").task(&task);
+            return Ok(Value::Array(in_one_task(&arrays, token, dtype, &[n + 1], Cost::Cheap, args.span, task).into()));
+        }
+    };
+    let end = |block: &Block| Ok(block.cast(DType::F64)?.reshape(&[1]).get::<f64>(&[0]));
+    let (mut low, mut high): (f64, f64) = (end(&ends[0])?, end(&ends[1])?);
+    if !low.is_finite() || !high.is_finite() {
+        return Err(err!(Value, "bins go from one finite number to another, found {low} and {high}"));
+    }
+    if low > high {
+        return Err(err!(Value, "bins go from a number to a greater one, found {low} and {high}"));
+    }
+    if low == high {
+        (low, high) = (low - 0.5, high + 0.5);
+    }
+    let step = (high - low) / n as f64;
+    let edges: Vec<f64> = (0..=n).map(|at| if at == n { high } else { at as f64 * step + low }).collect();
+    Ok(Block::from_slice(&[n + 1], &edges).cast(dtype)?.into())
+}
+
+fn bin_counts(mut args: Args) -> Result<Value> {
+    let (x, edges, span) = (Given::of(args.take("x"))?, Given::of(args.take("edges"))?, args.span);
+    let weights = match args.take("weights") {
+        Value::Nil => None,
+        weights => Some(Given::of(weights)?),
+    };
+    if x.dtype().is_complex() {
+        return Err(err!(Type, "complex numbers lie in no bins"));
+    }
+    if edges.ndim() != 1 || edges.shape()[0] < 2 {
+        return Err(err!(Value, "the edges of bins are a vector of two at least"));
+    }
+    if let Some(weights) = &weights
+        && weights.shape() != x.shape()
+    {
+        return Err(err!(Value, "weights have the shape of what is counted"));
+    }
+    let (x, edges, weights) = match (x, edges, weights) {
+        (Given::Now(x), Given::Now(edges), None) => return Ok(count::bins(&x, &edges, None)?.into()),
+        (Given::Now(x), Given::Now(edges), Some(Given::Now(w))) => return Ok(count::bins(&x, &edges, Some(&w))?.into()),
+        (x, edges, weights) => (x.into_lazy(span), edges, weights.map(|w| w.into_lazy(span))),
+    };
+    let bins = edges.shape()[0] - 1;
+    let mut parents = Parents::default();
+    let mut token = Token::new("bin-counts").layer(&x.layer);
+    let mut places = vec![parents.add(&x.layer)];
+    let dtype = weights.as_ref().map_or(DType::I64, |w| w.dtype);
+    if let Some(weights) = weights {
+        let weights = recut(&weights, x.chunks.clone(), span);
+        token = token.layer(&weights.layer).with("weights");
+        places.push(parents.add(&weights.layer));
+    }
+    let table = match edges {
+        Given::Now(block) => Ok(Value::from(block)),
+        Given::Lazy(array) => {
+            let whole: Array = recut(&array, Chunks::whole(&array.shape()), span);
+            token = token.layer(&whole.layer);
+            Err(parents.add(&whole.layer))
+        }
+    };
+    if let Ok(edges) = &table {
+        token = token.value(edges);
+    }
+    let grid = x.chunks.grid();
+    let blocks = x.chunks.block_count();
+    let chunks = Chunks::from_axes(vec![vec![1; blocks].into(), [bins].into()]);
+    let plan = Plan { token, parents: parents.layers, dtype, chunks, cost: Cost::Dear, span };
+    let counted = plan.per_block(move |index| {
+        let at = crate::data::graph::unravel(index[0] as usize, &grid);
+        let mut blocks: Vec<BlockRef> = places.iter().map(|&parent| BlockRef { parent, index: at.clone() }).collect();
+        let edges = match &table {
+            Ok(edges) => Task::data(edges.clone()),
+            Err(parent) => {
+                blocks.push(BlockRef { parent: *parent, index: smallvec::smallvec![0] });
+                Task::input(blocks.len() - 1)
+            }
+        };
+        let keywords = if places.len() == 2 { vec![("weights", Task::input(1))] } else { Vec::new() };
+        let counts = call("bin-counts", vec![Task::input(0), edges], keywords);
+        (blocks, call("expand-dims", vec![counts], vec![("axis", Task::data(Value::Int(0)))]))
+    });
+    super::reduce::total(&counted, 0, span)
+}

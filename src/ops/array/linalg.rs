@@ -1,0 +1,186 @@
+//! Linear algebra of whole matrices: what the functions of `stdlib/linalg.dsk`, which go block by block, are made of. A lazy array
+//! is taken as a whole, in one task; of more axes than two each matrix of the last two is one.
+
+use crate::data::{Args, Block, Cost, DType, Dims, Memory, Task, Value};
+use crate::err;
+use crate::kernel::layout;
+use crate::kernel::linalg::{self, Factors, Triangle};
+use crate::op::chunking::show;
+use crate::op::layers::{call, in_one_task};
+use crate::op::{Given, Kind, Op, Token};
+use crate::text::Result;
+
+pub static OPS: &[Op] = &[
+    Op {
+        usage: "(linalg/packed-factors x kind)",
+        doc: "The factors of a matrix, one after the other, row by row, along the last axis.\nKinds are \"qr\" (Q and R), \"svd\" \
+            (U, the singular values, V transposed), \"eigh\" (eigenvalues and vectors) and \"lu\" (the order of rows, L, U).",
+        examples: &[("(to-list (linalg/packed-factors [[2.0]] \"lu\"))", "[0.0 1.0 2.0]")],
+        see: &["linalg/qr", "linalg/svd", "linalg/eigh", "linalg/lu"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Matrix, packed_factors),
+    },
+    Op {
+        usage: "(linalg/whole-cholesky x)",
+        doc: "L of a Hermitian matrix that is positive definite, of which the lower triangle is looked at.\nErrors: \
+            `dsk::singular` where it is not positive definite.",
+        examples: &[("(to-list (linalg/whole-cholesky [[4.0]]))", "[[2.0]]")],
+        see: &["linalg/cholesky"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Matrix, |args| of_square(args, "linalg/whole-cholesky", true, linalg::cholesky)),
+    },
+    Op {
+        usage: "(linalg/whole-inv x)",
+        doc: "The inverse of a matrix. Errors: `dsk::singular` where there is none.",
+        examples: &[("(to-list (linalg/whole-inv [[4.0]]))", "[[0.25]]")],
+        see: &["linalg/inv"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Matrix, |args| of_square(args, "linalg/whole-inv", true, linalg::inverse)),
+    },
+    Op {
+        usage: "(linalg/det x)",
+        doc: "The determinant of a square matrix.\nErrors: `dsk::shape` where it is not square.",
+        examples: &[("(linalg/det [[3.0]])", "3.0")],
+        see: &["linalg/slogdet", "linalg/inv"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Matrix, |args| of_square(args, "linalg/det", false, linalg::determinant)),
+    },
+    Op {
+        usage: "(linalg/whole-solve a b)",
+        doc: "x of `a·x = b` for a square matrix and a matrix of right sides. Errors: `dsk::singular`, `dsk::shape`.",
+        examples: &[("(to-list (linalg/whole-solve [[2.0]] [[6.0]]))", "[[3.0]]")],
+        see: &["linalg/solve"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Matrix, |args| with_right_sides(args, "linalg/whole-solve", None)),
+    },
+    Op {
+        usage: "(linalg/whole-solve-triangular a b :lower false :unit-diagonal false)",
+        doc: "x of `a·x = b` for a triangle of a square matrix and a matrix of right sides.\nErrors: `dsk::singular` where the diagonal \
+            has a zero, `dsk::shape`.",
+        examples: &[("(to-list (linalg/whole-solve-triangular [[2.0]] [[6.0]]))", "[[3.0]]")],
+        see: &["linalg/solve-triangular"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Matrix, solve_triangular),
+    },
+    Op {
+        usage: "(linalg/reordered x order)",
+        doc: "The rows of x in that order, a vector of their numbers, taken as a whole.\nWhat rows are exchanged by where the order \
+            is computed, too. Errors: `dsk::index`, `dsk::shape`.",
+        examples: &[("(to-list (linalg/reordered [1 2 3] [2 0 1]))", "[3 1 2]")],
+        see: &["linalg/lu", "take"],
+        cost: Cost::Cheap,
+        kind: Kind::Array(Memory::Fresh, reordered),
+    },
+];
+
+fn reordered(mut args: Args) -> Result<Value> {
+    let (x, order) = (Given::of(args.take("x"))?, Given::of(args.take("order"))?);
+    let shape = x.shape();
+    if shape.is_empty() || order.ndim() != 1 || order.shape()[0] != shape[0] {
+        let (x, order) = (show(&shape), show(&order.shape()));
+        return Err(err!(Shape, "an order names each row once, found shapes {x} and {order}"));
+    }
+    match (x, order) {
+        (Given::Now(x), Given::Now(order)) => {
+            let order = order.cast(DType::I64)?.contiguous();
+            Ok(layout::take(&x, 0, order.as_slice::<i64>().unwrap_or_default())?.into())
+        }
+        (x, order) => {
+            let dtype = x.dtype();
+            let arrays = [x.into_lazy(args.span), order.into_lazy(args.span)];
+            let task = call("linalg/reordered", vec![Task::input(0), Task::input(1)], Vec::new());
+            let token = Token::new("linalg/reordered");
+            Ok(Value::Array(in_one_task(&arrays, token, dtype, &shape, Cost::Cheap, args.span, task).into()))
+        }
+    }
+}
+
+/// The leading axes of a stack, and the sides of its matrices.
+fn sides(shape: &[usize]) -> Result<(Dims, usize, usize)> {
+    match shape {
+        [lead @ .., m, n] => Ok((Dims::from_slice(lead), *m, *n)),
+        _ => Err(err!(Shape, "a matrix has two axes, found {}", show(shape))),
+    }
+}
+
+fn square(shape: &[usize]) -> Result<(Dims, usize)> {
+    match sides(shape)? {
+        (lead, m, n) if m == n => Ok((lead, n)),
+        _ => Err(err!(Shape, "the matrix is square, found {}", show(shape))),
+    }
+}
+
+fn packed_factors(mut args: Args) -> Result<Value> {
+    let kind = args.name("kind")?;
+    let Some(factors) = Factors::parse(&kind) else {
+        return Err(err!(Value, "there are no factors `{kind}`; there are qr, svd, eigh and lu"));
+    };
+    let x = Given::of(args.take("x"))?;
+    let (mut shape, m, n) = sides(&x.shape())?;
+    if factors == Factors::Eigh && m != n {
+        return Err(err!(Shape, "the matrix is square, found {}", show(&x.shape())));
+    }
+    shape.push(factors.shapes(m, n).iter().map(|shape| shape.iter().product::<usize>()).sum());
+    match x {
+        Given::Now(block) => Ok(linalg::factors(&block, factors)?.into()),
+        Given::Lazy(array) => {
+            let task =
+                call("linalg/packed-factors", vec![Task::input(0), Task::data(Value::str(kind.clone()))], Vec::new());
+            let (token, dtype) = (Token::new("factors").with(kind.as_str()), linalg::field(array.dtype));
+            Ok(Value::Array(in_one_task(&[(*array).clone()], token, dtype, &shape, Cost::Dear, args.span, task).into()))
+        }
+    }
+}
+
+/// What is made of a square matrix: another one, or a number.
+fn of_square(mut args: Args, name: &'static str, matrix: bool, kernel: fn(&Block) -> Result<Block>) -> Result<Value> {
+    let value = args.take("x");
+    let plain = matches!(value, Value::List(_));
+    let x = Given::of(value)?;
+    let (mut shape, n) = square(&x.shape())?;
+    if matrix {
+        shape.extend([n, n]);
+    }
+    match x {
+        Given::Now(block) => {
+            let made = Value::from(kernel(&block)?);
+            Ok(if plain { made.plain() } else { made })
+        }
+        Given::Lazy(array) => {
+            let task = call(name, vec![Task::input(0)], Vec::new());
+            let (token, dtype) = (Token::new(name), linalg::field(array.dtype));
+            Ok(Value::Array(in_one_task(&[(*array).clone()], token, dtype, &shape, Cost::Dear, args.span, task).into()))
+        }
+    }
+}
+
+/// What solves for a matrix of right sides, by a triangle of a or with all of it.
+fn with_right_sides(mut args: Args, name: &'static str, triangle: Option<Triangle>) -> Result<Value> {
+    let (a, b) = (Given::of(args.take("a"))?, Given::of(args.take("b"))?);
+    let (lead, n) = square(&a.shape())?;
+    let (shape, dtype) = (b.shape(), linalg::field(a.dtype().promote(b.dtype())));
+    if !lead.is_empty() || shape.len() != 2 || shape[0] != n {
+        let (a, b) = (show(&a.shape()), show(&shape));
+        return Err(err!(Shape, "a square matrix has right sides of as many rows, found shapes {a} and {b}"));
+    }
+    match (a, b) {
+        (Given::Now(a), Given::Now(b)) => Ok(match triangle {
+            Some(triangle) => linalg::solve_triangular(&a, &b, triangle)?.into(),
+            None => linalg::solve(&a, &b)?.into(),
+        }),
+        (a, b) => {
+            let arrays = [a.into_lazy(args.span), b.into_lazy(args.span)];
+            let keywords = triangle.map_or_else(Vec::new, |t| {
+                vec![("lower", Task::data(Value::Bool(t.lower))), ("unit-diagonal", Task::data(Value::Bool(t.unit)))]
+            });
+            let task = call(name, vec![Task::input(0), Task::input(1)], keywords);
+            let token = Token::new(name).with(triangle.map(|t| (t.lower, t.unit)));
+            Ok(Value::Array(in_one_task(&arrays, token, dtype, &shape, Cost::Dear, args.span, task).into()))
+        }
+    }
+}
+
+fn solve_triangular(args: Args) -> Result<Value> {
+    let triangle = Triangle { lower: args.bool("lower")?, unit: args.bool("unit-diagonal")? };
+    with_right_sides(args, "linalg/whole-solve-triangular", Some(triangle))
+}

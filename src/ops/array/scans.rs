@@ -1,0 +1,176 @@
+//! Running sums and products: `cumsum`, `cumprod`.
+//!
+//! Blocks along the axis are scanned by themselves; what comes before each is the total of the blocks before it. Totals of a few blocks at
+//! a time are added to one carry, so that a block waits for those before it and no other, and tasks run in step with
+//! the array: a scan holds a few blocks, however many there are.
+
+use super::reduce::without_empty;
+use crate::data::slice::Range;
+use crate::data::{Args, Array, BlockRef, Chunks, Cost, DType, Dims, Memory, Task, Value};
+use crate::kernel::elementwise::Binary;
+use crate::kernel::scan::{self, Scan};
+use crate::op::layers::{Plan, call, dtype_value, map_blocks, sliced};
+use crate::op::{Given, Kind, Op, Token, infer};
+use crate::text::{Result, Span};
+use smallvec::SmallVec;
+
+pub static OPS: &[Op] = &[
+    Op {
+        usage: "(cumsum x :axis nil :dtype nil)",
+        doc: "The sums of all elements up to each along an axis; along the flattened array where it is nil.\nOf bools and small \
+            integers in int64, of small unsigned ones in uint64, unless `:dtype` says otherwise. Integers wrap.",
+        examples: &[
+            ("(to-list (cumsum [1 2 3]))", "[1 3 6]"),
+            ("(to-list (cumsum [[1 2] [3 4]] :axis 0))", "[[1 2] [4 6]]"),
+        ],
+        see: &["cumprod", "nancumsum", "sum", "diff"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Fresh, |args| cumulative(Scan::Sum, args)),
+    },
+    Op {
+        usage: "(cumprod x :axis nil :dtype nil)",
+        doc: "The products of all elements up to each along an axis; along the flattened array where it is nil.\nOf bools and \
+            small integers in int64, of small unsigned ones in uint64, unless `:dtype` says otherwise. Integers wrap.",
+        examples: &[("(to-list (cumprod [1 2 3 4]))", "[1 2 6 24]")],
+        see: &["cumsum", "nancumprod", "prod"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Fresh, |args| cumulative(Scan::Product, args)),
+    },
+];
+
+/// Blocks whose totals go into one carry.
+const GROUP: usize = 16;
+
+fn name(op: Scan) -> &'static str {
+    match op {
+        Scan::Sum => "cumsum",
+        Scan::Product => "cumprod",
+    }
+}
+
+fn cumulative(op: Scan, mut args: Args) -> Result<Value> {
+    let x = Given::of(args.take("x"))?;
+    let dtype = infer::dtype(args.value("dtype"))?.unwrap_or_else(|| op.reduce().dtype(x.dtype()));
+    let flat = args.is_nil("axis") || x.ndim() == 0;
+    let axis = match args.value("axis") {
+        Value::Nil => 0,
+        axis => infer::axis(axis, x.ndim().max(1))?,
+    };
+    match x {
+        Given::Now(block) => {
+            let block = if flat { block.reshape(&[block.len()]) } else { block };
+            Ok(scan::scan(op, &block, axis, dtype)?.into())
+        }
+        Given::Lazy(array) => {
+            let array = match flat {
+                true => super::reshape::reshape_lazy(&array, &[array.len()], args.span)?,
+                false => (*array).clone(),
+            };
+            Ok(Value::Array(lazy(op, &array, axis, dtype, args.span).into()))
+        }
+    }
+}
+
+fn lazy(op: Scan, array: &Array, axis: usize, dtype: DType, span: Span) -> Array {
+    let array = without_empty(array, &[axis], span);
+    let keywords = || {
+        let mut keywords = vec![("axis", Task::data(Value::Int(axis as i64)))];
+        if op.reduce().dtype(array.dtype) != dtype {
+            keywords.push(("dtype", Task::data(dtype_value(dtype))));
+        }
+        keywords
+    };
+    let task = call(name(op), vec![Task::input(0)], keywords());
+    let scanned = map_blocks(&array, Token::new(name(op)).with(axis), dtype, Cost::Dear, span, task);
+    let blocks = array.chunks.axis(axis).len();
+    if blocks == 1 {
+        return scanned;
+    }
+    let merge = match op {
+        Scan::Sum => Binary::Add,
+        Scan::Product => Binary::Multiply,
+    }
+    .name();
+    let totals = totals(&scanned, axis, span);
+    // The carry behind each group but the last.
+    let mut carries: Vec<Array> = Vec::new();
+    for group in 0..(blocks - 1) / GROUP {
+        let cuts =
+            array.chunks.axes().iter().enumerate().map(|(a, cut)| if a == axis { [1].into() } else { cut.clone() });
+        let mut parents = vec![totals.layer.clone()];
+        let token = Token::new("carry").with((axis, group)).layer(&totals.layer);
+        parents.extend(carries.last().map(|carry| carry.layer.clone()));
+        let carried = parents.len() == 2;
+        let plan = Plan { token, parents, dtype, chunks: Chunks::from_axes(cuts.collect()), cost: Cost::Cheap, span };
+        carries.push(plan.per_block(move |index| {
+            let mut blocks = Vec::with_capacity(GROUP + 1);
+            if carried {
+                blocks.push(BlockRef { parent: 1, index: index.into() });
+            }
+            blocks.extend((group * GROUP..(group + 1) * GROUP).map(|at| of_total(0, index, axis, at)));
+            let parts = (0..blocks.len()).map(Task::input).collect();
+            (blocks, call(merge, parts, Vec::new()))
+        }));
+    }
+    let mut parents = vec![scanned.layer.clone(), totals.layer.clone()];
+    parents.extend(carries.iter().map(|carry| carry.layer.clone()));
+    let plan = Plan {
+        token: Token::new(name(op)).with(axis).layer(&totals.layer),
+        parents,
+        dtype,
+        chunks: scanned.chunks.clone(),
+        cost: Cost::Cheap,
+        span,
+    };
+    plan.per_block(move |index| {
+        let at = index[axis] as usize;
+        let mut blocks = vec![BlockRef { parent: 0, index: index.into() }];
+        let group = at / GROUP;
+        if group > 0 {
+            let mut index: SmallVec<[u32; 4]> = index.into();
+            index[axis] = 0;
+            blocks.push(BlockRef { parent: 1 + group, index });
+        }
+        blocks.extend((group * GROUP..at).map(|at| of_total(1, index, axis, at)));
+        let before: Vec<Task> = (1..blocks.len()).map(Task::input).collect();
+        let task = match before.len() {
+            0 => Task::input(0),
+            1 => call(merge, vec![Task::input(1), Task::input(0)], Vec::new()),
+            _ => call(merge, vec![call(merge, before, Vec::new()), Task::input(0)], Vec::new()),
+        };
+        (blocks, task)
+    })
+}
+
+/// The total of the block at that place along the axis.
+fn of_total(parent: usize, index: &[u32], axis: usize, at: usize) -> BlockRef {
+    let mut index: SmallVec<[u32; 4]> = index.into();
+    index[axis] = at as u32;
+    BlockRef { parent, index }
+}
+
+/// The last element along the axis of every block.
+fn totals(scanned: &Array, axis: usize, span: Span) -> Array {
+    let chunks = scanned.chunks.clone();
+    let cuts = chunks.axes().iter().enumerate().map(|(a, cut)| match a == axis {
+        true => vec![1; cut.len()].into(),
+        false => cut.clone(),
+    });
+    let plan = Plan {
+        token: Token::new("totals").with(axis).layer(&scanned.layer),
+        parents: vec![scanned.layer.clone()],
+        dtype: scanned.dtype,
+        chunks: Chunks::from_axes(cuts.collect()),
+        cost: Cost::Cheap,
+        span,
+    };
+    plan.per_block(move |index| {
+        let shape: Dims = chunks.block_shape(index);
+        let range = |a: usize| match a == axis {
+            true => Range { start: shape[a] - 1, step: 1, count: 1 },
+            false => Range { start: 0, step: 1, count: shape[a] },
+        };
+        let ranges: Vec<Range> = (0..shape.len()).map(range).collect();
+        (vec![BlockRef { parent: 0, index: index.into() }], sliced(Task::input(0), &ranges, &shape))
+    })
+}

@@ -1,0 +1,259 @@
+//! Order: `argsort`, quantiles along an axis, and what is looked up in sorted arrays. `sort` is beside that of lists, in
+//! `ops/core/group.rs`.
+
+use crate::data::slice::Range;
+use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Input, Memory, Task, Value};
+use crate::err;
+use crate::kernel::create::from_value;
+use crate::kernel::sort::{self, Method};
+use crate::op::indexing::{Index, Step, Take};
+use crate::op::layers::{Parents, Plan, along, call};
+use crate::op::recut::recut;
+use crate::op::{Given, Kind, Op, Token, infer};
+use crate::text::{Result, Span};
+
+pub static OPS: &[Op] = &[
+    Op {
+        usage: "(argsort x :axis -1)",
+        doc: "The indices that would sort along an axis; along the flattened array where it is nil.\nEqual elements stay in their \
+            order, `nan` comes last. A lazy array is rechunked, so that the axis is whole in a block.",
+        examples: &[("(to-list (argsort [30 10 20]))", "[1 2 0]")],
+        see: &["sort", "argmin", "argmax"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Fresh, argsort),
+    },
+    Op {
+        usage: "(quantiles-along x qs :axis -1 :method \"linear\" :skip-nan false)",
+        doc: "Quantiles along an axis, which has one place for each of the list `qs` in the result.\nWhat `quantile`, \
+            `percentile` and `median` are made of; the methods are those of `quantile`.",
+        examples: &[("(to-list (quantiles-along [1 2 3 4 5] [0.25 0.5]))", "[2.0 3.0]")],
+        see: &["quantile", "percentile", "median"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Fresh, quantiles),
+    },
+    Op {
+        usage: "(searchsorted a v :side \"left\")",
+        doc: "Where elements of v would go into the sorted a so that it stays sorted: before equal ones, or with `:side \
+            \"right\"` behind them.\nv may be in blocks; a is one axis, and is taken as a whole. Errors: `dsk::shape`, `dsk::value`.",
+        examples: &[
+            ("(to-list (searchsorted [1 2 2 5] [2 0 9]))", "[1 0 4]"),
+            ("(searchsorted [1 2 2 5] 2 :side \"right\")", "3"),
+        ],
+        see: &["digitize", "isin", "sort"],
+        cost: Cost::Cheap,
+        kind: Kind::Array(Memory::Fresh, searchsorted),
+    },
+    Op {
+        usage: "(isin x values :invert false)",
+        doc: "Whether each element of x is among the values, which are taken as a whole; with `:invert true` whether it is not.\n\
+            `nan` is never among them.",
+        examples: &[("(to-list (isin [1 2 3] [3 1]))", "[true false true]")],
+        see: &["searchsorted", "unique"],
+        cost: Cost::Cheap,
+        kind: Kind::Array(Memory::Fresh, isin),
+    },
+];
+
+/// An array sorted along an axis, that of the flattened one for nil.
+pub fn sort_array(x: Given, axis: &Value, span: Span) -> Result<Value> {
+    ordered(x, axis, span, "sort", None, sort::sort)
+}
+
+fn argsort(mut args: Args) -> Result<Value> {
+    let x = Given::of(args.take("x"))?;
+    ordered(x, args.value("axis"), args.span, "argsort", Some(DType::I64), sort::argsort)
+}
+
+/// What goes by the order along an axis: `dtype` is that of the result, if not the array's.
+fn ordered(
+    x: Given,
+    axis: &Value,
+    span: Span,
+    name: &'static str,
+    dtype: Option<DType>,
+    kernel: fn(&Block, usize) -> Result<Block>,
+) -> Result<Value> {
+    let (x, axis) = match axis {
+        Value::Nil => (flattened(x, span)?, 0),
+        axis => {
+            let axis = infer::axis(axis, x.ndim())?;
+            (x, axis)
+        }
+    };
+    match x {
+        Given::Now(block) => Ok(kernel(&block, axis)?.into()),
+        Given::Lazy(array) => {
+            let task = call(name, vec![Task::input(0)], vec![("axis", Task::data(Value::Int(axis as i64)))]);
+            let dtype = dtype.unwrap_or(array.dtype);
+            Ok(Value::Array(along(&array, &[axis], Token::new(name), dtype, &[], span, task).into()))
+        }
+    }
+}
+
+fn flattened(x: Given, span: Span) -> Result<Given> {
+    Ok(match x {
+        Given::Now(block) => Given::Now(block.reshape(&[block.len()])),
+        Given::Lazy(array) => Given::Lazy(super::reshape::reshape_lazy(&array, &[array.len()], span)?.into()),
+    })
+}
+
+fn quantiles(mut args: Args) -> Result<Value> {
+    let x = Given::of(args.take("x"))?;
+    let axis = infer::axis(args.value("axis"), x.ndim())?;
+    let qs = from_value(args.value("qs"), Some(DType::F64))?;
+    let qs: Vec<f64> = qs.view::<f64>().iter().copied().collect();
+    if let Some(q) = qs.iter().find(|q| !(0.0..=1.0).contains(*q)) {
+        return Err(err!(Value, "a quantile is from 0 to 1, found {q}").help("a percentile is from 0 to 100"));
+    }
+    let name = args.name("method")?;
+    let Some(method) = Method::parse(&name) else {
+        return Err(err!(Value, "there is no method `{name}` of taking quantiles").help(
+            "methods are linear, lower, higher, midpoint, nearest, median-unbiased, normal-unbiased, hazen, weibull, inverted-cdf, \
+             averaged-inverted-cdf, closest-observation and interpolated-inverted-cdf",
+        ));
+    };
+    let skip_nan = args.bool("skip-nan")?;
+    if x.dtype().is_complex() {
+        return Err(err!(Type, "complex numbers have no quantiles: they are in no order"));
+    }
+    match x {
+        Given::Now(block) => Ok(sort::quantiles(&block, axis, &qs, method, skip_nan)?.into()),
+        Given::Lazy(array) => {
+            let keywords = ["axis", "method", "skip-nan"].map(|name| {
+                let value = if name == "axis" { Value::Int(axis as i64) } else { args.value(name).clone() };
+                (name, Task::data(value))
+            });
+            let list = Task::data(Value::list(qs.iter().copied().map(Value::Float).collect()));
+            let task = call("quantiles-along", vec![Task::input(0), list], keywords.to_vec());
+            let dtype = sort::quantile_dtype(array.dtype, method);
+            let token = Token::new("quantiles-along").task(&task);
+            Ok(Value::Array(along(&array, &[axis], token, dtype, &[(axis, qs.len())], args.span, task).into()))
+        }
+    }
+}
+
+/// An op on every element of x that looks at a whole table. It is called with a block of x and the table in the places `x` and `table`
+/// of the task.
+fn looked_up(
+    x: &Array,
+    table: Given,
+    name: &'static str,
+    dtype: DType,
+    span: Span,
+    task: impl Fn(Task, Task) -> Task,
+) -> Array {
+    let mut parents = Parents::default();
+    let mut inputs = vec![Input { parent: parents.add(&x.layer), at: At::same(x.ndim()) }];
+    let mut token = Token::new(name).layer(&x.layer);
+    let table = match table {
+        Given::Now(block) => Task::data(Value::from(block)),
+        Given::Lazy(array) => {
+            let whole = recut(&array, Chunks::whole(&array.shape()), span);
+            token = token.layer(&whole.layer);
+            let at = At((0..whole.ndim()).map(|_| Axis::Block(0)).collect());
+            inputs.push(Input { parent: parents.add(&whole.layer), at });
+            Task::input(1)
+        }
+    };
+    let task = task(Task::input(0), table);
+    let plan = Plan {
+        token: token.task(&task),
+        parents: parents.layers,
+        dtype,
+        chunks: x.chunks.clone(),
+        cost: Cost::Cheap,
+        span,
+    };
+    plan.array(Body::Blockwise { inputs, task })
+}
+
+fn searchsorted(mut args: Args) -> Result<Value> {
+    let side = args.name("side")?;
+    let behind = match side.as_str() {
+        "left" => false,
+        "right" => true,
+        other => return Err(err!(Value, "`:side` is \"left\" or \"right\", found {other:?}")),
+    };
+    let (lane, values) = (Given::of(args.take("a"))?, args.take("v"));
+    let plain = values.number_kind().is_some();
+    let values = Given::of(values)?;
+    if lane.ndim() != 1 {
+        return Err(err!(Shape, "what is searched has one axis, found {}", lane.ndim()));
+    }
+    let span = args.span;
+    Ok(match (lane, values) {
+        (Given::Now(lane), Given::Now(values)) => {
+            let found = Value::from(sort::search(&lane, &values, behind)?);
+            if plain { found.plain() } else { found }
+        }
+        (lane, values) => {
+            let values = values.into_lazy(span);
+            let array = looked_up(&values, lane, "searchsorted", DType::I64, span, |values, lane| {
+                call("searchsorted", vec![lane, values], vec![("side", Task::data(Value::str(side.clone())))])
+            });
+            Value::Array(array.into())
+        }
+    })
+}
+
+fn isin(mut args: Args) -> Result<Value> {
+    let invert = args.bool("invert")?;
+    let (x, span) = (args.take("x"), args.span);
+    let plain = x.number_kind().is_some();
+    let (x, values) = (Given::of(x)?, flattened(Given::of(args.take("values"))?, span)?);
+    match (x, values) {
+        (Given::Now(x), Given::Now(values)) => {
+            let dtype = x.dtype().promote(values.dtype());
+            let found = sort::among(&x.cast(dtype)?, &sort::sort(&values.cast(dtype)?, 0)?, invert)?;
+            Ok(if plain { Value::from(found).plain() } else { found.into() })
+        }
+        (x, values) => {
+            let x = x.into_lazy(span);
+            let array = looked_up(&x, values, "isin", DType::Bool, span, |x, values| {
+                call("isin", vec![x, values], vec![("invert", Task::data(Value::Bool(invert)))])
+            });
+            Ok(Value::Array(array.into()))
+        }
+    }
+}
+
+/// The k largest along an axis, the largest first; for a negative k the smallest, the smallest first. Blocks are sorted by themselves
+/// before what is left of them is sorted together.
+pub fn topk(x: Given, k: i64, axis: &Value, span: Span) -> Result<Value> {
+    let axis = infer::axis(axis, x.ndim())?;
+    let count = usize::try_from(k.unsigned_abs()).unwrap_or(usize::MAX);
+    let best = |sorted: Value| -> Result<Value> {
+        let sorted = if k < 0 { sorted } else { super::slice::flipped(sorted, axis, span)? };
+        let x = Given::of(sorted)?;
+        let range =
+            |(a, &n): (usize, &usize)| Range { start: 0, step: 1, count: if a == axis { n.min(count) } else { n } };
+        let index =
+            Index(x.shape().iter().enumerate().map(range).map(|range| Step::Axis(Take::Range(range))).collect());
+        Ok(match x {
+            Given::Now(block) => index.of_block(&block)?.into(),
+            Given::Lazy(array) => Value::Array(index.of_array(&array, span).into()),
+        })
+    };
+    match x {
+        Given::Lazy(array)
+            if array.chunks.axis(axis).iter().any(|&n| n > count) && array.chunks.axis(axis).len() > 1 =>
+        {
+            let items = vec![Task::input(0), Task::data(Value::Int(k))];
+            let task = call("topk", items, vec![("axis", Task::data(Value::Int(axis as i64)))]);
+            let mut cuts = array.chunks.axes().to_vec();
+            cuts[axis] = cuts[axis].iter().map(|&n| n.min(count)).collect();
+            let plan = Plan {
+                token: Token::new("topk").layer(&array.layer).task(&task),
+                parents: vec![array.layer.clone()],
+                dtype: array.dtype,
+                chunks: Chunks::from_axes(cuts),
+                cost: Cost::Dear,
+                span,
+            };
+            let inputs = vec![Input { parent: 0, at: At::same(array.ndim()) }];
+            let few = plan.array(Body::Blockwise { inputs, task });
+            best(ordered(Given::Lazy(few.into()), &Value::Int(axis as i64), span, "sort", None, sort::sort)?)
+        }
+        x => best(ordered(x, &Value::Int(axis as i64), span, "sort", None, sort::sort)?),
+    }
+}
