@@ -42,7 +42,7 @@ fn every_example_of_every_op_prints_what_it_says() {
 #[test]
 fn every_example_of_the_prelude_prints_what_it_says() {
     let read = |(_, text): &(&str, &str)| dsk::read::read(dsk::text::SourceId(1), text).unwrap();
-    let tasks: Vec<dsk::data::Task> = dsk::eval::PRELUDE.iter().flat_map(read).collect();
+    let tasks: Vec<dsk::data::Task> = dsk::eval::STDLIB.iter().flat_map(read).collect();
     let mut count = 0;
     for task in &tasks {
         let dsk::data::Form::Call(items) = &task.form else { continue };

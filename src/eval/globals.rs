@@ -5,6 +5,7 @@
 //! runs a closure without counting a reference to it), so old bindings are kept until no thread runs dsk code.
 
 use super::closure::Closure;
+use super::stdlib::Later;
 use crate::data::{Str, Task, Value};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -110,6 +111,8 @@ pub struct Namespace {
     /// Names that mean another module's cells: a definition here leaves those alone.
     imported: RwLock<FxHashSet<Str>>,
     behind: Option<Arc<Namespace>>,
+    /// Definitions of the language itself that are evaluated when their names are asked for.
+    later: Later,
 }
 
 impl Namespace {
@@ -140,8 +143,15 @@ impl Namespace {
 
     /// The cell of a name that is bound.
     pub fn bound(&self, name: &str) -> Option<Arc<Cell>> {
-        let own = self.cells.read().get(name).filter(|c| c.is_bound()).cloned();
-        own.or_else(|| self.behind.as_ref()?.bound(name))
+        let own = || self.cells.read().get(name).filter(|c| c.is_bound()).cloned();
+        own().or_else(|| match &self.behind {
+            Some(behind) => behind.bound(name),
+            None => self.later.define(name).then(own)?,
+        })
+    }
+
+    pub(super) fn later(&self) -> &Later {
+        &self.later
     }
 
     /// Makes `name` mean what another module's cell means.
@@ -169,6 +179,7 @@ impl Namespace {
     /// Every bound name, sorted.
     pub fn names(&self) -> Vec<Str> {
         let mut all: Vec<Str> = self.cells().into_iter().map(|(n, _)| n).collect();
+        all.extend(self.later.names());
         if let Some(behind) = &self.behind {
             all.extend(behind.names());
         }

@@ -21,16 +21,6 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
 
-/// The prelude: what of the language is written in the language.
-pub const PRELUDE: &[(&str, &str)] = &[
-    ("prelude.dsk", include_str!("../../stdlib/prelude.dsk")),
-    ("arrays.dsk", include_str!("../../stdlib/arrays.dsk")),
-    ("linalg.dsk", include_str!("../../stdlib/linalg.dsk")),
-    ("fft.dsk", include_str!("../../stdlib/fft.dsk")),
-    ("names.dsk", include_str!("../../stdlib/names.dsk")),
-    ("overlap.dsk", include_str!("../../stdlib/overlap.dsk")),
-];
-
 /// Values on the stack of one thread, about a third as many calls inside each other.
 const STACK_LIMIT: usize = 2_000_000;
 
@@ -88,16 +78,7 @@ impl Interpreter {
             binding.doc = function.doc.clone();
             interpreter.globals.set(&cell, binding);
         }
-        for &(name, text) in PRELUDE {
-            let source = interpreter.sources.add(name, text);
-            interpreter.modules.fill(source, &interpreter.language);
-            for form in read::read(source, text)? {
-                // What the prelude's macros make is the user's code: it has no text of its own.
-                // The whole keeps its place, for `source`.
-                let form = without_spans(&form, false).with_span(form.span);
-                interpreter.eval_in(&interpreter.language, &form)?;
-            }
-        }
+        interpreter.language.later().put_off(&interpreter);
         Ok(interpreter)
     }
 
@@ -386,7 +367,7 @@ fn placed(task: &Task, span: Span) -> Task {
 
 /// The code without its place in a text, but for the symbols of templates: what the prelude's macros write means what it
 /// means in the prelude, whatever the program calls by the same name.
-fn without_spans(task: &Task, in_template: bool) -> Task {
+pub(super) fn without_spans(task: &Task, in_template: bool) -> Task {
     let in_template = in_template || task.is_call_of("quasiquote");
     let bare = |t: &Task| without_spans(t, in_template);
     deep(|| {

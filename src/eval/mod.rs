@@ -26,8 +26,10 @@ mod operator;
 mod params;
 mod quasi;
 mod state;
+mod stdlib;
 mod syntax;
 
 pub use failure::{thrown, to_value as error_value};
 pub use globals::{Binding, Role};
-pub use interpreter::{Interpreter, PRELUDE};
+pub use interpreter::Interpreter;
+pub use stdlib::STDLIB;

@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn what_is_seen_also_exists() {
         let names: Vec<&str> = all().map(Op::name).chain(ALIASES.iter().map(|(alias, _)| *alias)).collect();
-        let prelude = crate::eval::PRELUDE.iter();
+        let prelude = crate::eval::STDLIB.iter();
         let defined = |text: &str, name: &str| {
             ["(defn ", "(defmacro "].iter().any(|head| text.contains(&format!("{head}{name} ")))
         };

@@ -61,7 +61,7 @@ fn chapters(engine: &Engine) -> Vec<(&'static str, Vec<(String, String)>)> {
     let is_op = |name: &str| all().any(|op| op.name() == name) || crate::ops::ALIASES.iter().any(|(a, _)| *a == name);
     let prelude = engine.names().into_iter().filter(|name| !is_op(name));
     let prelude = prelude.filter_map(|name| engine.doc(&name).map(|doc| (name, first_line(&doc))));
-    chapters.push(("The prelude", prelude.collect()));
+    chapters.push(("Said in dsk itself", prelude.collect()));
     chapters
 }
 

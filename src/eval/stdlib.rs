@@ -1,0 +1,106 @@
+//! What of the language is written in the language. A definition is read and compiled when its name is asked for: a program uses few of
+//! them, and starting takes no longer for the others.
+
+use super::interpreter::{Interpreter, without_spans};
+use crate::data::Str;
+use crate::read;
+use crate::text::{Result, SourceId, Span};
+use parking_lot::{ReentrantMutex, RwLock};
+use rustc_hash::FxHashMap;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock, Weak};
+
+/// The texts, in which a definition begins at the margin and names what it defines on its first line.
+pub const STDLIB: &[(&str, &str)] = &[
+    ("prelude.dsk", include_str!("../../stdlib/prelude.dsk")),
+    ("arrays.dsk", include_str!("../../stdlib/arrays.dsk")),
+    ("linalg.dsk", include_str!("../../stdlib/linalg.dsk")),
+    ("fft.dsk", include_str!("../../stdlib/fft.dsk")),
+    ("names.dsk", include_str!("../../stdlib/names.dsk")),
+    ("overlap.dsk", include_str!("../../stdlib/overlap.dsk")),
+];
+
+/// The definitions of a text: name, and where in the text it is.
+pub fn definitions(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
+    let at_margin = text.match_indices("\n(").map(|(at, _)| at + 1);
+    let mut starts = text.starts_with('(').then_some(0).into_iter().chain(at_margin).peekable();
+    std::iter::from_fn(move || {
+        let start = starts.next()?;
+        let end = starts.peek().copied().unwrap_or(text.len());
+        let name = text[start..end].split([' ', '\n', ')']).nth(1).unwrap_or_default();
+        Some((name, start..end))
+    })
+}
+
+/// Definitions that nobody has asked for yet.
+#[derive(Default)]
+pub(super) struct Later {
+    /// The lock is held while one is evaluated: another thread that asks for the same name waits for it.
+    forms: ReentrantMutex<RefCell<FxHashMap<Str, (SourceId, Range<usize>)>>>,
+    /// All their names.
+    names: RwLock<Vec<Str>>,
+    interpreter: OnceLock<Weak<Interpreter>>,
+}
+
+impl Later {
+    /// Puts off what the texts of the standard library define.
+    pub fn put_off(&self, interpreter: &Arc<Interpreter>) {
+        let forms = self.forms.lock();
+        for &(file, text) in STDLIB {
+            let source = interpreter.sources().add(file, text);
+            interpreter.modules.fill(source, &interpreter.language);
+            forms.borrow_mut().extend(definitions(text).map(|(name, range)| (Str::from(name), (source, range))));
+        }
+        *self.names.write() = forms.borrow().keys().cloned().collect();
+        let _ = self.interpreter.set(Arc::downgrade(interpreter));
+    }
+
+    /// Evaluates the definition of a name, if it was put off; whether the name may be bound now.
+    pub fn define(&self, name: &str) -> bool {
+        let Some(interpreter) = self.interpreter.get().and_then(Weak::upgrade) else { return false };
+        let forms = self.forms.lock();
+        let Some((name, form)) = forms.borrow_mut().remove_entry(name) else { return true };
+        let defined = evaluate(&interpreter, &form);
+        if defined.is_err() {
+            // It was interrupted: the next who asks tries again.
+            forms.borrow_mut().insert(name, form);
+        }
+        defined.is_ok()
+    }
+
+    pub fn names(&self) -> Vec<Str> {
+        self.names.read().clone()
+    }
+}
+
+fn evaluate(interpreter: &Interpreter, (source, range): &(SourceId, Range<usize>)) -> Result<()> {
+    let whole = interpreter.sources().get(*source);
+    let text = whole.as_ref().and_then(|source| source.text.get(range.clone())).unwrap_or_default();
+    for form in read::read(*source, text)? {
+        // What the macros here make is the user's code: it has no text of its own. The whole keeps its place, for `source`.
+        let place = |at: u32| range.start + at as usize;
+        let span = Span::new(*source, place(form.span.start), place(form.span.end));
+        let form = without_spans(&form, false).with_span(span);
+        interpreter.eval_in(&interpreter.language, &form)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_the_texts_is_a_definition() {
+        for (file, text) in STDLIB {
+            let forms = read::read(SourceId(1), text).unwrap();
+            let found: Vec<(&str, Range<usize>)> = definitions(text).collect();
+            assert_eq!(forms.len(), found.len(), "{file}");
+            for (form, (name, range)) in forms.iter().zip(found) {
+                assert_eq!(form.span.start as usize, range.start, "{file}: {name}");
+                assert!(form.is_call_of("defn") || form.is_call_of("defmacro"), "{file}: {name}");
+            }
+        }
+    }
+}
