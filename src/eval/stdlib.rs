@@ -19,6 +19,7 @@ pub const STDLIB: &[(&str, &str)] = &[
     ("fft.dsk", include_str!("../../stdlib/fft.dsk")),
     ("names.dsk", include_str!("../../stdlib/names.dsk")),
     ("overlap.dsk", include_str!("../../stdlib/overlap.dsk")),
+    ("random.dsk", include_str!("../../stdlib/random.dsk")),
 ];
 
 /// The definitions of a text: name, and where in the text it is.

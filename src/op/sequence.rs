@@ -78,7 +78,7 @@ pub fn check_text(bytes: usize) -> Result<()> {
     if bytes > MOST {
         return Err(err!(Memory, "a string of {bytes} bytes is too long, {MOST} is the most"));
     }
-    Ok(())
+    buffer::check_room("string", bytes)
 }
 
 /// Puts an entry into a map; `dsk::type` where the key cannot be one.
