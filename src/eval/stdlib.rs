@@ -34,11 +34,14 @@ pub fn definitions(text: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
     })
 }
 
+/// Where a definition is.
+type Place = (SourceId, Range<usize>);
+
 /// Definitions that nobody has asked for yet.
 #[derive(Default)]
 pub(super) struct Later {
     /// The lock is held while one is evaluated: another thread that asks for the same name waits for it.
-    forms: ReentrantMutex<RefCell<FxHashMap<Str, (SourceId, Range<usize>)>>>,
+    forms: ReentrantMutex<RefCell<FxHashMap<Str, Place>>>,
     /// All their names.
     names: RwLock<Vec<Str>>,
     interpreter: OnceLock<Weak<Interpreter>>,
@@ -75,7 +78,7 @@ impl Later {
     }
 }
 
-fn evaluate(interpreter: &Interpreter, (source, range): &(SourceId, Range<usize>)) -> Result<()> {
+fn evaluate(interpreter: &Interpreter, (source, range): &Place) -> Result<()> {
     let whole = interpreter.sources().get(*source);
     let text = whole.as_ref().and_then(|source| source.text.get(range.clone())).unwrap_or_default();
     for form in read::read(*source, text)? {

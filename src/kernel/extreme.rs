@@ -66,7 +66,7 @@ pub fn best(extreme: Extreme, block: &Block, place: &Place) -> Result<Block> {
     let ranks = rows(block.dtype());
     let out: Dims = std::iter::once(ranks + 1).chain(kept).collect();
     let mut answer = Block::alloc(DType::I64, &out);
-    if len == 0 {
+    if block.is_empty() {
         answer.as_mut_slice::<i64>().fill(-1);
         return Ok(answer);
     }

@@ -6,10 +6,10 @@
 
 use super::reduce::without_empty;
 use crate::data::slice::Range;
-use crate::data::{Args, Array, BlockRef, Chunks, Cost, DType, Dims, Memory, Task, Value};
+use crate::data::{Args, Array, At, BlockRef, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Value};
 use crate::kernel::elementwise::Binary;
 use crate::kernel::scan::{self, Scan};
-use crate::op::layers::{Plan, call, dtype_value, map_blocks, sliced};
+use crate::op::layers::{Plan, call, dtype_value, sliced};
 use crate::op::{Given, Kind, Op, Token, infer};
 use crate::text::{Result, Span};
 use smallvec::SmallVec;
@@ -22,6 +22,7 @@ pub static OPS: &[Op] = &[
         examples: &[
             ("(to-list (cumsum [1 2 3]))", "[1 3 6]"),
             ("(to-list (cumsum [[1 2] [3 4]] :axis 0))", "[[1 2] [4 6]]"),
+            ("(compute ((cumsum (arange 12 :chunks 3)) 4:7))", "[10 15 21]"),
         ],
         see: &["cumprod", "nancumsum", "sum", "diff"],
         cost: Cost::Dear,
@@ -81,7 +82,17 @@ fn lazy(op: Scan, array: &Array, axis: usize, dtype: DType, span: Span) -> Array
         keywords
     };
     let task = call(name(op), vec![Task::input(0)], keywords());
-    let scanned = map_blocks(&array, Token::new(name(op)).with(axis), dtype, Cost::Dear, span, task);
+    // No part of it is made of the same part of the array: slices stay above.
+    let plan = Plan {
+        token: Token::new(name(op)).with((axis, dtype)).layer(&array.layer),
+        parents: vec![array.layer.clone()],
+        dtype,
+        chunks: array.chunks.clone(),
+        cost: Cost::Dear,
+        span,
+    };
+    let inputs = vec![Input { parent: 0, at: At::same(array.ndim()) }];
+    let scanned = plan.array(Body::Blockwise { inputs, task });
     let blocks = array.chunks.axis(axis).len();
     if blocks == 1 {
         return scanned;

@@ -116,6 +116,11 @@ fn quantiles(mut args: Args) -> Result<Value> {
     if x.dtype().is_complex() {
         return Err(err!(Type, "complex numbers have no quantiles: they are in no order"));
     }
+    let shape = x.shape();
+    let lanes: usize = (0..shape.len()).filter(|&a| a != axis).map(|a| shape[a]).product();
+    if shape[axis] == 0 && lanes * qs.len() > 0 && !sort::quantile_dtype(x.dtype(), method).is_float() {
+        return Err(err!(Index, "there is no quantile of nothing"));
+    }
     match x {
         Given::Now(block) => Ok(sort::quantiles(&block, axis, &qs, method, skip_nan)?.into()),
         Given::Lazy(array) => {

@@ -203,7 +203,7 @@ impl Choices {
             show(&axes)
         };
         let axis = |c: &mut Choices, ndim: usize| c.below(2 * ndim.max(1)) as i64 - ndim as i64;
-        match self.below(26) {
+        match self.below(31) {
             0 => format!(
                 "({} x)",
                 self.of(&["negative", "absolute", "square", "sqrt", "logical-not", "isfinite", "sign"])
@@ -260,6 +260,19 @@ impl Choices {
             22 => format!("(broadcast-to x {})", show(&[&[self.below(3)], shape].concat())),
             23 => format!("(slice (broadcast-to x {}) 1: {})", show(&[&[3], shape].concat()), self.index(shape)),
             24 => format!("(flip (expand-dims x {}))", axis(self, ndim + 1)),
+            25 => format!("({} x :axis {})", self.of(&["cumsum", "cumprod"]), axis(self, ndim)),
+            26 => {
+                // Whether there is anything but nans is known when it is computed.
+                let (op, axis, keep) = (self.of(&["argmin", "argmax"]), axis(self, ndim), self.coin());
+                let axis = if self.coin() { "nil".into() } else { axis.to_string() };
+                format!("({op} x :axis {axis} :keepdims {keep})")
+            }
+            27 => format!("({} x :axis {})", self.of(&["sort", "argsort"]), axis(self, ndim)),
+            28 => {
+                let method = self.of(&["linear", "lower", "midpoint", "hazen", "median"]);
+                format!("(quantiles-along x [0.25 0.5] :axis {} :method \"{method}\")", axis(self, ndim))
+            }
+            29 => self.of(&["(searchsorted [0 1 4] x)", "(isin x [1 2 5])", "(bin-counts x [-2 0 1 4])"]).into(),
             _ => format!("(round (clip x -2 {}) 0)", self.below(6)),
         }
     }
