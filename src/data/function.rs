@@ -56,8 +56,9 @@ pub enum Memory {
     Accumulation {
         copies: bool,
     },
-    /// A new block, by way of a few of the size of the largest argument: matrices that a library factorizes.
-    Matrix,
+    /// A new block, by way of a few of the size of the largest argument: copies in another order or dtype, matrices that a
+    /// library factorizes.
+    Copies,
     /// Arrays side by side.
     Join,
     /// The memory of the argument where its elements are in a row, else a copy.

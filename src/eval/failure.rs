@@ -10,8 +10,12 @@ const MAX_LABELS: usize = 4;
 
 /// Says that the failure came out of a call.
 pub(super) fn called_from(error: Error, span: Span) -> Error {
+    // What failed is of the standard library, and this the call of the user's that led there.
+    if !error.has_place() {
+        return error.at(span);
+    }
     let labels = error.labels();
-    if labels.len() >= MAX_LABELS || labels.iter().any(|l| l.span == span) {
+    if span == Span::NONE || labels.len() >= MAX_LABELS || labels.iter().any(|l| l.span == span) {
         return error;
     }
     error.label(span, "called from here")

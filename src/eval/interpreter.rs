@@ -121,7 +121,8 @@ impl Interpreter {
         }
         let proto = analyze::top_level(self, namespace, form)?;
         let closure = Closure { proto: Arc::new(proto), captured: Box::default() };
-        machine::call_closure(self, &closure, std::iter::empty(), form.span)
+        // A call in tail position leaves no trace, and what the standard library is written in is no text of the user's.
+        machine::call_closure(self, &closure, std::iter::empty(), form.span).map_err(|e| e.at(form.span))
     }
 
     /// The listing of what a form is compiled to.

@@ -128,8 +128,17 @@ impl Error {
     }
 
     /// Labels the failure with the span of the call, unless something more exact is known already.
-    pub fn at(self, span: Span) -> Self {
-        if self.0.labels.is_empty() { self.label(span, "here") } else { self }
+    pub fn at(mut self, span: Span) -> Self {
+        if span == Span::NONE || self.has_place() {
+            return self;
+        }
+        self.0.labels.clear();
+        self.label(span, "here")
+    }
+
+    /// Whether the failure points at a text: what the language itself is written in does not count.
+    pub fn has_place(&self) -> bool {
+        self.0.labels.iter().any(|label| label.span != Span::NONE)
     }
 
     /// Adds a line of help.

@@ -133,7 +133,10 @@ const KINDS: &[(&str, &str)] = &[
 
 /// Calls of ops that take more than arrays, `x` being one of the arrays above.
 const CALLS: &[&str] = &[
-    "(sort x :axis 0)",
+    "(sort-along x :axis 0)",
+    "(sqrt (sort-along (+ x 1) :axis 0))",
+    "(topk-along x 2 :axis 0)",
+    "(sqrt (topk-along (+ x 1) 2 :axis 0))",
     "(argsort x :axis 0)",
     "(quantiles-along x [0.25 0.5] :axis 0)",
     "(searchsorted (arange 4) x)",

@@ -55,7 +55,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (bin-counts [0.5 1.5 1.7] [0 1 2]))", "[1 2]")],
         see: &["histogram", "bin-edges"],
         cost: Cost::Dear,
-        kind: Kind::Array(Memory::Converted, bin_counts),
+        kind: Kind::Array(Memory::Copies, bin_counts),
     },
 ];
 

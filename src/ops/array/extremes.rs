@@ -24,7 +24,7 @@ macro_rules! op {
             examples: &[($example, $result)],
             see: &["max", "min"],
             cost: Cost::Dear,
-            kind: Kind::Array(Memory::Fresh, |args| place(Extreme { least: $least, skip_nan: $skip_nan }, args)),
+            kind: Kind::Array(Memory::Copies, |args| place(Extreme { least: $least, skip_nan: $skip_nan }, args)),
         }
     };
 }
@@ -49,7 +49,7 @@ pub static PARTS: &[Op] = &[
         examples: &[("(to-list (extremes-of [1 3 2] 0 [10] [100]))", "[[3] [11]]")],
         see: &["argmax", "merge-extremes", "extreme-places"],
         cost: Cost::Dear,
-        kind: Kind::Array(Memory::Fresh, extremes_of),
+        kind: Kind::Array(Memory::Copies, extremes_of),
     },
     Op {
         usage: "(merge-extremes & extremes)",
@@ -60,7 +60,7 @@ pub static PARTS: &[Op] = &[
         )],
         see: &["extremes-of"],
         cost: Cost::Cheap,
-        kind: Kind::Array(Memory::Fresh, merge_extremes),
+        kind: Kind::Array(Memory::Copies, merge_extremes),
     },
     Op {
         usage: "(extreme-places extremes)",
@@ -68,7 +68,7 @@ pub static PARTS: &[Op] = &[
         examples: &[("(to-list (extreme-places (extremes-of [1 3 2] 0 [10] [100])))", "[11]")],
         see: &["extremes-of"],
         cost: Cost::Cheap,
-        kind: Kind::Array(Memory::Fresh, extreme_places),
+        kind: Kind::Array(Memory::Copies, extreme_places),
     },
 ];
 

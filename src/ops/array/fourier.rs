@@ -15,7 +15,7 @@ pub static OPS: &[Op] = &[Op {
     examples: &[("(to-list (fft/along [1.0 2.0]))", "[3+0j -1+0j]")],
     see: &["fft/fft", "fft/ifft", "fft/rfft"],
     cost: Cost::Dear,
-    kind: Kind::Array(Memory::Matrix, along_axis),
+    kind: Kind::Array(Memory::Copies, along_axis),
 }];
 
 fn along_axis(mut args: Args) -> Result<Value> {

@@ -18,7 +18,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (linalg/packed-factors [[2.0]] \"lu\"))", "[0.0 1.0 2.0]")],
         see: &["linalg/qr", "linalg/svd", "linalg/eigh", "linalg/lu"],
         cost: Cost::Dear,
-        kind: Kind::Array(Memory::Matrix, packed_factors),
+        kind: Kind::Array(Memory::Copies, packed_factors),
     },
     Op {
         usage: "(linalg/whole-cholesky x)",
@@ -27,7 +27,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (linalg/whole-cholesky [[4.0]]))", "[[2.0]]")],
         see: &["linalg/cholesky"],
         cost: Cost::Dear,
-        kind: Kind::Array(Memory::Matrix, |args| of_square(args, "linalg/whole-cholesky", true, linalg::cholesky)),
+        kind: Kind::Array(Memory::Copies, |args| of_square(args, "linalg/whole-cholesky", true, linalg::cholesky)),
     },
     Op {
         usage: "(linalg/whole-inv x)",
@@ -35,7 +35,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (linalg/whole-inv [[4.0]]))", "[[0.25]]")],
         see: &["linalg/inv"],
         cost: Cost::Dear,
-        kind: Kind::Array(Memory::Matrix, |args| of_square(args, "linalg/whole-inv", true, linalg::inverse)),
+        kind: Kind::Array(Memory::Copies, |args| of_square(args, "linalg/whole-inv", true, linalg::inverse)),
     },
     Op {
         usage: "(linalg/det x)",
@@ -43,7 +43,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(linalg/det [[3.0]])", "3.0")],
         see: &["linalg/slogdet", "linalg/inv"],
         cost: Cost::Dear,
-        kind: Kind::Array(Memory::Matrix, |args| of_square(args, "linalg/det", false, linalg::determinant)),
+        kind: Kind::Array(Memory::Copies, |args| of_square(args, "linalg/det", false, linalg::determinant)),
     },
     Op {
         usage: "(linalg/whole-solve a b)",
@@ -51,7 +51,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (linalg/whole-solve [[2.0]] [[6.0]]))", "[[3.0]]")],
         see: &["linalg/solve"],
         cost: Cost::Dear,
-        kind: Kind::Array(Memory::Matrix, |args| with_right_sides(args, "linalg/whole-solve", None)),
+        kind: Kind::Array(Memory::Copies, |args| with_right_sides(args, "linalg/whole-solve", None)),
     },
     Op {
         usage: "(linalg/whole-solve-triangular a b :lower false :unit-diagonal false)",
@@ -60,7 +60,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (linalg/whole-solve-triangular [[2.0]] [[6.0]]))", "[[3.0]]")],
         see: &["linalg/solve-triangular"],
         cost: Cost::Dear,
-        kind: Kind::Array(Memory::Matrix, solve_triangular),
+        kind: Kind::Array(Memory::Copies, solve_triangular),
     },
     Op {
         usage: "(linalg/reordered x order)",

@@ -26,7 +26,7 @@ pub static OPS: &[Op] = &[
         ],
         see: &["cumprod", "nancumsum", "sum", "diff"],
         cost: Cost::Dear,
-        kind: Kind::Array(Memory::Fresh, |args| cumulative(Scan::Sum, args)),
+        kind: Kind::Array(Memory::Copies, |args| cumulative(Scan::Sum, args)),
     },
     Op {
         usage: "(cumprod x :axis nil :dtype nil)",
@@ -35,7 +35,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (cumprod [1 2 3 4]))", "[1 2 6 24]")],
         see: &["cumsum", "nancumprod", "prod"],
         cost: Cost::Dear,
-        kind: Kind::Array(Memory::Fresh, |args| cumulative(Scan::Product, args)),
+        kind: Kind::Array(Memory::Copies, |args| cumulative(Scan::Product, args)),
     },
 ];
 

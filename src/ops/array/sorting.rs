@@ -14,13 +14,37 @@ use crate::text::{Result, Span};
 
 pub static OPS: &[Op] = &[
     Op {
+        usage: "(sort-along x :axis -1)",
+        doc: "An array sorted along an axis, smallest first and `nan` last; the flattened array where it is nil.\nWhat `sort` makes \
+            of arrays. A lazy array is rechunked, so that the axis is whole in a block.",
+        examples: &[("(to-list (sort-along [[2 1] [0 3]]))", "[[1 2] [0 3]]")],
+        see: &["sort", "argsort"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Copies, |mut args| {
+            let x = Given::of(args.take("x"))?;
+            sort_array(x, args.value("axis"), args.span)
+        }),
+    },
+    Op {
+        usage: "(topk-along x k :axis -1)",
+        doc: "The k largest along an axis, the largest first; for a negative k the smallest, the smallest first.\nWhat `topk` makes of \
+            arrays. Blocks of a lazy array are gone through by themselves first.",
+        examples: &[("(to-list (topk-along [1 5 2] 2))", "[5 2]")],
+        see: &["topk", "argtopk"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Copies, |mut args| {
+            let x = Given::of(args.take("x"))?;
+            topk(x, args.int("k")?, args.value("axis"), args.span)
+        }),
+    },
+    Op {
         usage: "(argsort x :axis -1)",
         doc: "The indices that would sort along an axis; along the flattened array where it is nil.\nEqual elements stay in their \
             order, `nan` comes last. A lazy array is rechunked, so that the axis is whole in a block.",
         examples: &[("(to-list (argsort [30 10 20]))", "[1 2 0]")],
         see: &["sort", "argmin", "argmax"],
         cost: Cost::Dear,
-        kind: Kind::Array(Memory::Fresh, argsort),
+        kind: Kind::Array(Memory::Copies, argsort),
     },
     Op {
         usage: "(quantiles-along x qs :axis -1 :method \"linear\" :skip-nan false)",
@@ -29,7 +53,7 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (quantiles-along [1 2 3 4 5] [0.25 0.5]))", "[2.0 3.0]")],
         see: &["quantile", "percentile", "median"],
         cost: Cost::Dear,
-        kind: Kind::Array(Memory::Fresh, quantiles),
+        kind: Kind::Array(Memory::Copies, quantiles),
     },
     Op {
         usage: "(searchsorted a v :side \"left\")",
@@ -41,7 +65,7 @@ pub static OPS: &[Op] = &[
         ],
         see: &["digitize", "isin", "sort"],
         cost: Cost::Cheap,
-        kind: Kind::Array(Memory::Fresh, searchsorted),
+        kind: Kind::Array(Memory::Copies, searchsorted),
     },
     Op {
         usage: "(isin x values :invert false)",
@@ -50,13 +74,13 @@ pub static OPS: &[Op] = &[
         examples: &[("(to-list (isin [1 2 3] [3 1]))", "[true false true]")],
         see: &["searchsorted", "unique"],
         cost: Cost::Cheap,
-        kind: Kind::Array(Memory::Fresh, isin),
+        kind: Kind::Array(Memory::Copies, isin),
     },
 ];
 
 /// An array sorted along an axis, that of the flattened one for nil.
 pub fn sort_array(x: Given, axis: &Value, span: Span) -> Result<Value> {
-    ordered(x, axis, span, "sort", None, sort::sort)
+    ordered(x, axis, span, "sort-along", None, sort::sort)
 }
 
 fn argsort(mut args: Args) -> Result<Value> {
@@ -244,7 +268,7 @@ pub fn topk(x: Given, k: i64, axis: &Value, span: Span) -> Result<Value> {
             if array.chunks.axis(axis).iter().any(|&n| n > count) && array.chunks.axis(axis).len() > 1 =>
         {
             let items = vec![Task::input(0), Task::data(Value::Int(k))];
-            let task = call("topk", items, vec![("axis", Task::data(Value::Int(axis as i64)))]);
+            let task = call("topk-along", items, vec![("axis", Task::data(Value::Int(axis as i64)))]);
             let mut cuts = array.chunks.axes().to_vec();
             cuts[axis] = cuts[axis].iter().map(|&n| n.min(count)).collect();
             let plan = Plan {
@@ -257,8 +281,8 @@ pub fn topk(x: Given, k: i64, axis: &Value, span: Span) -> Result<Value> {
             };
             let inputs = vec![Input { parent: 0, at: At::same(array.ndim()) }];
             let few = plan.array(Body::Blockwise { inputs, task });
-            best(ordered(Given::Lazy(few.into()), &Value::Int(axis as i64), span, "sort", None, sort::sort)?)
+            best(ordered(Given::Lazy(few.into()), &Value::Int(axis as i64), span, "sort-along", None, sort::sort)?)
         }
-        x => best(ordered(x, &Value::Int(axis as i64), span, "sort", None, sort::sort)?),
+        x => best(ordered(x, &Value::Int(axis as i64), span, "sort-along", None, sort::sort)?),
     }
 }

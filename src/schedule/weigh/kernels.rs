@@ -10,9 +10,9 @@ pub(super) const COPY: usize = 4 * 512 * 16;
 /// The most that the tiles of one elementwise call, or of a reduction, take.
 pub(super) const TILES: usize = 128 << 10;
 
-/// Matrices of the size of its argument that a factorization keeps: the argument in the right dtype and in a row, a copy that becomes the
-/// factors, and these before they are written.
-const MATRICES: usize = 4;
+/// Copies of its argument that a kernel makes at most: a factorization has the argument in the right dtype and in a row, a copy that
+/// becomes the factors, and these before they are written.
+const COPIES: usize = 4;
 
 /// Bytes that a kernel takes besides its arguments and its result.
 pub(super) fn scratch(memory: Memory, made: &Phantom, args: &[Sketch]) -> usize {
@@ -39,10 +39,10 @@ pub(super) fn scratch(memory: Memory, made: &Phantom, args: &[Sketch]) -> usize 
             let copied: usize = [x, y].iter().filter(is_copied).map(|b| buffer::capacity(b.nbytes())).sum();
             gemm::scratch_bytes(x_len / k + 1, y_len / k + 1, k, made.dtype) + cast(x) + cast(y) + copied
         }
-        Memory::Matrix => {
+        Memory::Copies => {
             let matrix = |b: &Phantom| buffer::capacity(b.elements() * b.dtype.to_inexact().size());
             let largest = all.iter().map(matrix).max().unwrap_or(0);
-            largest.saturating_mul(MATRICES) + COPY
+            largest.saturating_mul(COPIES) + COPY
         }
         Memory::Join => all.iter().map(cast).max().unwrap_or(0) + COPY,
         Memory::Slice => COPY + all.first().map_or(0, |x| by_lists(x, &args[1..])),
