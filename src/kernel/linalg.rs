@@ -1,7 +1,7 @@
 //! Linear algebra of one matrix, on the `faer` crate: factorizations, and solving with them. On one thread: blocks run side by side.
 
 use super::rank::Ranked;
-use crate::data::{Block, Complex32, Complex64, DType, Dims, cancel};
+use crate::data::{Block, Complex64, DType, Dims, cancel};
 use crate::err;
 use crate::text::Result;
 use faer::linalg::solvers::Solve;
@@ -54,21 +54,9 @@ trait Field: Ranked + faer::traits::ComplexField {
     fn of(x: usize) -> Self;
 }
 
-impl Field for f32 {
-    fn of(x: usize) -> Self {
-        x as f32
-    }
-}
-
 impl Field for f64 {
     fn of(x: usize) -> Self {
         x as f64
-    }
-}
-
-impl Field for Complex32 {
-    fn of(x: usize) -> Self {
-        Complex32::new(x as f32, 0.0)
     }
 }
 
@@ -78,18 +66,15 @@ impl Field for Complex64 {
     }
 }
 
-/// Runs `$body` with `$T` standing for the type of elements of an inexact dtype.
+/// The dtype that is worked in, whose results are then cast: the library's code for four dtypes would be most of the program's.
+fn wide(dtype: DType) -> DType {
+    if dtype.is_complex() { DType::C128 } else { DType::F64 }
+}
+
+/// Runs `$body` with `$T` standing for the type of elements of a wide dtype.
 macro_rules! with_field {
     ($dtype:expr, $T:ident => $body:expr) => {
         match $dtype {
-            DType::F32 => {
-                type $T = f32;
-                $body
-            }
-            DType::C64 => {
-                type $T = Complex32;
-                $body
-            }
             DType::C128 => {
                 type $T = Complex64;
                 $body
@@ -123,11 +108,14 @@ fn singular(what: &str) -> crate::text::Error {
     err!(Singular, "the matrix {what}")
 }
 
-/// All matrices of a stack, one after the other: `f` makes one of as many elements of each.
+/// All matrices of a stack, one after the other, in the wide dtype: `f` makes one of as many elements of each. The result has the
+/// field's dtype.
 fn stacked(stack: &Block, shape: &[usize], f: impl Fn(&Block) -> Result<Block>) -> Result<Block> {
+    let dtype = field(stack.dtype());
+    let stack = stack.cast(wide(dtype))?;
     let (lead, matrix) = stack.shape().split_at(stack.ndim() - 2);
     if lead.is_empty() {
-        return f(&stack.contiguous())?.cast(field(stack.dtype()));
+        return f(&stack.contiguous())?.cast(dtype);
     }
     let count: usize = lead.iter().product();
     let flat = stack.reshape(&[&[count], matrix].concat());
@@ -137,20 +125,19 @@ fn stacked(stack: &Block, shape: &[usize], f: impl Fn(&Block) -> Result<Block>) 
         parts.push(f(&flat.take_axis(0, at).contiguous())?.insert_axis(0));
     }
     let all = match parts.is_empty() {
-        true => Block::zeros(field(stack.dtype()), &[&[0], shape].concat()),
-        false => super::layout::concatenate(&parts, 0)?,
+        true => Block::zeros(dtype, &[&[0], shape].concat()),
+        false => super::layout::concatenate(&parts, 0)?.cast(dtype)?,
     };
     Ok(all.reshape(&[lead, shape].concat()))
 }
 
 /// The factors of each matrix of a stack, one after the other, row by row, as the last axis.
 pub fn factors(stack: &Block, factors: Factors) -> Result<Block> {
-    let dtype = field(stack.dtype());
-    let stack = stack.cast(dtype)?;
-    let (m, n) = sides(&stack);
+    let dtype = wide(stack.dtype());
+    let (m, n) = sides(stack);
     let shapes = factors.shapes(m, n);
     let len: usize = shapes.iter().map(|shape| shape.iter().product::<usize>()).sum();
-    stacked(&stack, &[len], |one| {
+    stacked(stack, &[len], |one| {
         let mut out = Block::for_answer(dtype, &[len])?;
         if len == 0 {
             return Ok(out);
@@ -210,10 +197,9 @@ fn sides(stack: &Block) -> (usize, usize) {
 /// # Errors
 /// `dsk::singular` where it is not positive definite.
 pub fn cholesky(stack: &Block) -> Result<Block> {
-    let dtype = field(stack.dtype());
-    let stack = stack.cast(dtype)?;
-    let (n, _) = sides(&stack);
-    stacked(&stack, &[n, n], |one| {
+    let dtype = wide(stack.dtype());
+    let (n, _) = sides(stack);
+    stacked(stack, &[n, n], |one| {
         with_field!(dtype, T => {
             let factor = matrix::<T>(one).llt(Side::Lower).map_err(|_| singular("is not positive definite"))?;
             let mut out = Block::zeros(dtype, &[n, n]);
@@ -228,9 +214,8 @@ pub fn cholesky(stack: &Block) -> Result<Block> {
 
 /// The determinants of a stack.
 pub fn determinant(stack: &Block) -> Result<Block> {
-    let dtype = field(stack.dtype());
-    let stack = stack.cast(dtype)?;
-    stacked(&stack, &[], |one| {
+    let dtype = wide(stack.dtype());
+    stacked(stack, &[], |one| {
         with_field!(dtype, T => {
             let found = if one.is_empty() { T::of(1) } else { matrix::<T>(one).determinant() };
             Ok(Block::scalar(found))
@@ -244,19 +229,21 @@ pub fn determinant(stack: &Block) -> Result<Block> {
 /// `dsk::singular`.
 pub fn solve(a: &Block, b: &Block) -> Result<Block> {
     let dtype = field(a.dtype().promote(b.dtype()));
-    let (a, b) = (a.cast(dtype)?.contiguous(), b.cast(dtype)?.contiguous());
+    let wide = wide(dtype);
+    let (a, b) = (a.cast(wide)?.contiguous(), b.cast(wide)?.contiguous());
     if a.is_empty() {
-        return Ok(b);
+        return b.cast(dtype);
     }
-    with_field!(dtype, T => {
+    let x = with_field!(wide, T => {
         let lu = matrix::<T>(&a).partial_piv_lu();
         let upper = lu.U();
         let zero = T::of(0);
         if (0..upper.nrows().min(upper.ncols())).any(|i| upper[(i, i)] == zero) {
             return Err(singular("is singular: it has no inverse"));
         }
-        block(lu.solve(matrix::<T>(&b)).as_ref())
-    })
+        block(lu.solve(matrix::<T>(&b)).as_ref())?
+    });
+    x.cast(dtype)
 }
 
 /// The inverse of each matrix of a stack.
@@ -264,10 +251,9 @@ pub fn solve(a: &Block, b: &Block) -> Result<Block> {
 /// # Errors
 /// `dsk::singular`.
 pub fn inverse(stack: &Block) -> Result<Block> {
-    let dtype = field(stack.dtype());
-    let stack = stack.cast(dtype)?;
-    let (n, _) = sides(&stack);
-    stacked(&stack, &[n, n], |one| {
+    let dtype = wide(stack.dtype());
+    let (n, _) = sides(stack);
+    stacked(stack, &[n, n], |one| {
         let identity = super::create::eye(dtype, [0, 0], [n, n], 0)?;
         solve(one, &identity)
     })
@@ -286,8 +272,9 @@ pub struct Triangle {
 /// `dsk::singular` where the diagonal has a zero.
 pub fn solve_triangular(a: &Block, b: &Block, triangle: Triangle) -> Result<Block> {
     let dtype = field(a.dtype().promote(b.dtype()));
-    let (a, b) = (a.cast(dtype)?.contiguous(), b.cast(dtype)?.contiguous());
-    with_field!(dtype, T => {
+    let wide = wide(dtype);
+    let (a, b) = (a.cast(wide)?.contiguous(), b.cast(wide)?.contiguous());
+    let x = with_field!(wide, T => {
         let (a, b) = (matrix::<T>(&a), matrix::<T>(&b));
         let zero = T::of(0);
         if !triangle.unit && (0..a.nrows()).any(|i| a[(i, i)] == zero) {
@@ -300,8 +287,9 @@ pub fn solve_triangular(a: &Block, b: &Block, triangle: Triangle) -> Result<Bloc
             (false, true) => a.solve_unit_upper_triangular_in_place(x.as_mut()),
             (false, false) => a.solve_upper_triangular_in_place(x.as_mut()),
         }
-        block(x.as_ref())
-    })
+        block(x.as_ref())?
+    });
+    x.cast(dtype)
 }
 
 #[cfg(test)]
