@@ -27,6 +27,9 @@ fn along_axis(mut args: Args) -> Result<Value> {
         return Err(err!(Value, "a transform is of one element at least"));
     }
     let dtype = fourier::transformed(x.dtype());
+    let mut shape = x.shape();
+    shape[axis] = n;
+    infer::byte_size(&shape, dtype)?;
     match x {
         Given::Now(block) => Ok(fourier::transform(&block, axis, n, inverse)?.into()),
         Given::Lazy(array) => {
