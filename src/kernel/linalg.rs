@@ -1,11 +1,11 @@
-//! Linear algebra of one matrix, on the `faer` crate: factorizations, and solving with them. On one thread: blocks run side by side.
+//! Linear algebra of stacks of matrices: factorizations, and solving with them. On one thread: blocks run side by side.
 
 use super::rank::Ranked;
-use crate::data::{Block, Complex64, DType, Dims, cancel};
+use crate::data::{Block, Complex64, DType, Dims, Element, cancel};
 use crate::err;
 use crate::text::Result;
-use faer::linalg::solvers::Solve;
-use faer::{Mat, MatRef, Side};
+pub use dsk_dense::Triangle;
+use dsk_dense::{Field, NotFound};
 
 /// Factorizations that give several matrices.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,23 +49,6 @@ pub fn field(dtype: DType) -> DType {
     dtype.to_inexact()
 }
 
-/// An element of matrices that can be factorized.
-trait Field: Ranked + faer::traits::ComplexField {
-    fn of(x: usize) -> Self;
-}
-
-impl Field for f64 {
-    fn of(x: usize) -> Self {
-        x as f64
-    }
-}
-
-impl Field for Complex64 {
-    fn of(x: usize) -> Self {
-        Complex64::new(x as f64, 0.0)
-    }
-}
-
 /// The dtype that is worked in, whose results are then cast: the library's code for four dtypes would be most of the program's.
 fn wide(dtype: DType) -> DType {
     if dtype.is_complex() { DType::C128 } else { DType::F64 }
@@ -87,21 +70,9 @@ macro_rules! with_field {
     };
 }
 
-fn matrix<T: Field>(block: &Block) -> MatRef<'_, T> {
-    MatRef::from_row_major_slice(block.as_slice::<T>().unwrap_or_default(), block.shape()[0], block.shape()[1])
-}
-
-/// The elements in row-major order.
-fn write<T: Field>(to: &mut [T], from: MatRef<T>) {
-    for (i, row) in to.chunks_exact_mut(from.ncols().max(1)).enumerate().take(from.nrows()) {
-        row.iter_mut().enumerate().for_each(|(j, x)| *x = from[(i, j)]);
-    }
-}
-
-fn block<T: Field>(from: MatRef<T>) -> Result<Block> {
-    let mut out = Block::for_answer(T::DTYPE, &[from.nrows(), from.ncols()])?;
-    write(out.as_mut_slice(), from);
-    Ok(out)
+/// The elements of a contiguous matrix.
+fn elements<T: Element>(block: &Block) -> &[T] {
+    block.as_slice().unwrap_or_default()
 }
 
 fn singular(what: &str) -> crate::text::Error {
@@ -150,36 +121,25 @@ pub fn factors(stack: &Block, factors: Factors) -> Result<Block> {
                 part
             });
             let mut next = || parts.next().unwrap_or_default();
-            let a = matrix::<T>(one);
+            let a = elements::<T>(one);
             match factors {
-                Factors::Qr => {
-                    let qr = a.qr();
-                    write(next(), qr.compute_thin_Q().as_ref());
-                    write(next(), qr.thin_R());
-                }
+                Factors::Qr => T::qr(a, [m, n], next(), next()),
                 Factors::Svd => {
-                    if one.as_slice::<T>().unwrap_or_default().iter().any(|&x| Ranked::is_nan(x)) {
+                    if a.iter().any(|&x| Ranked::is_nan(x)) {
                         return Err(singular("has a nan: there are no singular values"));
                     }
-                    let svd = a.thin_svd().map_err(|_| singular("has singular values that are not found"))?;
-                    write(next(), svd.U());
-                    let values = svd.S().column_vector();
-                    next().iter_mut().enumerate().for_each(|(i, x)| *x = values[i]);
-                    write(next(), svd.V().adjoint().to_owned().as_ref());
+                    let found = T::svd(a, [m, n], next(), next(), next());
+                    found.map_err(|NotFound| singular("has singular values that are not found"))?;
                 }
                 Factors::Eigh => {
-                    let found = a.self_adjoint_eigen(Side::Lower);
-                    let found = found.map_err(|_| singular("has eigenvalues that are not found"))?;
-                    let values = found.S().column_vector();
-                    next().iter_mut().enumerate().for_each(|(i, x)| *x = values[i]);
-                    write(next(), found.U());
+                    let found = T::eigh(a, n, next(), next());
+                    found.map_err(|NotFound| singular("has eigenvalues that are not found"))?;
                 }
                 Factors::Lu => {
-                    let lu = a.partial_piv_lu();
-                    let (order, _) = lu.P().arrays();
-                    next().iter_mut().zip(order).for_each(|(x, &row)| *x = T::of(row));
-                    write(next(), lu.L());
-                    write(next(), lu.U());
+                    let mut order = vec![0; m];
+                    let numbers = next();
+                    T::lu(a, [m, n], &mut order, next(), next());
+                    numbers.iter_mut().zip(order).for_each(|(x, row)| *x = T::from(row as f64));
                 }
             }
         });
@@ -201,12 +161,9 @@ pub fn cholesky(stack: &Block) -> Result<Block> {
     let (n, _) = sides(stack);
     stacked(stack, &[n, n], |one| {
         with_field!(dtype, T => {
-            let factor = matrix::<T>(one).llt(Side::Lower).map_err(|_| singular("is not positive definite"))?;
-            let mut out = Block::zeros(dtype, &[n, n]);
-            let lower = factor.L();
-            for (i, row) in out.as_mut_slice::<T>().chunks_exact_mut(n.max(1)).enumerate() {
-                row.iter_mut().enumerate().take(i + 1).for_each(|(j, x)| *x = lower[(i, j)]);
-            }
+            let mut out = Block::for_answer(dtype, &[n, n])?;
+            let found = T::cholesky(elements(one), n, out.as_mut_slice());
+            found.map_err(|NotFound| singular("is not positive definite"))?;
             Ok(out)
         })
     })
@@ -217,7 +174,8 @@ pub fn determinant(stack: &Block) -> Result<Block> {
     let dtype = wide(stack.dtype());
     stacked(stack, &[], |one| {
         with_field!(dtype, T => {
-            let found = if one.is_empty() { T::of(1) } else { matrix::<T>(one).determinant() };
+            let n = one.shape()[0];
+            let found = if n == 0 { T::from(1.0) } else { T::determinant(elements(one), n) };
             Ok(Block::scalar(found))
         })
     })
@@ -235,13 +193,10 @@ pub fn solve(a: &Block, b: &Block) -> Result<Block> {
         return b.cast(dtype);
     }
     let x = with_field!(wide, T => {
-        let lu = matrix::<T>(&a).partial_piv_lu();
-        let upper = lu.U();
-        let zero = T::of(0);
-        if (0..upper.nrows().min(upper.ncols())).any(|i| upper[(i, i)] == zero) {
-            return Err(singular("is singular: it has no inverse"));
-        }
-        block(lu.solve(matrix::<T>(&b)).as_ref())?
+        let mut x = Block::for_answer(wide, b.shape())?;
+        let found = T::solve(elements(&a), a.shape()[0], elements(&b), x.as_mut_slice());
+        found.map_err(|NotFound| singular("is singular: it has no inverse"))?;
+        x
     });
     x.cast(dtype)
 }
@@ -254,16 +209,13 @@ pub fn inverse(stack: &Block) -> Result<Block> {
     let dtype = wide(stack.dtype());
     let (n, _) = sides(stack);
     stacked(stack, &[n, n], |one| {
-        let identity = super::create::eye(dtype, [0, 0], [n, n], 0)?;
-        solve(one, &identity)
+        let mut x = Block::for_answer(dtype, &[n, n])?;
+        if n > 0 {
+            let found = with_field!(dtype, T => T::inverse(elements(one), n, x.as_mut_slice()));
+            found.map_err(|NotFound| singular("is singular: it has no inverse"))?;
+        }
+        Ok(x)
     })
-}
-
-/// Which triangle of a matrix counts, and whether its diagonal is taken for ones.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Triangle {
-    pub lower: bool,
-    pub unit: bool,
 }
 
 /// x of `a·x = b` for a triangle of a square matrix and a matrix of right sides.
@@ -274,20 +226,15 @@ pub fn solve_triangular(a: &Block, b: &Block, triangle: Triangle) -> Result<Bloc
     let dtype = field(a.dtype().promote(b.dtype()));
     let wide = wide(dtype);
     let (a, b) = (a.cast(wide)?.contiguous(), b.cast(wide)?.contiguous());
-    let x = with_field!(wide, T => {
-        let (a, b) = (matrix::<T>(&a), matrix::<T>(&b));
-        let zero = T::of(0);
-        if !triangle.unit && (0..a.nrows()).any(|i| a[(i, i)] == zero) {
+    let n = a.shape()[0];
+    let mut x = Block::for_answer(wide, b.shape())?;
+    with_field!(wide, T => {
+        let a = elements::<T>(&a);
+        if !triangle.unit && a.iter().step_by(n + 1).any(|&x| x == T::from(0.0)) {
             return Err(singular("has a zero on its diagonal: it has no inverse"));
         }
-        let mut x: Mat<T> = b.to_owned();
-        match (triangle.lower, triangle.unit) {
-            (true, true) => a.solve_unit_lower_triangular_in_place(x.as_mut()),
-            (true, false) => a.solve_lower_triangular_in_place(x.as_mut()),
-            (false, true) => a.solve_unit_upper_triangular_in_place(x.as_mut()),
-            (false, false) => a.solve_upper_triangular_in_place(x.as_mut()),
-        }
-        block(x.as_ref())?
+        x.as_mut_slice().copy_from_slice(elements::<T>(&b));
+        T::solve_triangular(a, n, triangle, x.as_mut_slice());
     });
     x.cast(dtype)
 }

@@ -1,0 +1,156 @@
+//! Factorizations of one dense matrix, on the `faer` crate, in float64 and complex128.
+//!
+//! A crate of its own because faer is generic: its code is compiled where it is given a type, which takes minutes, and that is
+//! here rather than in dsk. So the methods of [`Field`] are implemented for each type and none of them is generic.
+//!
+//! A matrix is a slice of its elements, row by row. All runs on the calling thread: blocks run side by side.
+
+use faer::linalg::solvers::{DenseSolveCore, Solve};
+use faer::{Mat, MatMut, MatRef, Side};
+pub use num_complex::Complex64;
+
+/// A factorization that does not exist, or that no algorithm arrives at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NotFound;
+
+/// Which triangle of a matrix counts, and whether its diagonal is taken for ones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Triangle {
+    pub lower: bool,
+    pub unit: bool,
+}
+
+/// Elements of matrices. Of m rows and n columns, k is the fewer.
+pub trait Field: Copy + Sized {
+    /// Q (m×k) and R (k×n).
+    fn qr(a: &[Self], shape: [usize; 2], q: &mut [Self], r: &mut [Self]);
+
+    /// U (m×k), the singular values from the largest on (k), and V transposed and conjugated (k×n). Elements must be finite.
+    fn svd(a: &[Self], shape: [usize; 2], u: &mut [Self], s: &mut [Self], vh: &mut [Self]) -> Result<(), NotFound>;
+
+    /// Eigenvalues from the smallest on (n), and eigenvectors as columns (n×n), of what the lower triangle tells of a Hermitian
+    /// matrix.
+    fn eigh(a: &[Self], n: usize, values: &mut [Self], vectors: &mut [Self]) -> Result<(), NotFound>;
+
+    /// The order of rows (m), L with ones on its diagonal (m×k), and U (k×n): rows in that order are the product.
+    fn lu(a: &[Self], shape: [usize; 2], order: &mut [usize], l: &mut [Self], u: &mut [Self]);
+
+    /// L of a Hermitian matrix, of which only the lower triangle is looked at: `L·Lᴴ` is the matrix. Not found where it is not
+    /// positive definite.
+    fn cholesky(a: &[Self], n: usize, l: &mut [Self]) -> Result<(), NotFound>;
+
+    fn determinant(a: &[Self], n: usize) -> Self;
+
+    /// x of `a·x = b`, for a square matrix and as many rows of right sides. Not found where the matrix is singular.
+    fn solve(a: &[Self], n: usize, b: &[Self], x: &mut [Self]) -> Result<(), NotFound>;
+
+    /// The inverse of a square matrix. Not found where it is singular.
+    fn inverse(a: &[Self], n: usize, x: &mut [Self]) -> Result<(), NotFound>;
+
+    /// `b` becomes x of `a·x = b`, for a triangle of a square matrix without zeros on its diagonal.
+    fn solve_triangular(a: &[Self], n: usize, triangle: Triangle, b: &mut [Self]);
+}
+
+/// The elements in row-major order.
+fn write<T: Copy>(to: &mut [T], from: MatRef<T>) {
+    for (i, row) in to.chunks_exact_mut(from.ncols().max(1)).enumerate().take(from.nrows()) {
+        row.iter_mut().enumerate().for_each(|(j, x)| *x = from[(i, j)]);
+    }
+}
+
+fn zero_on_diagonal<T: Copy + PartialEq + Default>(upper: MatRef<T>) -> bool {
+    (0..upper.nrows().min(upper.ncols())).any(|i| upper[(i, i)] == T::default())
+}
+
+macro_rules! field {
+    ($T:ty) => {
+        impl Field for $T {
+            fn qr(a: &[Self], [m, n]: [usize; 2], q: &mut [Self], r: &mut [Self]) {
+                let qr = MatRef::from_row_major_slice(a, m, n).qr();
+                write(q, qr.compute_thin_Q().as_ref());
+                write(r, qr.thin_R());
+            }
+
+            fn svd(
+                a: &[Self],
+                [m, n]: [usize; 2],
+                u: &mut [Self],
+                s: &mut [Self],
+                vh: &mut [Self],
+            ) -> Result<(), NotFound> {
+                let svd = MatRef::from_row_major_slice(a, m, n).thin_svd().map_err(|_| NotFound)?;
+                write(u, svd.U());
+                let values = svd.S().column_vector();
+                s.iter_mut().enumerate().for_each(|(i, x)| *x = values[i]);
+                write(vh, svd.V().adjoint().to_owned().as_ref());
+                Ok(())
+            }
+
+            fn eigh(a: &[Self], n: usize, values: &mut [Self], vectors: &mut [Self]) -> Result<(), NotFound> {
+                let found =
+                    MatRef::from_row_major_slice(a, n, n).self_adjoint_eigen(Side::Lower).map_err(|_| NotFound)?;
+                let diagonal = found.S().column_vector();
+                values.iter_mut().enumerate().for_each(|(i, x)| *x = diagonal[i]);
+                write(vectors, found.U());
+                Ok(())
+            }
+
+            fn lu(a: &[Self], [m, n]: [usize; 2], order: &mut [usize], l: &mut [Self], u: &mut [Self]) {
+                let lu = MatRef::from_row_major_slice(a, m, n).partial_piv_lu();
+                order.copy_from_slice(lu.P().arrays().0);
+                write(l, lu.L());
+                write(u, lu.U());
+            }
+
+            fn cholesky(a: &[Self], n: usize, l: &mut [Self]) -> Result<(), NotFound> {
+                let factor = MatRef::from_row_major_slice(a, n, n).llt(Side::Lower).map_err(|_| NotFound)?;
+                let lower = factor.L();
+                for (i, row) in l.chunks_exact_mut(n.max(1)).enumerate() {
+                    let zero = <$T>::default();
+                    row.iter_mut().enumerate().for_each(|(j, x)| *x = if j <= i { lower[(i, j)] } else { zero });
+                }
+                Ok(())
+            }
+
+            fn determinant(a: &[Self], n: usize) -> Self {
+                MatRef::from_row_major_slice(a, n, n).determinant()
+            }
+
+            fn solve(a: &[Self], n: usize, b: &[Self], x: &mut [Self]) -> Result<(), NotFound> {
+                let lu = MatRef::from_row_major_slice(a, n, n).partial_piv_lu();
+                if zero_on_diagonal(lu.U()) {
+                    return Err(NotFound);
+                }
+                let found = lu.solve(MatRef::from_row_major_slice(b, n, b.len() / n));
+                write(x, found.as_ref());
+                Ok(())
+            }
+
+            fn inverse(a: &[Self], n: usize, x: &mut [Self]) -> Result<(), NotFound> {
+                let lu = MatRef::from_row_major_slice(a, n, n).partial_piv_lu();
+                if zero_on_diagonal(lu.U()) {
+                    return Err(NotFound);
+                }
+                write(x, lu.inverse().as_ref());
+                Ok(())
+            }
+
+            fn solve_triangular(a: &[Self], n: usize, triangle: Triangle, b: &mut [Self]) {
+                let columns = b.len() / n.max(1);
+                let a = MatRef::from_row_major_slice(a, n, n);
+                let mut x: Mat<Self> = MatRef::from_row_major_slice(b, n, columns).to_owned();
+                let right: MatMut<Self> = x.as_mut();
+                match (triangle.lower, triangle.unit) {
+                    (true, true) => a.solve_unit_lower_triangular_in_place(right),
+                    (true, false) => a.solve_lower_triangular_in_place(right),
+                    (false, true) => a.solve_unit_upper_triangular_in_place(right),
+                    (false, false) => a.solve_upper_triangular_in_place(right),
+                }
+                write(b, x.as_ref());
+            }
+        }
+    };
+}
+
+field!(f64);
+field!(Complex64);
