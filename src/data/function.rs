@@ -177,6 +177,11 @@ pub trait Host: Send + Sync {
         usize::MAX
     }
 
+    /// Threads that one computation may use.
+    fn workers(&self) -> usize {
+        1
+    }
+
     /// Whether the computation was cancelled (Ctrl-C, `Engine::cancel`); long loops ask now and then.
     fn interrupted(&self) -> bool;
 

@@ -440,6 +440,11 @@ impl Host for Interpreter {
         self.config().memory_limit
     }
 
+    fn workers(&self) -> usize {
+        let config = self.config();
+        if config.scheduler.name() == "sync" { 1 } else { config.workers }
+    }
+
     fn interrupted(&self) -> bool {
         self.cancel.load(Relaxed)
     }

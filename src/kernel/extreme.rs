@@ -8,6 +8,7 @@ use crate::data::{Block, DType, Dims, cancel};
 use crate::err;
 use crate::text::Result;
 use crate::with_dtype;
+use multiversion::multiversion;
 
 /// What is looked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,30 +112,33 @@ pub fn best(extreme: Extreme, block: &Block, place: &Place) -> Result<Block> {
 }
 
 /// For each lane its best rank, and the first place along it that has it. Lanes lie `inner` side by side.
-fn look<T: Copy, R: Ord + Copy>(elements: &[T], len: usize, inner: usize, rank: impl Fn(T) -> R) -> Vec<(R, usize)> {
+fn look<T: Copy, R: Ord + Copy>(
+    elements: &[T],
+    len: usize,
+    inner: usize,
+    rank: impl Fn(T) -> R + Copy,
+) -> Vec<(R, usize)> {
     let mut found = Vec::with_capacity(elements.len() / len);
+    let (mut ranks, mut places) = (Vec::with_capacity(inner), vec![0; inner]);
     for lanes in elements.chunks_exact(len * inner) {
         if cancel::cancelled() {
             return Vec::new();
         }
         if inner > 1 {
-            let first = found.len();
-            found.extend(lanes[..inner].iter().map(|&x| (rank(x), 0)));
+            ranks.clear();
+            ranks.extend(lanes[..inner].iter().map(|&x| rank(x)));
+            places.fill(0);
             for (at, row) in lanes.chunks_exact(inner).enumerate().skip(1) {
-                for (best, &x) in found[first..].iter_mut().zip(row) {
-                    let rank = rank(x);
-                    if rank > best.0 {
-                        *best = (rank, at);
-                    }
-                }
+                keep_better(&mut ranks, &mut places, row, at, rank);
             }
+            found.extend(ranks.iter().copied().zip(places.iter().copied()));
             continue;
         }
         let mut best = (rank(lanes[0]), 0);
         for (n, tile) in lanes.chunks(TILE).enumerate() {
-            let most = tile.iter().map(|&x| rank(x)).fold(best.0, Ord::max);
+            let most = greatest(tile, best.0, rank);
             if most > best.0
-                && let Some(at) = tile.iter().position(|&x| rank(x) == most)
+                && let Some(at) = first_of(tile, most, rank)
             {
                 best = (most, n * TILE + at);
             }
@@ -142,6 +146,50 @@ fn look<T: Copy, R: Ord + Copy>(elements: &[T], len: usize, inner: usize, rank: 
         found.push(best);
     }
     found
+}
+
+/// Puts the elements of a row, which are at place `at`, where they are better than what was found before.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn keep_better<T: Copy, R: Ord + Copy>(
+    ranks: &mut [R],
+    places: &mut [usize],
+    row: &[T],
+    at: usize,
+    rank: impl Fn(T) -> R + Copy,
+) {
+    for ((best, place), &x) in ranks.iter_mut().zip(places).zip(row) {
+        let rank = rank(x);
+        let better = rank > *best;
+        *best = if better { rank } else { *best };
+        *place = if better { at } else { *place };
+    }
+}
+
+/// The greatest rank of the elements, or `least` if that is.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn greatest<T: Copy, R: Ord + Copy>(elements: &[T], least: R, rank: impl Fn(T) -> R + Copy) -> R {
+    const LANES: usize = 32;
+    let (chunks, rest) = elements.as_chunks::<LANES>();
+    let mut lanes = [least; LANES];
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            let rank = rank(x);
+            *lane = if rank > *lane { rank } else { *lane };
+        }
+    }
+    lanes.into_iter().chain(rest.iter().map(|&x| rank(x))).fold(least, Ord::max)
+}
+
+/// Where the first element of that rank is.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn first_of<T: Copy, R: Ord + Copy>(elements: &[T], wanted: R, rank: impl Fn(T) -> R + Copy) -> Option<usize> {
+    const RUN: usize = 64;
+    for (n, run) in elements.chunks(RUN).enumerate() {
+        if run.iter().fold(false, |any, &x| any | (rank(x) == wanted)) {
+            return run.iter().position(|&x| rank(x) == wanted).map(|at| n * RUN + at);
+        }
+    }
+    None
 }
 
 /// One answer out of several about parts of the same lanes.

@@ -1,6 +1,6 @@
 //! Moving elements: concatenation, assembly of blocks, copies between layouts, selection.
 
-use super::fused::{Expr, Program};
+use super::fused::{Expr, Program, Region};
 use crate::data::block::row_major;
 use crate::data::{Block, Chunks, DType, Dims};
 use crate::err;
@@ -47,10 +47,11 @@ pub fn copy_into(target: &mut Block, origin: &[usize], source: &Block) {
     let size = source.dtype().size();
     let strides: Vec<isize> = row_major(target.shape()).iter().map(|s| s * size as isize).collect();
     let offset: isize = origin.iter().zip(&strides).map(|(&at, s)| at as isize * s).sum();
-    let pointer = target.as_mut_bytes().as_mut_ptr().wrapping_offset(offset);
+    let start = target.as_mut_bytes().as_mut_ptr().wrapping_offset(offset);
+    let whole = source.len() * size;
+    let region = Region { start, strides, shape: source.shape().into(), whole };
     // SAFETY: the region lies inside of `target`, which is borrowed mutably and not shared, so `source` is elsewhere.
-    let run =
-        unsafe { identity(source.dtype()).run_into(pointer, &strides, source.shape(), std::slice::from_ref(source)) };
+    let run = unsafe { identity(source.dtype()).run_into(&region, std::slice::from_ref(source)) };
     debug_assert!(run.is_ok(), "copying computes nothing");
 }
 

@@ -7,7 +7,7 @@
 use super::task::{Code, Frame, mark_last};
 use crate::data::{Block, DType, Dims, Value};
 use crate::kernel::elementwise::{Binary, Unary};
-use crate::kernel::fused::{Expr, Program};
+use crate::kernel::fused::{Expr, Program, Region};
 use crate::kernel::layout::broadcast_shapes;
 use crate::text::Result;
 use rustc_hash::FxHashSet;
@@ -207,6 +207,18 @@ impl Nest {
     }
 
     pub(super) fn run(&self, frame: &mut Frame) -> Result<Value> {
+        self.run_at(frame, None)
+    }
+
+    /// As `run`; into a region of that dtype, where the result is a block that fits it: then the answer is nil.
+    ///
+    /// # Safety
+    /// Nobody else uses the region.
+    pub(super) unsafe fn run_into(&self, frame: &mut Frame, dtype: DType, region: &Region) -> Result<Value> {
+        self.run_at(frame, Some((dtype, region)))
+    }
+
+    fn run_at(&self, frame: &mut Frame, place: Option<(DType, &Region)>) -> Result<Value> {
         let mut values: SmallVec<[Value; 8]> = SmallVec::new();
         for leaf in &self.leaves {
             values.push(leaf.run(frame)?);
@@ -216,10 +228,10 @@ impl Nest {
             let dtypes: SmallVec<[DType; 6]> = values.iter().filter_map(dtype).collect();
             let fits = |p: &Passes| p.dtypes == dtypes && Some(p.small) == small(&shapes);
             match self.first.get_or_init(|| Passes::of(&self.expr, &dtypes, &shapes)) {
-                Some(passes) if fits(passes) => return passes.run(values),
+                Some(passes) if fits(passes) => return passes.run(values, place),
                 Some(_) => {
                     if let Some(passes) = Passes::of(&self.expr, &dtypes, &shapes) {
-                        return passes.run(values);
+                        return passes.run(values, place);
                     }
                 }
                 None => {}
@@ -269,7 +281,7 @@ impl Passes {
         Some(Passes { dtypes: dtypes.into(), small: small(shapes)?, first, last })
     }
 
-    fn run(&self, values: SmallVec<[Value; 8]>) -> Result<Value> {
+    fn run(&self, values: SmallVec<[Value; 8]>, place: Option<(DType, &Region)>) -> Result<Value> {
         let mut blocks: Vec<Option<Block>> = values
             .into_iter()
             .map(|value| match value {
@@ -285,7 +297,16 @@ impl Passes {
         // What only the first passes needed makes room, and what is left is held by nobody else.
         let inputs: Vec<Block> = self.last.takes.iter().filter_map(|&at| blocks[at].take()).collect();
         drop(blocks);
-        self.last.program.run(inputs).map(Value::from)
+        let program = &self.last.program;
+        if let Some((dtype, region)) = place
+            && program.dtype() == dtype
+            && broadcast_shapes(&inputs.iter().map(Block::shape).collect::<Vec<_>>())? == region.shape
+        {
+            // SAFETY: the caller of `run_into` vouches for the region, which has the program's dtype; inputs are results of tasks,
+            // and not where the answer is being put together.
+            return unsafe { program.run_into(region, &inputs) }.map(|()| Value::Nil);
+        }
+        program.run(inputs).map(Value::from)
     }
 }
 

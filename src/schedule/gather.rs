@@ -2,6 +2,7 @@
 
 use crate::data::{Array, Block, Chunks, DType, Element, Value};
 use crate::err;
+use crate::kernel::fused::Region;
 use crate::text::Result;
 use crate::with_dtype;
 use ndarray::{ArrayViewMutD, IxDyn, ShapeBuilder};
@@ -39,6 +40,21 @@ impl Gather {
             with_dtype!(self.dtype, T => self.copy::<T>(index, &shape, part));
         }
         Ok(())
+    }
+
+    /// The place of the block of an index, for a task that makes it there. Whoever fills it is the only one to, and `put` is not
+    /// called.
+    pub(super) fn region(&self, index: &[u32]) -> Region {
+        let size = self.dtype.size() as isize;
+        let strides: Vec<isize> = self.block.strides().iter().map(|s| s * size).collect();
+        let starts = index.iter().zip(&self.bounds).map(|(&i, bounds)| bounds[i as usize] as isize);
+        let offset: isize = starts.zip(&strides).map(|(start, s)| start * s).sum();
+        let whole = self.block.len() * self.dtype.size();
+        Region { start: self.start.wrapping_offset(offset), strides, shape: self.chunks.block_shape(index), whole }
+    }
+
+    pub(super) fn dtype(&self) -> DType {
+        self.dtype
     }
 
     fn copy<T: Element>(&self, index: &[u32], shape: &[usize], part: &Block) {

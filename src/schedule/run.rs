@@ -3,7 +3,7 @@
 use super::gather::Gather;
 use super::keep::Keeper;
 use super::state::State;
-use super::task::Frame;
+use super::task::{self, Frame};
 use super::{Computation, Observer, Plan, Runtime};
 use crate::data::buffer::{self, Entered, Room};
 use crate::data::graph::unravel;
@@ -229,9 +229,24 @@ impl<'a> Run<'a> {
         let place = self.plan.tasks[id as usize];
         let layer = &*self.plan.layers[place.layer as usize];
         let mut frame = Frame { host: self.host, inputs, layer, at: place.at };
+        let gather = self.gathers[place.layer as usize].as_ref();
+        let index = || unravel(place.at as usize, &layer.grid);
+        let mut placed = false;
         let result = catch_unwind(AssertUnwindSafe(|| {
             cancel::during(self.cancel, || {
                 *value = match self.plan.codes.get(place.code as usize) {
+                    // What nobody else asks for is made where it belongs.
+                    Some(task::Code::Fused(nest))
+                        if let Some(gather) = gather
+                            && self.keeper.is_none()
+                            && self.observers.is_empty()
+                            && self.plan.dependents.get(id).is_empty() =>
+                    {
+                        // SAFETY: each index is that of one task, which runs once.
+                        let value = unsafe { nest.run_into(&mut frame, gather.dtype(), &gather.region(&index())) }?;
+                        placed = matches!(value, Value::Nil);
+                        value
+                    }
                     Some(code) => code.run(&mut frame)?,
                     None => self.plan.compile(id, self.host)?.run(&mut frame)?,
                 };
@@ -243,8 +258,8 @@ impl<'a> Run<'a> {
             })
         }));
         let mut result = result.unwrap_or_else(|panic| Err(defect(panicked("a task panicked", &*panic))));
-        if let (Some(gather), Ok(())) = (&self.gathers[place.layer as usize], &result) {
-            result = gather.put(&unravel(place.at as usize, &layer.grid), value);
+        if let (Some(gather), Ok(()), false) = (gather, &result, placed) {
+            result = gather.put(&index(), value);
         }
         result.map_err(|error| error.in_task(|| self.context(id)).at(self.plan.span(id)))
     }

@@ -165,6 +165,12 @@ impl Compiler<'_> {
         {
             return Ok(result);
         }
+        if let (Binary::Divide, Item::Number(divisor)) = (op, &b)
+            && let Some(inverse) = exact_inverse(divisor)
+            && rule.compute.is_float()
+        {
+            return self.apply(Binary::Multiply, a, Item::Number(Value::Float(inverse)), rule.compute, rule.out);
+        }
         self.apply(op, a, b, rule.compute, rule.out)
     }
 
@@ -307,6 +313,17 @@ impl Compiler<'_> {
             out,
         })
     }
+}
+
+/// The inverse of a power of two that is not beyond float32: multiplying by it gives the same bits, and sooner.
+fn exact_inverse(divisor: &Value) -> Option<f64> {
+    let divisor = match divisor {
+        Value::Int(n) => *n as f64,
+        Value::Float(x) => *x,
+        _ => return None,
+    };
+    let power_of_two = divisor.to_bits() & ((1 << 52) - 1) == 0;
+    (power_of_two && (1e-30..1e30).contains(&divisor.abs())).then(|| 1.0 / divisor)
 }
 
 fn missing(op: &str, dtype: DType) -> crate::text::Error {

@@ -11,6 +11,8 @@ pub struct Machine<'a> {
     slot: usize,
     /// The last step reads the memory that the result goes to.
     detour: bool,
+    /// The tile behind the present one is asked for while that is computed: between the steps memory would be idle.
+    ahead: bool,
 }
 
 impl<'a> Machine<'a> {
@@ -18,7 +20,7 @@ impl<'a> Machine<'a> {
     pub fn new(program: &'a Program, elements: usize, reused: Option<usize>) -> Self {
         let slot = (elements * program.width).next_multiple_of(64);
         let slots = program.registers + program.constants.len() + program.inputs.len();
-        let mut machine = Machine { program, memory: Buffer::new(slot * slots), slot, detour: false };
+        let mut machine = Machine { program, memory: Buffer::new(slot * slots), slot, detour: false, ahead: false };
         machine.detour = reused.is_some_and(|i| {
             let reads = |source: &Source| *source == Source::Input(i as u16);
             program.steps.last().is_none_or(|step| step.args[..step.arity.into()].iter().any(reads))
@@ -32,6 +34,12 @@ impl<'a> Machine<'a> {
             }
         }
         machine
+    }
+
+    /// Whether inputs come from memory.
+    pub fn ahead(mut self, ahead: bool) -> Self {
+        self.ahead = ahead;
+        self
     }
 
     fn at(&mut self, slot: usize) -> *mut u8 {
@@ -77,8 +85,16 @@ impl<'a> Machine<'a> {
             });
         }
         let last = program.steps.len().wrapping_sub(1);
+        let share = n.div_ceil(program.steps.len().max(1));
         let mut result = None;
         for (i, step) in program.steps.iter().enumerate() {
+            if self.ahead {
+                for (at, &input) in inputs.iter().enumerate().filter(|&(at, &input)| std::ptr::eq(input, pointers[at]))
+                {
+                    let size = program.inputs[at].size();
+                    ask_for(input.wrapping_add((n + i * share) * size), share * size);
+                }
+            }
             let mut args = [std::ptr::null(); 3];
             for (arg, source) in args.iter_mut().zip(&step.args[..step.arity.into()]) {
                 *arg = self.find(*source, &inputs);
@@ -117,4 +133,17 @@ impl<'a> Machine<'a> {
             Source::Register(i) => self.at(i.into()),
         }
     }
+}
+
+/// Has the processor bring bytes to the cache, which need not be there at all.
+#[inline]
+fn ask_for(start: *const u8, bytes: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for at in (0..bytes).step_by(64) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, of any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (start, bytes);
 }

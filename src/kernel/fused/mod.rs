@@ -15,7 +15,7 @@ use super::elementwise::{Binary, Unary};
 use super::layout::broadcast_shapes;
 use super::tile::{Kernel, TILE};
 use crate::data::task::deep;
-use crate::data::{Block, DType, Value, cancel};
+use crate::data::{Block, DType, Dims, Value, cancel};
 use crate::err;
 use crate::text::{Error, Result};
 use std::fmt;
@@ -95,6 +95,20 @@ impl Drop for Expr {
 
 /// Results of at least this many bytes are written past the cache, which could not hold them until they are read.
 const PAST_CACHE: usize = 16 << 20;
+
+/// Operands of so many bytes do not stay in the caches near a core: what the next tile reads is asked for ahead.
+pub(super) const STREAMS: usize = 1 << 20;
+
+/// A part of an array that is being filled.
+pub struct Region {
+    /// The first element of the part.
+    pub start: *mut u8,
+    /// Strides in bytes.
+    pub strides: Vec<isize>,
+    pub shape: Dims,
+    /// Bytes of the whole array: who fills it does not read the part again soon, if that is much.
+    pub whole: usize,
+}
 
 /// Where a step finds an argument.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -208,28 +222,22 @@ impl Program {
         }
         // SAFETY: every operand describes elements of a live block of that (broadcast) shape; `out` is exclusively ours, and
         // the one input that may share its memory is the one named.
-        unsafe { self.stream(pointer, &shape, operands, reused) }?;
+        unsafe { self.stream(pointer, &shape, operands, reused, shape.iter().product::<usize>() * size as usize) }?;
         Ok(out)
     }
 
-    /// Runs into a region of memory, given by `strides` in bytes, that no input overlaps. Inputs must have that shape.
+    /// Runs into a region of memory that no input overlaps. Inputs must broadcast to its shape.
     ///
     /// # Safety
     /// The region must lie within memory that the caller may write, and be of the program's dtype.
-    pub(super) unsafe fn run_into(
-        &self,
-        out: *mut u8,
-        strides: &[isize],
-        shape: &[usize],
-        inputs: &[Block],
-    ) -> Result<()> {
-        if shape.contains(&0) {
+    pub unsafe fn run_into(&self, region: &Region, inputs: &[Block]) -> Result<()> {
+        if region.shape.contains(&0) {
             return Ok(());
         }
-        let mut operands = vec![(out.cast_const(), strides.to_vec())];
-        operands.extend(inputs.iter().map(|b| byte_view(b, shape)));
+        let mut operands = vec![(region.start.cast_const(), region.strides.clone())];
+        operands.extend(inputs.iter().map(|b| byte_view(b, &region.shape)));
         // SAFETY: as in `run`; the region is the caller's.
-        unsafe { self.stream(out, shape, operands, None) }
+        unsafe { self.stream(region.start, &region.shape, operands, None, region.whole) }
     }
 
     /// The pass over memory. Operand 0 is the result's place, the rest are the inputs.
@@ -239,16 +247,18 @@ impl Program {
         shape: &[usize],
         operands: Vec<(*const u8, Vec<isize>)>,
         reused: Option<usize>,
+        whole: usize,
     ) -> Result<()> {
         let sizes: Vec<usize> = std::iter::once(self.out).chain(self.inputs.iter().copied()).map(DType::size).collect();
         let strides: Vec<Vec<isize>> = operands.iter().map(|(_, s)| s.clone()).collect();
         let nest = Nest::new(shape, &strides);
         let plan = nest.elementwise(&sizes, TILE);
-        let mut machine = Machine::new(self, plan.elements(), reused);
+        let streams = shape.iter().product::<usize>() * sizes.iter().sum::<usize>() >= STREAMS;
+        let mut machine = Machine::new(self, plan.elements(), reused).ahead(streams);
         let size = sizes[0];
         let bases: Vec<*const u8> = operands[1..].iter().map(|(p, _)| *p).collect();
         let mut pointers = bases.clone();
-        let past_cache = reused.is_none() && shape.iter().product::<usize>() * size >= PAST_CACHE;
+        let past_cache = reused.is_none() && whole >= PAST_CACHE;
         // Copies are as fast as memory is, and whoever copies counts on it that nothing can go wrong.
         let computes = !self.steps.is_empty();
         let done = plan.for_each(|offsets, rows, columns, steps| {

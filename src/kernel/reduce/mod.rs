@@ -12,10 +12,10 @@ mod runs;
 pub use moments::{mean, merge_moments, var};
 
 use super::elementwise::Binary;
-use super::fused::{Expr, Machine, Nest, Program, copy_tile};
+use super::fused::{Expr, Machine, Nest, Program, STREAMS, copy_tile};
 use super::layout::broadcast_shapes;
 use crate::data::block::row_major;
-use crate::data::{Block, DType, Dims, Kind, Value, buffer, cancel};
+use crate::data::{Block, Buffer, DType, Dims, Kind, Value, buffer, cancel};
 use crate::err;
 use crate::text::Result;
 use fold::{Accumulate, Tile};
@@ -113,6 +113,8 @@ pub fn moments(block: &Block, axes: &[usize]) -> Result<Block> {
 
 /// Elements of a tile, at most.
 const TILE: usize = 4096;
+/// Elements of a tile that an expression is computed by.
+const STEP: usize = 512;
 
 /// Bytes that a reduction takes, at most, to bring the elements of a block in order that do not lie in it.
 pub fn gathered_bytes(elements: usize, dtype: DType) -> usize {
@@ -194,7 +196,12 @@ impl Reduction {
         let mut runs: Vec<Runs> = inputs.iter().map(|b| Runs::new(b, shape, plan.elements())).collect();
         let sizes: Vec<isize> = inputs.iter().map(|b| b.dtype().size() as isize).collect();
         let bare = self.program.is_input();
-        let mut machine = Machine::new(&self.program, if bare { 0 } else { plan.elements() }, None);
+        let elements = if bare { 0 } else { plan.elements() };
+        let streams = shape.iter().product::<usize>() * sizes.iter().sum::<isize>() as usize >= STREAMS;
+        let mut machine = Machine::new(&self.program, elements.min(STEP), None).ahead(streams);
+        let mut buffer = Buffer::new(elements * size);
+        let made = buffer.bytes_mut().as_mut_ptr();
+        let packed: Vec<[isize; 2]> = sizes.iter().map(|&s| [0, s]).collect();
         let mut pointers: Vec<*const u8> = vec![std::ptr::null(); runs.len()];
         // Both closures fold into the accumulator.
         let accumulator = std::cell::RefCell::new(accumulator);
@@ -208,10 +215,19 @@ impl Reduction {
                 let data = if bare {
                     pointers[0]
                 } else {
-                    let packed: Vec<[isize; 2]> = sizes.iter().map(|&s| [s * columns as isize, s]).collect();
-                    // SAFETY: packed tiles of the inputs lie there; nothing is written but the machine's own memory.
-                    let tile = unsafe { machine.tile(&pointers, &packed, rows, columns, None) };
-                    tile.ok_or_else(super::fused::negative_power)?
+                    // In smaller tiles, so that what is between the steps stays in the first cache.
+                    let elements = rows * columns;
+                    for start in (0..elements).step_by(STEP) {
+                        let n = STEP.min(elements - start);
+                        // SAFETY: packed tiles of the inputs lie there, and the buffer has room for this one.
+                        let done =
+                            unsafe { machine.tile(&pointers, &packed, 1, n, Some(made.wrapping_add(start * size))) };
+                        done.ok_or_else(super::fused::negative_power)?;
+                        for (pointer, size) in pointers.iter_mut().zip(&sizes) {
+                            *pointer = pointer.wrapping_offset(n as isize * size);
+                        }
+                    }
+                    made.cast_const()
                 };
                 // SAFETY: a tile of `rows` × `columns` elements of the program's dtype lies there.
                 unsafe { accumulator.borrow_mut().push(Tile { data, rows, columns, rows_reduced, columns_reduced }) };

@@ -1,8 +1,9 @@
 //! Kernels of two and three arguments.
 
 use super::complex::{self, Arithmetic, C};
+use super::math::{Elementary, elementary2};
 use super::scalar::{Integer, Real};
-use super::{Kernel, checked2, choose, of_bits, of_complex, of_floats, of_integers, scalar2, vector2};
+use super::{Kernel, checked2, choose, loop2_but, math, of_bits, of_complex, of_floats, of_integers, scalar2, vector2};
 use crate::data::{DType, Kind};
 use crate::kernel::elementwise::Binary;
 use num_complex::Complex;
@@ -109,6 +110,16 @@ fn floats(op: Binary, dtype: DType) -> Option<Kernel> {
     macro_rules! scalar {
         (|$a:ident, $b:ident, $T:ident| $value:expr) => { of_floats!(dtype, $T => scalar2(|$a: $T, $b: $T| $value)) };
     }
+    // As in `unary`.
+    macro_rules! elementary {
+        ($f:ident but $rare:ident => $other:ident) => {
+            of_floats!(dtype, T => loop2_but(
+                elementary2!($f, T),
+                |a: T, b: T| math::$rare(a.into(), b.into()),
+                |a: T, b: T| a.$other(b),
+            ))
+        };
+    }
     Some(match op {
         Add => vector!(|a, b, T| a + b),
         Subtract => vector!(|a, b, T| a - b),
@@ -126,9 +137,9 @@ fn floats(op: Binary, dtype: DType) -> Option<Kernel> {
         FloorDivide => scalar!(|a, b, T| a.floor_divide(b)),
         Mod => scalar!(|a, b, T| a.modulo(b)),
         Fmod => scalar!(|a, b, T| a.fmod(b)),
-        Power | FloatPower => scalar!(|a, b, T| a.powf(b)),
+        Power | FloatPower => elementary!(power but power_is_rare => powf),
         Hypot => scalar!(|a, b, T| a.hypot(b)),
-        Arctan2 => scalar!(|a, b, T| a.atan2(b)),
+        Arctan2 => elementary!(arctan2 but arctan2_is_rare => atan2),
         Nextafter => scalar!(|a, b, T| a.next_after(b)),
         Logaddexp => scalar!(|a, b, T| a.log_add_exp(b)),
         Logaddexp2 => scalar!(|a, b, T| a.log_add_exp2(b)),

@@ -1,8 +1,9 @@
 //! Kernels of one argument.
 
 use super::complex::{self, Arithmetic, C};
+use super::math::{Elementary, elementary1};
 use super::scalar::{Integer, Real};
-use super::{Kernel, of_bits, of_complex, of_floats, of_integers, of_signed, scalar1, vector1};
+use super::{Kernel, loop1_but, math, of_bits, of_complex, of_floats, of_integers, of_signed, scalar1, vector1};
 use crate::data::{DType, Kind};
 use crate::kernel::elementwise::Unary;
 use num_complex::Complex;
@@ -54,6 +55,13 @@ fn floats(op: Unary, dtype: DType) -> Option<Kernel> {
     macro_rules! scalar {
         (|$x:ident, $T:ident| $value:expr) => { of_floats!(dtype, $T => scalar1(|$x: $T| $value)) };
     }
+    // Elementary functions compute in double precision; what is rare is left to the standard library.
+    macro_rules! elementary {
+        ($f:ident) => { elementary!($f but never_rare => clone) };
+        ($f:ident but $rare:ident => $other:ident) => {
+            of_floats!(dtype, T => loop1_but(elementary1!($f, T), |x: T| math::$rare(x.into()), |x: T| x.$other()))
+        };
+    }
     Some(match op {
         Negative => vector!(|x, T| -x),
         Absolute | Fabs => vector!(|x, T| x.abs()),
@@ -79,22 +87,22 @@ fn floats(op: Unary, dtype: DType) -> Option<Kernel> {
         LogicalNot => vector!(|x, T| u8::from(x == 0.0)),
         Imag => vector!(|_x, T| 0.0 as T),
         Cbrt => scalar!(|x, T| x.cbrt()),
-        Exp => scalar!(|x, T| x.exp()),
-        Exp2 => scalar!(|x, T| x.exp2()),
-        Expm1 => scalar!(|x, T| x.exp_m1()),
-        Log => scalar!(|x, T| x.ln()),
-        Log2 => scalar!(|x, T| x.log2()),
-        Log10 => scalar!(|x, T| x.log10()),
-        Log1p => scalar!(|x, T| x.ln_1p()),
-        Sin => scalar!(|x, T| x.sin()),
-        Cos => scalar!(|x, T| x.cos()),
-        Tan => scalar!(|x, T| x.tan()),
-        Arcsin => scalar!(|x, T| x.asin()),
-        Arccos => scalar!(|x, T| x.acos()),
-        Arctan => scalar!(|x, T| x.atan()),
-        Sinh => scalar!(|x, T| x.sinh()),
-        Cosh => scalar!(|x, T| x.cosh()),
-        Tanh => scalar!(|x, T| x.tanh()),
+        Exp => elementary!(exp),
+        Exp2 => elementary!(exp2),
+        Expm1 => elementary!(expm1),
+        Log => elementary!(log),
+        Log2 => elementary!(log2),
+        Log10 => elementary!(log10),
+        Log1p => elementary!(log1p),
+        Sin => elementary!(sin but circular_is_rare => sin),
+        Cos => elementary!(cos but circular_is_rare => cos),
+        Tan => elementary!(tan but circular_is_rare => tan),
+        Arcsin => elementary!(arcsin),
+        Arccos => elementary!(arccos),
+        Arctan => elementary!(arctan),
+        Sinh => elementary!(sinh but hyperbolic_is_rare => sinh),
+        Cosh => elementary!(cosh but hyperbolic_is_rare => cosh),
+        Tanh => elementary!(tanh),
         // The standard library computes these three from logarithms and loses digits; C's do not.
         Arcsinh if dtype == DType::F32 => scalar1(|x: f32| libm::asinhf(x)),
         Arcsinh => scalar1(|x: f64| libm::asinh(x)),
