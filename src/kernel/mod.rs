@@ -10,6 +10,7 @@ pub mod fused;
 pub mod gemm;
 pub mod layout;
 pub mod linalg;
+pub mod radix;
 pub mod random;
 pub mod rank;
 pub mod reduce;

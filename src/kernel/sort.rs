@@ -1,5 +1,6 @@
 //! Sorting along an axis of one block, and the quantiles that sorted lanes tell. `nan` is sorted last, as in NumPy.
 
+use super::radix::Sort;
 use super::rank::Ranked;
 use crate::data::{Block, DType, Dims, cancel};
 use crate::err;
@@ -16,16 +17,17 @@ pub(super) fn lanes_last(block: &Block, axis: usize) -> (Block, Dims) {
     (block.transpose(&order).copied(), back)
 }
 
-/// Sorted along an axis, smallest first.
-pub fn sort(block: &Block, axis: usize) -> Result<Block> {
+/// Sorted along an axis, smallest first, on so many threads.
+pub fn sort(block: &Block, axis: usize, threads: usize) -> Result<Block> {
     Block::check_room(block.nbytes())?;
     let (mut lanes, back) = lanes_last(block, axis);
     let len = block.shape()[axis];
     if !lanes.is_empty() {
+        let mut other = Block::for_answer(block.dtype(), &[len])?;
         with_dtype!(block.dtype(), T => {
             for lane in lanes.as_mut_slice::<T>().chunks_exact_mut(len) {
                 cancel::check()?;
-                lane.sort_unstable_by_key(|&x| x.rank());
+                T::sort(lane, other.as_mut_slice(), threads)?;
             }
         });
     }
@@ -178,8 +180,14 @@ pub fn quantile_dtype(dtype: DType, method: Method) -> DType {
 }
 
 /// Quantiles along an axis, which has one place for each of `qs` in the result. Those of lanes that hold a `nan` are `nan`, unless
-/// it is to be passed over.
-pub fn quantiles(block: &Block, axis: usize, qs: &[f64], method: Method, skip_nan: bool) -> Result<Block> {
+/// it is to be passed over. On so many threads.
+pub fn quantiles(
+    block: &Block,
+    axis: usize,
+    qs: &[f64],
+    (method, skip_nan): (Method, bool),
+    threads: usize,
+) -> Result<Block> {
     let dtype = quantile_dtype(block.dtype(), method);
     let (mut lanes, back) = lanes_last(&block.cast(dtype)?, axis);
     let len = block.shape()[axis];
@@ -197,11 +205,12 @@ pub fn quantiles(block: &Block, axis: usize, qs: &[f64], method: Method, skip_na
         return Err(err!(Type, "complex numbers have no quantiles"));
     }
     if !out.is_empty() {
+        let mut other = Block::for_answer(dtype, &[len])?;
         with_dtype!(dtype, T => {
             let found = out.as_mut_slice::<T>().chunks_exact_mut(qs.len());
             for (lane, found) in lanes.as_mut_slice::<T>().chunks_exact_mut(len).zip(found) {
                 cancel::check()?;
-                lane.sort_unstable_by_key(|&x| x.rank());
+                T::sort(lane, other.as_mut_slice(), threads)?;
                 let nans = lane.iter().rev().take_while(|&&x| Ranked::is_nan(x)).count();
                 let lane = if skip_nan && nans < lane.len() { &lane[..lane.len() - nans] } else { &*lane };
                 let nan = lane.last().copied().filter(|&x| Ranked::is_nan(x));
@@ -263,7 +272,7 @@ mod tests {
     #[test]
     fn lanes_are_sorted_with_nan_last() {
         let block = Block::from_slice(&[2, 3], &[2.0, f64::NAN, 1.0, 0.0, 5.0, 3.0]);
-        let sorted = |axis| format!("{:?}", sort(&block, axis).unwrap());
+        let sorted = |axis| format!("{:?}", sort(&block, axis, 1).unwrap());
         assert_eq!(sorted(1), "float64[2, 3] [1.0, 2.0, NaN, 0.0, 3.0, 5.0]");
         assert_eq!(sorted(0), "float64[2, 3] [0.0, 5.0, 1.0, 2.0, NaN, 3.0]");
         assert_eq!(format!("{:?}", argsort(&block, 1).unwrap()), "int64[2, 3] [2, 0, 1, 0, 2, 1]");
@@ -295,7 +304,7 @@ mod tests {
             ("weibull", [1.0, 3.0, 7.0]),
         ] {
             let method = Method::parse(name).unwrap();
-            let found = quantiles(&block, 0, &[0.1, 0.5, 0.75], method, false).unwrap();
+            let found = quantiles(&block, 0, &[0.1, 0.5, 0.75], (method, false), 1).unwrap();
             let found = found.as_slice::<f64>().unwrap();
             assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{name}: {found:?}");
         }

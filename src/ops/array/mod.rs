@@ -26,7 +26,7 @@ pub mod sorting;
 #[cfg(test)]
 mod tests;
 
-use crate::data::{Block, DType};
+use crate::data::{Args, Block, DType};
 use crate::op::{Op, infer};
 use crate::text::Result;
 
@@ -60,4 +60,10 @@ pub static OPS: &[&[Op]] = &[
 /// Whether a concrete array of that shape may be made: one beyond the memory limit is to be in blocks.
 pub(crate) fn concrete_fits(shape: &[usize], dtype: DType) -> Result<()> {
     Block::check_room(infer::byte_size(shape, dtype)?)
+}
+
+/// Threads that an op on concrete arrays may use: all workers where it is a computation of its own, one inside a task, where other
+/// tasks have the others.
+pub(crate) fn threads(args: &Args) -> usize {
+    if crate::schedule::inside_task() { 1 } else { args.host.workers() }
 }

@@ -5,6 +5,7 @@
 //! accumulator and one pair of blocks. Where the result has few blocks, long chains are cut into several, whose results are
 //! added one to the other; the cut depends on the arrays' blocks only, so the bits of a result do not depend on workers.
 
+use super::threads;
 use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Value, graph};
 use crate::err;
 use crate::kernel::elementwise::Binary;
@@ -160,12 +161,6 @@ fn result(block: Block, plain: bool) -> Value {
     if plain { value.plain() } else { value }
 }
 
-/// A product of concrete arrays uses all cores when it is a computation of its own, and one inside a task, where other tasks
-/// use the others.
-fn threads() -> Threads {
-    if crate::schedule::inside_task() { Threads::One } else { Threads::All }
-}
-
 fn dot(mut args: Args) -> Result<Value> {
     let (x, y, plain) = pair(&mut args, 0)?;
     if x.ndim() == 0 || y.ndim() == 0 {
@@ -176,7 +171,7 @@ fn dot(mut args: Args) -> Result<Value> {
     let meeting = dot_axes(x.ndim(), y.ndim());
     check(&meeting, &x.shape(), &y.shape())?;
     match (x, y) {
-        (Given::Now(x), Given::Now(y)) => Ok(result(gemm::dot(&x, &y, threads())?, plain)),
+        (Given::Now(x), Given::Now(y)) => Ok(result(gemm::dot(&x, &y, Threads::Up(threads(&args)))?, plain)),
         (x, y) => contract(x, y, meeting, args.span),
     }
 }
@@ -194,7 +189,7 @@ fn tensordot(mut args: Args) -> Result<Value> {
     check(&meeting, &x.shape(), &y.shape())?;
     match (x, y) {
         (Given::Now(x), Given::Now(y)) => {
-            Ok(result(gemm::tensordot(&x, &y, &meeting.x, &meeting.y, threads())?, plain))
+            Ok(result(gemm::tensordot(&x, &y, &meeting.x, &meeting.y, Threads::Up(threads(&args)))?, plain))
         }
         (x, y) => contract(x, y, meeting, args.span),
     }
@@ -266,7 +261,7 @@ fn matmul(mut args: Args) -> Result<Value> {
         (Given::Now(x), Given::Now(y)) => {
             let (rows, columns) = (as_matrix(x.shape(), 0), as_matrix(y.shape(), 1));
             matmul_shape(&rows, &columns)?;
-            Ok(result(gemm::matmul(&x, &y, threads())?, plain))
+            Ok(result(gemm::matmul(&x, &y, Threads::Up(threads(&args)))?, plain))
         }
         (x, y) if x.ndim() <= 2 && y.ndim() <= 2 => {
             let meeting = dot_axes(x.ndim(), y.ndim());

@@ -1,6 +1,7 @@
 //! Order: `argsort`, quantiles along an axis, and what is looked up in sorted arrays. `sort` is beside that of lists, in
 //! `ops/core/group.rs`.
 
+use super::threads;
 use crate::data::slice::Range;
 use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Input, Memory, Task, Value};
 use crate::err;
@@ -22,7 +23,7 @@ pub static OPS: &[Op] = &[
         cost: Cost::Dear,
         kind: Kind::Array(Memory::Copies, |mut args| {
             let x = Given::of(args.take("x"))?;
-            sort_array(x, args.value("axis"), args.span)
+            sort_array(x, args.value("axis"), threads(&args), args.span)
         }),
     },
     Op {
@@ -34,7 +35,7 @@ pub static OPS: &[Op] = &[
         cost: Cost::Dear,
         kind: Kind::Array(Memory::Copies, |mut args| {
             let x = Given::of(args.take("x"))?;
-            topk(x, args.int("k")?, args.value("axis"), args.span)
+            topk(x, args.int("k")?, args.value("axis"), threads(&args), args.span)
         }),
     },
     Op {
@@ -79,8 +80,8 @@ pub static OPS: &[Op] = &[
 ];
 
 /// An array sorted along an axis, that of the flattened one for nil.
-pub fn sort_array(x: Given, axis: &Value, span: Span) -> Result<Value> {
-    ordered(x, axis, span, "sort-along", None, sort::sort)
+pub fn sort_array(x: Given, axis: &Value, threads: usize, span: Span) -> Result<Value> {
+    ordered(x, axis, span, "sort-along", None, |block, axis| sort::sort(block, axis, threads))
 }
 
 fn argsort(mut args: Args) -> Result<Value> {
@@ -95,7 +96,7 @@ fn ordered(
     span: Span,
     name: &'static str,
     dtype: Option<DType>,
-    kernel: fn(&Block, usize) -> Result<Block>,
+    kernel: impl Fn(&Block, usize) -> Result<Block>,
 ) -> Result<Value> {
     let (x, axis) = match axis {
         Value::Nil => (flattened(x, span)?, 0),
@@ -146,7 +147,7 @@ fn quantiles(mut args: Args) -> Result<Value> {
         return Err(err!(Index, "there is no quantile of nothing"));
     }
     match x {
-        Given::Now(block) => Ok(sort::quantiles(&block, axis, &qs, method, skip_nan)?.into()),
+        Given::Now(block) => Ok(sort::quantiles(&block, axis, &qs, (method, skip_nan), threads(&args))?.into()),
         Given::Lazy(array) => {
             let keywords = ["axis", "method", "skip-nan"].map(|name| {
                 let value = if name == "axis" { Value::Int(axis as i64) } else { args.value(name).clone() };
@@ -233,7 +234,7 @@ fn isin(mut args: Args) -> Result<Value> {
     match (x, values) {
         (Given::Now(x), Given::Now(values)) => {
             let dtype = x.dtype().promote(values.dtype());
-            let found = sort::among(&x.cast(dtype)?, &sort::sort(&values.cast(dtype)?, 0)?, invert)?;
+            let found = sort::among(&x.cast(dtype)?, &sort::sort(&values.cast(dtype)?, 0, threads(&args))?, invert)?;
             Ok(if plain { Value::from(found).plain() } else { found.into() })
         }
         (x, values) => {
@@ -248,7 +249,7 @@ fn isin(mut args: Args) -> Result<Value> {
 
 /// The k largest along an axis, the largest first; for a negative k the smallest, the smallest first. Blocks are sorted by themselves
 /// before what is left of them is sorted together.
-pub fn topk(x: Given, k: i64, axis: &Value, span: Span) -> Result<Value> {
+pub fn topk(x: Given, k: i64, axis: &Value, threads: usize, span: Span) -> Result<Value> {
     let axis = infer::axis(axis, x.ndim())?;
     let count = usize::try_from(k.unsigned_abs()).unwrap_or(usize::MAX);
     let best = |sorted: Value| -> Result<Value> {
@@ -281,8 +282,8 @@ pub fn topk(x: Given, k: i64, axis: &Value, span: Span) -> Result<Value> {
             };
             let inputs = vec![Input { parent: 0, at: At::same(array.ndim()) }];
             let few = plan.array(Body::Blockwise { inputs, task });
-            best(ordered(Given::Lazy(few.into()), &Value::Int(axis as i64), span, "sort-along", None, sort::sort)?)
+            best(sort_array(Given::Lazy(few.into()), &Value::Int(axis as i64), threads, span)?)
         }
-        x => best(ordered(x, &Value::Int(axis as i64), span, "sort-along", None, sort::sort)?),
+        x => best(sort_array(x, &Value::Int(axis as i64), threads, span)?),
     }
 }

@@ -8,7 +8,7 @@ use crate::kernel::elementwise::Binary;
 use crate::op;
 use crate::op::sequence::{self, Seq, pair, put};
 use crate::op::{Given, Kind, Op, infer};
-use crate::ops::array::{slice, sorting};
+use crate::ops::array::{slice, sorting, threads};
 use crate::text::Result;
 
 pub static OPS: &[Op] = &[
@@ -98,7 +98,7 @@ fn sort(mut args: Args) -> Result<Value> {
     if args.is_nil("key") && (is_array || args.is_given("axis") && !matches!(args.values[0], Value::Delayed(_))) {
         let (x, reverse) = (Given::of(args.take("coll"))?, args.bool("reverse")?);
         let ndim = if args.is_nil("axis") { 1 } else { x.ndim() };
-        let sorted = sorting::sort_array(x, args.value("axis"), args.span)?;
+        let sorted = sorting::sort_array(x, args.value("axis"), threads(&args), args.span)?;
         return if reverse {
             slice::flipped(sorted, infer::axis(args.value("axis"), ndim).unwrap_or(0), args.span)
         } else {
@@ -132,7 +132,7 @@ fn topk(mut args: Args) -> Result<Value> {
         || matches!(args.value("k"), Value::Block(b) if b.ndim() > 0)
     {
         let (x, k) = (Given::of(args.take("k"))?, args.int("coll")?);
-        return sorting::topk(x, k, args.value("axis"), args.span);
+        return sorting::topk(x, k, args.value("axis"), threads(&args), args.span);
     }
     if args.value("k").is_lazy() || args.value("coll").holds_lazy() {
         return args.host.delay(&args);

@@ -1,0 +1,334 @@
+//! Sorting of long lanes by the digits of their ranks: in parts of like size that fit the cache, and these by comparing.
+//!
+//! Elements go from one array to the other and back, a digit at a time from the first on, where the digits are those of the
+//! distance from the least element: so many that parts are small enough at once if the elements lie evenly. Whatever they are,
+//! each step takes some bits off what is left, so that the time is linear. Several threads take parts of the array in the first
+//! step, and then part by part.
+
+use super::rank::Ranked;
+use crate::data::{Complex32, Complex64, cancel};
+use crate::text::Result;
+use multiversion::multiversion;
+use parking_lot::Mutex;
+
+/// An element with a rank of 64 bits, that can be made again of it.
+trait Radix: Ranked {
+    /// In the order of [`Ranked::rank`]; -0 comes before 0.
+    fn key(self) -> u64;
+    fn of_key(key: u64) -> Self;
+}
+
+macro_rules! integers {
+    ($($T:ty)*) => {$(
+        impl Radix for $T {
+            #[inline(always)]
+            fn key(self) -> u64 {
+                self.rank() as u64 ^ (1 << 63)
+            }
+            #[inline(always)]
+            fn of_key(key: u64) -> Self {
+                (key ^ (1 << 63)) as $T
+            }
+        }
+    )*};
+}
+
+integers!(i8 i16 i32 i64 u8 u16 u32);
+
+impl Radix for u64 {
+    #[inline(always)]
+    fn key(self) -> u64 {
+        self
+    }
+    #[inline(always)]
+    fn of_key(key: u64) -> Self {
+        key
+    }
+}
+
+impl Radix for bool {
+    #[inline(always)]
+    fn key(self) -> u64 {
+        u64::from(self)
+    }
+    #[inline(always)]
+    fn of_key(key: u64) -> Self {
+        key != 0
+    }
+}
+
+macro_rules! floats {
+    ($($T:ty, $Signed:ty, $Bits:ty;)*) => {$(
+        impl Radix for $T {
+            #[inline(always)]
+            fn key(self) -> u64 {
+                const SIGN: $Bits = 1 << (<$Bits>::BITS - 1);
+                let bits = self.to_bits();
+                // Negative numbers are turned over, the others go above them; nan is above all, whatever its sign.
+                let turned = bits ^ (((bits as $Signed) >> (<$Bits>::BITS - 1)) as $Bits | SIGN);
+                u64::from(if self.is_nan() { <$Bits>::MAX } else { turned })
+            }
+            #[inline(always)]
+            fn of_key(key: u64) -> Self {
+                const SIGN: $Bits = 1 << (<$Bits>::BITS - 1);
+                let key = key as $Bits;
+                Self::from_bits(if key & SIGN != 0 { key ^ SIGN } else { !key })
+            }
+        }
+    )*};
+}
+
+floats! {
+    f32, i32, u32;
+    f64, i64, u64;
+}
+
+/// An element that lanes can be sorted of.
+pub trait Sort: Ranked {
+    /// Sorts a lane, on so many threads. `other` is as long, and is left with anything in it.
+    fn sort(lane: &mut [Self], other: &mut [Self], threads: usize) -> Result<()>;
+}
+
+macro_rules! by_digits {
+    ($($T:ty)*) => {$(
+        impl Sort for $T {
+            fn sort(lane: &mut [Self], other: &mut [Self], threads: usize) -> Result<()> {
+                sort(lane, other, threads)
+            }
+        }
+    )*};
+}
+
+by_digits!(bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64);
+
+macro_rules! by_comparing {
+    ($($T:ty)*) => {$(
+        impl Sort for $T {
+            fn sort(lane: &mut [Self], _other: &mut [Self], _threads: usize) -> Result<()> {
+                lane.sort_unstable_by_key(|&x| x.rank());
+                Ok(())
+            }
+        }
+    )*};
+}
+
+by_comparing!(Complex32 Complex64);
+
+/// Elements that are sorted by comparing.
+const FEW: usize = 128;
+/// Digits that are told apart in one step, at most: more places to write to than that are not at hand.
+const MOST_BITS: u32 = 11;
+/// Elements that are worth another thread.
+const MANY: usize = 1 << 17;
+
+/// Sorts on so many threads. `other` is as long, and is left with anything in it.
+fn sort<T: Radix>(elements: &mut [T], other: &mut [T], threads: usize) -> Result<()> {
+    step(elements, other, threads, false)?;
+    cancel::check()
+}
+
+/// How far the keys reach, and which of their bits tell the parts apart.
+#[derive(Clone, Copy)]
+struct Digits {
+    least: u64,
+    shift: u32,
+    count: usize,
+}
+
+impl Digits {
+    /// `None` where all keys are equal.
+    fn of<T: Radix>(elements: &[T], threads: usize) -> Option<Digits> {
+        let pieces = elements.chunks(elements.len().div_ceil(threads));
+        let ends = in_threads(pieces, |piece| ends(piece));
+        let (least, most) = ends.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+        let bits = u64::BITS - (most - least).leading_zeros();
+        // Parts of some elements each.
+        let wanted = (elements.len().ilog2().saturating_sub(4)).clamp(1, MOST_BITS);
+        let shift = bits.saturating_sub(wanted);
+        (bits > 0).then(|| Digits { least, shift, count: ((most - least) >> shift) as usize + 1 })
+    }
+
+    #[inline(always)]
+    fn digit<T: Radix>(self, x: T) -> usize {
+        ((x.key() - self.least) >> self.shift) as usize
+    }
+}
+
+/// The least and the greatest key.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn ends<T: Radix>(elements: &[T]) -> (u64, u64) {
+    const LANES: usize = 16;
+    let (chunks, rest) = elements.as_chunks::<LANES>();
+    let (mut least, mut most) = ([u64::MAX; LANES], [0; LANES]);
+    for chunk in chunks {
+        for ((least, most), &x) in least.iter_mut().zip(&mut most).zip(chunk) {
+            let key = x.key();
+            *least = if key < *least { key } else { *least };
+            *most = if key > *most { key } else { *most };
+        }
+    }
+    let keys = || rest.iter().map(|&x| x.key());
+    let all = least.into_iter().chain(keys()).min();
+    (all.unwrap_or(0), most.into_iter().chain(keys()).max().unwrap_or(0))
+}
+
+/// What `f` makes of each piece, the pieces side by side.
+fn in_threads<P: Send, R: Send>(pieces: impl ExactSizeIterator<Item = P>, f: impl Fn(P) -> R + Sync) -> Vec<R> {
+    if pieces.len() == 1 {
+        return pieces.map(f).collect();
+    }
+    let f = &f;
+    std::thread::scope(|scope| {
+        let running: Vec<_> = pieces.map(|piece| scope.spawn(move || f(piece))).collect();
+        running.into_iter().map(|one| one.join().expect("sorting does not panic")).collect()
+    })
+}
+
+/// Sorts `from` in place or, with `over`, into `to`, as long; the other one is left with anything in it.
+fn step<T: Radix>(from: &mut [T], to: &mut [T], threads: usize, over: bool) -> Result<()> {
+    if from.len() <= FEW {
+        few(from, to, over);
+        return Ok(());
+    }
+    let threads = threads.min(from.len() / MANY).max(1);
+    let Some(digits) = Digits::of(from, threads) else {
+        if over {
+            to.copy_from_slice(from);
+        }
+        return Ok(());
+    };
+    let size = from.len().div_ceil(threads);
+    let counts = in_threads(from.chunks(size), |piece| {
+        let mut counts = vec![0; digits.count];
+        piece.iter().for_each(|&x| counts[digits.digit(x)] += 1);
+        counts
+    });
+    let lengths: Vec<usize> = (0..digits.count).map(|digit| counts.iter().map(|counts| counts[digit]).sum()).collect();
+    // Every thread has a place of its own in every part.
+    let mut places: Vec<Vec<std::slice::IterMut<T>>> =
+        counts.iter().map(|_| Vec::with_capacity(digits.count)).collect();
+    let mut rest = &mut *to;
+    for digit in 0..digits.count {
+        for (counts, places) in counts.iter().zip(&mut places) {
+            let (place, left) = std::mem::take(&mut rest).split_at_mut(counts[digit]);
+            places.push(place.iter_mut());
+            rest = left;
+        }
+    }
+    in_threads(from.chunks(size).zip(places), |(piece, mut places)| {
+        for &x in piece {
+            if let Some(place) = places[digits.digit(x)].next() {
+                *place = x;
+            }
+        }
+    });
+    cancel::check()?;
+    let mut parts = Vec::with_capacity(lengths.len());
+    let (mut from, mut to) = (from, to);
+    for len in lengths.into_iter().filter(|&len| len > 0) {
+        let ((a, from_rest), (b, to_rest)) = (from.split_at_mut(len), to.split_at_mut(len));
+        parts.push((a, b));
+        (from, to) = (from_rest, to_rest);
+    }
+    if threads == 1 {
+        return parts.into_iter().try_for_each(|(from, to)| step(to, from, 1, !over));
+    }
+    // A part that most elements are in, for they do not lie evenly, has all threads.
+    let (large, small): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(from, _)| from.len() > size);
+    large.into_iter().try_for_each(|(from, to)| step(to, from, threads, !over))?;
+    let next = Mutex::new(small.into_iter());
+    cancel::with_flag(|flag| {
+        in_threads(0..threads, |_| {
+            let work = || {
+                loop {
+                    let part = next.lock().next();
+                    match part {
+                        Some((from, to)) => step(to, from, 1, !over)?,
+                        None => return Ok(()),
+                    }
+                }
+            };
+            match flag {
+                Some(flag) => cancel::during(flag, work),
+                None => work(),
+            }
+        })
+    })
+    .into_iter()
+    .collect()
+}
+
+/// As `step`, for a few elements.
+fn few<T: Radix>(from: &mut [T], to: &mut [T], over: bool) {
+    let mut keys = [0; FEW];
+    let keys = &mut keys[..from.len()];
+    keys.iter_mut().zip(&*from).for_each(|(key, x)| *key = x.key());
+    keys.sort_unstable();
+    let target = if over { to } else { from };
+    target.iter_mut().zip(keys).for_each(|(x, key)| *x = T::of_key(*key));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sorted<T: Radix>(mut elements: Vec<T>, threads: usize) -> Vec<T> {
+        let mut other = elements.clone();
+        sort(&mut elements, &mut other, threads).unwrap();
+        elements
+    }
+
+    /// Numbers without an order, of all sizes.
+    fn numbers(n: usize) -> impl Iterator<Item = u64> {
+        (0..n as u64).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left((i % 64) as u32) >> (i % 50))
+    }
+
+    #[test]
+    fn sorts_whatever_the_elements_are() {
+        for n in [0, 1, 100, 129, 5000, 300_000] {
+            for threads in [1, 3] {
+                let all: Vec<u64> = numbers(n).collect();
+                let mut expected = all.clone();
+                expected.sort_unstable();
+                assert_eq!(sorted(all, threads), expected);
+                let signed: Vec<i32> = numbers(n).map(|x| x as i32).collect();
+                let mut expected = signed.clone();
+                expected.sort_unstable();
+                assert_eq!(sorted(signed, threads), expected);
+                let narrow: Vec<u8> = numbers(n).map(|x| x as u8).collect();
+                let mut expected = narrow.clone();
+                expected.sort_unstable();
+                assert_eq!(sorted(narrow, threads), expected);
+                // Nearly all are equal.
+                let uneven: Vec<i64> = numbers(n).map(|x| if x % 100 == 0 { x as i64 } else { 7 }).collect();
+                let mut expected = uneven.clone();
+                expected.sort_unstable();
+                assert_eq!(sorted(uneven, threads), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn floats_are_in_order_and_nan_is_last() {
+        let all: Vec<f64> = numbers(200_000)
+            .map(|x| match x % 1000 {
+                0 => -f64::NAN,
+                1 => f64::INFINITY,
+                2 => -0.0,
+                3 => 0.0,
+                _ => f64::from_bits(x ^ (x << 63)),
+            })
+            .collect();
+        let mut expected = all.clone();
+        expected.sort_by(f64::total_cmp);
+        let nans = all.iter().filter(|x| x.is_nan()).count();
+        let found = sorted(all, 2);
+        assert!(found[found.len() - nans..].iter().all(|x| x.is_nan()));
+        let plain: Vec<u64> = expected.iter().filter(|x| !x.is_nan()).map(|x| x.to_bits()).collect();
+        let found: Vec<u64> = found[..found.len() - nans].iter().map(|x| x.to_bits()).collect();
+        assert_eq!(found, plain);
+        for x in [1.5f32, -2.5, 0.0, f32::MIN_POSITIVE, f32::NEG_INFINITY] {
+            assert_eq!(f32::of_key(x.key()).to_bits(), x.to_bits());
+        }
+    }
+}
