@@ -1,6 +1,6 @@
 //! Functions as values: ops, closures and host functions look alike from here.
 
-use super::{DType, Dims, Str, Task, Value};
+use super::{DType, Dims, Seeds, Str, Task, Value};
 use crate::err;
 use crate::text::{Error, Result, Span};
 use smallvec::SmallVec;
@@ -175,6 +175,12 @@ pub trait Host: Send + Sync {
     /// Bytes that blocks may take: a concrete array beyond it is not made.
     fn memory_limit(&self) -> usize {
         usize::MAX
+    }
+
+    /// Where random numbers that are asked for without a seed get one from.
+    fn seeds(&self) -> &Seeds {
+        static FROM_NOWHERE: Seeds = Seeds::new();
+        &FROM_NOWHERE
     }
 
     /// Whether the computation was cancelled (Ctrl-C, `Engine::cancel`); long loops ask now and then.

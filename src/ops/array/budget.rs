@@ -166,6 +166,9 @@ const CALLS: &[&str] = &[
     "(random/uniform 0 1 [9] :chunks 3 :seed 1)",
     "(random/normal 0 1 [9] :chunks 3 :seed 1)",
     "(random/integers 0 9 [9] :chunks 3 :seed 1)",
+    "(random/drawn \"gamma\" [2 1] [9] :chunks 3 :seed 1)",
+    "(random/drawn \"poisson\" [(abs x)] :seed 1)",
+    "(random/drawn \"normal\" [0 (abs x)] [2 12 8] :seed 1)",
     "(where x x 1)",
     "(where (= x x) x x)",
     "(clip x 1 2)",
@@ -228,6 +231,7 @@ const OTHERS: &[&str] = &[
     "matmul-add",
     "tensordot-add",
     "map-blocks",
+    "random/seed",
     // How much they make depends on data.
     "nonzero",
     "unique",

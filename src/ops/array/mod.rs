@@ -8,6 +8,7 @@ mod budget;
 pub mod choose;
 pub mod counting;
 pub mod create;
+pub mod drawn;
 pub mod elementwise;
 pub mod extremes;
 pub mod fourier;
@@ -34,6 +35,7 @@ use crate::text::Result;
 pub static OPS: &[&[Op]] = &[
     create::OPS,
     random::OPS,
+    drawn::OPS,
     about::OPS,
     elementwise::OPS,
     choose::OPS,
