@@ -138,6 +138,9 @@ const CALLS: &[&str] = &[
     "(topk-along x 2 :axis 0)",
     "(sqrt (topk-along (+ x 1) 2 :axis 0))",
     "(argsort x :axis 0)",
+    "(partition-along x 2 :axis 0)",
+    "(push x :axis 0)",
+    "(argpartition x [2 -1] :axis 0)",
     "(quantiles-along x [0.25 0.5] :axis 0)",
     "(searchsorted (arange 4) x)",
     "(isin x (slice x :1))",
@@ -231,6 +234,7 @@ const OTHERS: &[&str] = &[
     "matmul-add",
     "tensordot-add",
     "map-blocks",
+    "blockwise",
     "random/seed",
     // How much they make depends on data.
     "nonzero",

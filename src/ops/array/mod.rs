@@ -2,6 +2,7 @@
 
 pub mod about;
 pub mod axes;
+pub mod blockwise;
 pub mod broadcast_to;
 #[cfg(test)]
 mod budget;
@@ -54,6 +55,7 @@ pub static OPS: &[&[Op]] = &[
     join::OPS,
     rechunk::OPS,
     map_blocks::OPS,
+    blockwise::OPS,
     parts::OPS,
     extremes::PARTS,
     product::LINKS,
