@@ -23,6 +23,7 @@ pub mod rechunk;
 pub mod reduce;
 pub mod reshape;
 pub mod scans;
+pub mod set_part;
 pub mod slice;
 pub mod sorting;
 #[cfg(test)]
@@ -49,6 +50,7 @@ pub static OPS: &[&[Op]] = &[
     linalg::OPS,
     fourier::OPS,
     slice::OPS,
+    set_part::OPS,
     axes::OPS,
     reshape::OPS,
     broadcast_to::OPS,
