@@ -1,6 +1,6 @@
 //! Functions as values: ops, closures and host functions look alike from here.
 
-use super::{DType, Dims, Str, Task, Value};
+use super::{DType, Dims, Seeds, Str, Task, Value};
 use crate::err;
 use crate::text::{Error, Result, Span};
 use smallvec::SmallVec;
@@ -180,6 +180,12 @@ pub trait Host: Send + Sync {
     /// Threads that one computation may use.
     fn workers(&self) -> usize {
         1
+    }
+
+    /// Where random numbers that are asked for without a seed get one from.
+    fn seeds(&self) -> &Seeds {
+        static FROM_NOWHERE: Seeds = Seeds::new();
+        &FROM_NOWHERE
     }
 
     /// Whether the computation was cancelled (Ctrl-C, `Engine::cancel`); long loops ask now and then.

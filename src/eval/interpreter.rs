@@ -8,7 +8,7 @@ use super::operator::{Operator, Operators};
 use super::quasi::Internals;
 use super::{analyze, lazy, machine};
 use crate::data::buffer::{Entered, Room};
-use crate::data::{Args, Form, Function, Host, Pool, Str, Task, Value, task::deep};
+use crate::data::{Args, Form, Function, Host, Pool, Seeds, Str, Task, Value, task::deep};
 use crate::err;
 use crate::memory::CacheInfo;
 use crate::op::{Op, Registry};
@@ -37,6 +37,7 @@ pub struct Interpreter {
     pub(super) cancel: AtomicBool,
     stack_limit: AtomicUsize,
     numbers: AtomicU64,
+    seeds: Seeds,
     sources: Arc<Sources>,
     runtime: Runtime,
     output: parking_lot::Mutex<Box<dyn Write + Send>>,
@@ -64,6 +65,7 @@ impl Interpreter {
             cancel: AtomicBool::new(false),
             stack_limit: AtomicUsize::new(STACK_LIMIT),
             numbers: AtomicU64::new(0),
+            seeds: Seeds::new(),
             sources: Arc::default(),
             runtime: Runtime::new(Pool::new(usize::MAX)),
             output: parking_lot::Mutex::new(Box::new(std::io::stdout())),
@@ -443,6 +445,12 @@ impl Host for Interpreter {
     fn workers(&self) -> usize {
         let config = self.config();
         if config.scheduler.name() == "sync" { 1 } else { config.workers }
+    }
+
+    fn seeds(&self) -> &Seeds {
+        // Tasks come in no order that numbers might follow from.
+        static OF_TASKS: Seeds = Seeds::new();
+        if inside_task() { &OF_TASKS } else { &self.seeds }
     }
 
     fn interrupted(&self) -> bool {

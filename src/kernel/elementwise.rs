@@ -32,6 +32,8 @@ enum Domain {
     InexactReal,
     /// Floats and complex; every integer counts as float64.
     Quotient,
+    /// Floats; every integer counts as float64.
+    QuotientReal,
     /// Everything counts as float64 or complex128.
     Double,
 }
@@ -78,6 +80,7 @@ impl Domain {
             Inexact => Some(inexact(dtype)),
             InexactReal => (!complex).then(|| inexact(dtype)),
             Quotient => Some(dtype.to_inexact()),
+            QuotientReal => (!complex).then(|| dtype.to_inexact()),
             Double => Some(if complex { DType::C128 } else { DType::F64 }),
         }
     }
@@ -150,6 +153,7 @@ operations! {
     Trunc "trunc" Real Same,
     Rint "rint" Inexact Same,
     Spacing "spacing" InexactReal Same,
+    I0 "i0" QuotientReal Same,
     Isnan "isnan" Any Bool,
     Isinf "isinf" Any Bool,
     Isfinite "isfinite" Any Bool,

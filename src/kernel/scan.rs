@@ -2,6 +2,7 @@
 
 use crate::data::{Block, Complex32, Complex64, DType, Element, cancel};
 use crate::kernel::Reduce;
+use crate::kernel::rank::Ranked;
 use crate::text::Result;
 use crate::with_dtype;
 
@@ -58,6 +59,33 @@ carried! {
     f64: |a, b| a + b, |a, b| a * b;
     Complex32: |a, b| a + b, |a, b| a * b;
     Complex64: |a, b| a + b, |a, b| a * b;
+}
+
+/// The last element before each along an axis that is not `nan` in the place of those that are, of at most so many in a row.
+pub fn push(block: &Block, axis: usize, most: usize) -> Result<Block> {
+    let mut out = Block::for_answer(block.dtype(), block.shape())?;
+    if out.is_empty() {
+        return Ok(out);
+    }
+    crate::kernel::layout::copy_into(&mut out, &vec![0; block.ndim()], block);
+    let inner: usize = block.shape()[axis + 1..].iter().product();
+    let len = block.shape()[axis];
+    let mut missing = vec![0usize; inner];
+    with_dtype!(block.dtype(), T => {
+        for lanes in out.as_mut_slice::<T>().chunks_exact_mut(len * inner) {
+            cancel::check()?;
+            missing.fill(0);
+            for at in inner..lanes.len() {
+                let (lane, before) = (at % inner, lanes[at - inner]);
+                let is_missing = Ranked::is_nan(lanes[at]);
+                missing[lane] = if is_missing { missing[lane] + 1 } else { 0 };
+                if is_missing && missing[lane] <= most {
+                    lanes[at] = before;
+                }
+            }
+        }
+    });
+    Ok(out)
 }
 
 /// Every element with all before it along the axis, in that dtype: one after the other, as NumPy adds them.

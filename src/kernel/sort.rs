@@ -53,6 +53,51 @@ pub fn argsort(block: &Block, axis: usize) -> Result<Block> {
     Ok(out.transpose(&back))
 }
 
+/// The places of a lane that are to hold what they would if it were sorted, from the first on; what is smaller comes before them, what is larger
+/// behind. `rank` tells the order of elements.
+fn select<T, R: Ord>(mut lane: &mut [T], places: &[usize], rank: impl Fn(&T) -> R) {
+    let mut passed = 0;
+    for &place in places {
+        let (_, _, above) = lane.select_nth_unstable_by_key(place - passed, &rank);
+        (lane, passed) = (above, place + 1);
+    }
+}
+
+/// Partitioned along an axis: the elements in these places, which rise, are those that sorting would put there.
+pub fn partition(block: &Block, axis: usize, places: &[usize]) -> Result<Block> {
+    Block::check_room(block.nbytes())?;
+    let (mut lanes, back) = lanes_last(block, axis);
+    let len = block.shape()[axis];
+    if !lanes.is_empty() {
+        with_dtype!(block.dtype(), T => {
+            for lane in lanes.as_mut_slice::<T>().chunks_exact_mut(len) {
+                cancel::check()?;
+                select(lane, places, |x: &T| x.rank());
+            }
+        });
+    }
+    Ok(lanes.transpose(&back))
+}
+
+/// The indices that would partition along an axis.
+pub fn argpartition(block: &Block, axis: usize, places: &[usize]) -> Result<Block> {
+    let (lanes, back) = lanes_last(block, axis);
+    let len = block.shape()[axis];
+    let mut out = Block::for_answer(DType::I64, lanes.shape())?;
+    if !lanes.is_empty() {
+        with_dtype!(block.dtype(), T => {
+            let elements = lanes.as_slice::<T>().unwrap_or_default();
+            let found = out.as_mut_slice::<i64>().chunks_exact_mut(len);
+            for (lane, found) in elements.chunks_exact(len).zip(found) {
+                cancel::check()?;
+                found.iter_mut().enumerate().for_each(|(n, at)| *at = n as i64);
+                select(found, places, |&at| lane[at as usize].rank());
+            }
+        });
+    }
+    Ok(out.transpose(&back))
+}
+
 /// Where each of `values` would go into a sorted lane so that it stays sorted: before what is equal, or behind it.
 pub fn search(lane: &Block, values: &Block, behind: bool) -> Result<Block> {
     let dtype = lane.dtype().promote(values.dtype());

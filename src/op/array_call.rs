@@ -9,7 +9,12 @@ pub fn array_call(args: Args, memory: Memory, run: fn(Args) -> Result<Value>) ->
     if args.values.iter().chain(&args.rest).any(is_delayed) {
         return args.host.delay(&args);
     }
-    let (span, name) = (args.span, args.function.name.clone());
+    // Users know checks as what the op does that they called.
+    let name = match args.values.last() {
+        Some(Value::Str(by)) if memory == Memory::Checked => by.clone(),
+        _ => args.function.name.clone(),
+    };
+    let span = args.span;
     let done = run(args).and_then(|value| {
         // Grids multiply in products and broadcasts, where no `:chunks` was asked for.
         if let Value::Array(array) = &value {
@@ -17,9 +22,7 @@ pub fn array_call(args: Args, memory: Memory, run: fn(Args) -> Result<Value>) ->
         }
         Ok(value)
     });
-    // Users know checks as what `map-blocks` does.
-    let name = if memory == Memory::Checked { "map-blocks" } else { name.as_str() };
-    done.map_err(|error| infer::of(name)(error).at(span))
+    done.map_err(|error| infer::of(&name)(error).at(span))
 }
 
 /// Whether a value is lazy, or a list of such, and not known to be an array.

@@ -90,10 +90,11 @@ pub fn byte_size(shape: &[usize], dtype: DType) -> Result<usize> {
     Block::byte_size(dtype, shape)
 }
 
-/// Says in an error which op it was, where the message does not say so.
+/// Says in an error which op it was, where the message does not say so, or names another function of its namespace that it works for.
 pub fn of(op: &str) -> impl Fn(Error) -> Error + '_ {
+    let known = op.find('/').filter(|&at| at > 0).map_or(op, |at| &op[..=at]);
     move |error| {
-        if matches!(error.code(), Code::Interrupted) || error.message().starts_with(op) {
+        if matches!(error.code(), Code::Interrupted) || error.message().starts_with(known) {
             return error;
         }
         let mut said = Error::new(error.code(), format!("{op}: {}", error.message()));

@@ -213,7 +213,7 @@ pub fn elementwise(
 }
 
 /// Which block of an operand meets block (i, j, …) of the result it is broadcast to.
-fn broadcast_at(own: &Chunks, out: &Chunks, ndim: usize) -> At {
+pub fn broadcast_at(own: &Chunks, out: &Chunks, ndim: usize) -> At {
     let lead = ndim - own.ndim();
     At((0..own.ndim())
         .map(|axis| match own.axis(axis) == out.axis(lead + axis) {

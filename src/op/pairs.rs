@@ -6,9 +6,9 @@ use super::indexing::{Index, Step, Take};
 use super::layers::{Plan, call, ints};
 use super::token::Token;
 use crate::data::slice::Range;
-use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, Input, Map, Task, Value};
+use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Map, Task, Value};
 use crate::err;
-use crate::kernel::layout;
+use crate::kernel::{create, layout};
 use crate::text::Result;
 
 /// An index whose lists do not just act each on its own axis, where that stands.
@@ -19,6 +19,49 @@ pub struct Meeting {
     lists: Vec<(usize, Vec<usize>)>,
     /// Where the axis of what they take stands in the result.
     place: usize,
+}
+
+/// An index with lists of one axis only: where some have several axes, they are stretched to one shape, which is given beside.
+pub fn flat_lists(items: Vec<Value>) -> Result<(Vec<Value>, Option<Dims>)> {
+    let deep = |item: &Value| match item {
+        Value::List(items) => items.iter().any(|v| matches!(v, Value::List(_) | Value::Block(_))),
+        Value::Block(block) => block.ndim() > 1,
+        _ => false,
+    };
+    if !items.iter().any(deep) {
+        return Ok((items, None));
+    }
+    let lists = |item: &Value| match item {
+        Value::List(items) => {
+            let dtype = if items.is_empty() { Some(DType::I64) } else { None };
+            let block = create::from_value(item, dtype);
+            block.map(Some).map_err(|e| err!(Index, "an index list is no array: {}", e.message()))
+        }
+        Value::Block(block) if block.ndim() > 0 => Ok(Some((**block).clone())),
+        _ => Ok(None),
+    };
+    let mut blocks = items.iter().map(lists).collect::<Result<Vec<Option<Block>>>>()?;
+    for block in blocks.iter_mut().flatten() {
+        if block.dtype() == DType::Bool && block.ndim() == 1 {
+            *block = layout::nonzero(block)?.swap_remove(0);
+        }
+        if !block.dtype().is_integer() {
+            let shape = crate::text::shape(block.shape());
+            return Err(err!(Index, "an index array holds integers or bools; this is {}{shape}", block.dtype()));
+        }
+    }
+    let shapes: Vec<&[usize]> = blocks.iter().flatten().map(Block::shape).collect();
+    let shape =
+        layout::broadcast_shapes(&shapes).map_err(|e| err!(Index, "index arrays do not meet: {}", e.message()))?;
+    Block::check_room(Block::byte_size(DType::I64, &shape)?)?;
+    let flat = |(item, block): (Value, Option<Block>)| match block {
+        Some(block) => {
+            let wide = block.broadcast_to(&shape).unwrap_or_else(|| block.clone());
+            Value::from(wide.reshape(&[shape.iter().product()]))
+        }
+        None => item,
+    };
+    Ok((items.into_iter().zip(blocks).map(flat).collect(), Some(shape)))
 }
 
 impl Meeting {
@@ -59,6 +102,11 @@ impl Meeting {
             axis += usize::from(!matches!(step, Step::Axis(Take::One(_))));
         }
         Ok(Some(meeting))
+    }
+
+    /// Where the axis of what the lists take stands in the result.
+    pub fn place(&self) -> usize {
+        self.place
     }
 
     /// The axes with those of the lists first.

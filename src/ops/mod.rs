@@ -63,6 +63,8 @@ pub static EFFECTS: &[&str] = &[
     "random/uniform",
     "random/normal",
     "random/integers",
+    "random/drawn",
+    "random/seed",
     "gensym",
     "eval",
     "expand",

@@ -167,6 +167,7 @@ impl<'a> Slices<'a> {
                     |pair: &[Task]| ["seed", "dtype", "endpoint"].iter().any(|name| is_keyword(&pair[0], name));
                 if before.iter().any(|arg| matches!(arg.form, Form::Data(Value::Keyword(_))))
                     || !named.chunks(2).all(is_name)
+                    || !before.iter().all(is_plain)
                 {
                     return None;
                 }
@@ -191,6 +192,17 @@ impl<'a> Slices<'a> {
             }
             _ => None,
         }
+    }
+}
+
+/// Whether an argument is a number or a name, or a list of them: what is not cut with the array.
+fn is_plain(arg: &Task) -> bool {
+    let plain = |v: &Value| matches!(v, Value::Str(_)) || v.number_kind().is_some();
+    match &arg.form {
+        Form::Data(Value::List(items)) => items.iter().all(plain),
+        Form::Data(value) => plain(value),
+        Form::List(items) => items.iter().all(|item| matches!(&item.form, Form::Data(value) if plain(value))),
+        _ => false,
     }
 }
 

@@ -160,6 +160,26 @@ macro_rules! real {
 real!(f32);
 real!(f64);
 
+/// The modified Bessel function of the first kind and order 0: up to 30 by its power series, all terms of which are positive, beyond by the asymptotic
+/// one (Abramowitz and Stegun, 9.6.12 and 9.7.1).
+pub fn bessel_i0(x: f64) -> f64 {
+    let x = x.abs();
+    if x.is_nan() || x.is_infinite() {
+        return x;
+    }
+    let (mut sum, mut term) = (1.0, 1.0);
+    for k in 1..200 {
+        let k = k as f64;
+        term *= if x <= 30.0 { (x / 2.0 / k).powi(2) } else { (2.0 * k - 1.0).powi(2) / (8.0 * k * x) };
+        if sum + term == sum {
+            break;
+        }
+        sum += term;
+    }
+    // e^x may overflow where the quotient does not.
+    if x <= 30.0 { sum } else { (x / 2.0).exp() / (std::f64::consts::TAU * x).sqrt() * sum * (x / 2.0).exp() }
+}
+
 /// Integers with NumPy's division: by zero it gives zero, and nothing traps.
 pub trait Integer: Copy + Ord + 'static {
     fn floor_divide(self, other: Self) -> Self;

@@ -2,7 +2,7 @@
 
 use super::complex::{self, Arithmetic, C};
 use super::math::{Elementary, elementary1};
-use super::scalar::{Integer, Real};
+use super::scalar::{Integer, Real, bessel_i0};
 use super::{Kernel, loop1_but, math, of_bits, of_complex, of_floats, of_integers, of_signed, scalar1, vector1};
 use crate::data::{DType, Kind};
 use crate::kernel::elementwise::Unary;
@@ -111,6 +111,8 @@ fn floats(op: Unary, dtype: DType) -> Option<Kernel> {
         Arctanh if dtype == DType::F32 => scalar1(|x: f32| libm::atanhf(x)),
         Arctanh => scalar1(|x: f64| libm::atanh(x)),
         Spacing => scalar!(|x, T| x.spacing()),
+        I0 if dtype == DType::F32 => scalar1(|x: f32| bessel_i0(x.into()) as f32),
+        I0 => scalar1(bessel_i0),
         Angle => scalar!(|x, T| (0.0 as T).atan2(x)),
         Positive | Real | Conjugate | Invert => return None,
     })

@@ -84,12 +84,16 @@ fn is_number(v: &Value) -> bool {
     v.number_kind().is_some() || matches!(v, Value::Nil)
 }
 
+/// Elements of the second operand where the first holds, of the third elsewhere.
+pub(super) fn chosen(operands: Vec<Operand>, span: Span) -> Result<Value> {
+    apply("where", operands, span, |x| Expr::where_(x[0].clone(), x[1].clone(), x[2].clone()))
+}
+
 fn where_(mut args: Args) -> Result<Value> {
     let values = [take(&mut args, 0), take(&mut args, 1), take(&mut args, 2)];
     let numbers = values.iter().all(is_number);
     let operands = values.into_iter().map(Operand::take).collect::<Result<_>>()?;
-    let result = apply("where", operands, args.span, |x| Expr::where_(x[0].clone(), x[1].clone(), x[2].clone()))?;
-    Ok(plain_if(numbers, result))
+    Ok(plain_if(numbers, chosen(operands, args.span)?))
 }
 
 fn clip(mut args: Args) -> Result<Value> {

@@ -81,6 +81,7 @@ rows! {
     binary Copysign "(copysign x y)" "x with the sign of y." "(copysign 2 -1)" => "-2.0",
     binary Nextafter "(nextafter x y)" "The float next to x on the way to y." "(nextafter 0.0 0.0)" => "0.0",
     unary Spacing "(spacing x)" "Distance to the next float away from zero." "(spacing 1.0)" => "2.220446049250313e-16",
+    unary I0 "(i0 x)" "The modified Bessel function of the first kind, of order 0." "(i0 0)" => "1.0",
     binary Heaviside "(heaviside x y)" "0 below zero, 1 above, y at zero." "(heaviside -1.0 0.5)" => "0.0",
     binary Gcd "(gcd x y)" "Greatest common divisor, of integers." "(gcd 12 18)" => "6",
     binary Lcm "(lcm x y)" "Least common multiple, of integers." "(lcm 4 6)" => "12",

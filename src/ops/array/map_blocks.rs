@@ -90,10 +90,15 @@ fn map_blocks(mut args: Args) -> Result<Value> {
     infer::byte_size(&chunks.shape(), dtype)?;
     let bounds = Bounds::of(&chunks);
     let shape = Task::index(move |index| ints(&bounds.block_shape(index)));
-    let task =
-        call("check-block", vec![Task::call(items).with_span(span), Task::data(dtype_value(dtype)), shape], Vec::new());
+    let task = checked(Task::call(items).with_span(span), dtype, shape, None);
     let plan = Plan { token: token.chunks(&chunks), parents: parents.layers, dtype, chunks, cost: Cost::Unknown, span };
     Ok(Value::Array(plan.array(Body::Blockwise { inputs, task }).into()))
+}
+
+/// What a user's function made, checked against the dtype and the shape that were declared, `by` the op that errors name.
+pub(super) fn checked(made: Task, dtype: DType, shape: Task, by: Option<&'static str>) -> Task {
+    let by = by.map(|name| ("by", Task::data(name)));
+    call("check-block", vec![made, Task::data(dtype_value(dtype)), shape], by.into_iter().collect())
 }
 
 fn named_dtype(args: &Args) -> Result<Option<DType>> {
@@ -106,7 +111,11 @@ fn tried(args: &Args, function: &Value, operands: &[Operand]) -> Result<DType> {
         Operand::Array(a) => create::fill(a.dtype, &Dims::from_elem(1, a.ndim()), &Value::Int(1)).map(Value::from),
         other => Ok(other.value()),
     };
-    let blocks: Vec<Value> = operands.iter().map(one).collect::<Result<_>>()?;
+    dtype_of(args, function, &operands.iter().map(one).collect::<Result<Vec<_>>>()?)
+}
+
+/// The dtype that the function makes of these values.
+pub(super) fn dtype_of(args: &Args, function: &Value, blocks: &[Value]) -> Result<DType> {
     let unknown = |why: String| {
         err!(Type, "the dtype of the function's results is not known: {why}").help("name it: `:dtype :float64`")
     };
@@ -114,7 +123,7 @@ fn tried(args: &Args, function: &Value, operands: &[Operand]) -> Result<DType> {
         Code::Interrupted => e,
         _ => unknown(format!("on blocks of a single element it fails with \"{}\"", e.message())),
     };
-    match args.host.apply(function, &blocks, args.span).map_err(failed)? {
+    match args.host.apply(function, blocks, args.span).map_err(failed)? {
         Value::Block(b) => Ok(b.dtype()),
         number if number.number_kind().is_some() => Ok(create::from_value(&number, None)?.dtype()),
         other => Err(unknown(format!("it returned {}", other.a_type_name()))),

@@ -2,12 +2,14 @@
 
 pub mod about;
 pub mod axes;
+pub mod blockwise;
 pub mod broadcast_to;
 #[cfg(test)]
 mod budget;
 pub mod choose;
 pub mod counting;
 pub mod create;
+pub mod drawn;
 pub mod elementwise;
 pub mod extremes;
 pub mod fourier;
@@ -21,6 +23,7 @@ pub mod rechunk;
 pub mod reduce;
 pub mod reshape;
 pub mod scans;
+pub mod set_part;
 pub mod slice;
 pub mod sorting;
 #[cfg(test)]
@@ -34,6 +37,7 @@ use crate::text::Result;
 pub static OPS: &[&[Op]] = &[
     create::OPS,
     random::OPS,
+    drawn::OPS,
     about::OPS,
     elementwise::OPS,
     choose::OPS,
@@ -46,12 +50,14 @@ pub static OPS: &[&[Op]] = &[
     linalg::OPS,
     fourier::OPS,
     slice::OPS,
+    set_part::OPS,
     axes::OPS,
     reshape::OPS,
     broadcast_to::OPS,
     join::OPS,
     rechunk::OPS,
     map_blocks::OPS,
+    blockwise::OPS,
     parts::OPS,
     extremes::PARTS,
     product::LINKS,

@@ -34,7 +34,7 @@ pub static OPS: &[Op] = &[
         kind: Kind::Array(Memory::VarOfMoments, var_of_moments),
     },
     Op {
-        usage: "(check-block x dtype shape)",
+        usage: "(check-block x dtype shape :by \"map-blocks\")",
         doc: "x itself, which must have that dtype and shape.\nWhat `map-blocks` puts around a function, whose results are to \
             be what was declared. Errors: `dsk::type` and `dsk::shape`.",
         examples: &[("(check-block (ones [2]) :float64 [2])", "[1. 1.]")],
@@ -105,7 +105,10 @@ fn check_block(mut args: Args) -> Result<Value> {
             show(block.shape()),
             show(&shape)
         )
-        .help("`:chunks` declares the shapes of blocks, `:drop-axis` and `:new-axis` which axes go and come"));
+        .help(match &args.values[3] {
+            Value::Str(by) if by == "blockwise" => "`:adjust-chunks` and `:new-axes` declare the sizes of blocks",
+            _ => "`:chunks` declares the shapes of blocks, `:drop-axis` and `:new-axis` which axes go and come",
+        }));
     }
     Ok(Value::Block(block))
 }

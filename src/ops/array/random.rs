@@ -1,14 +1,14 @@
 //! Random arrays. An element depends on the seed and on its place in the whole array only: the same array in other blocks, or
 //! on another number of workers, has the same elements.
 
+use super::drawn;
 use crate::data::{Args, Cost, DType, Dims, Memory, Task, Value};
 use crate::err;
-use crate::kernel::random::{self as kernel, Distribution};
+use crate::kernel::random::{self as kernel, Distribution, LAWS, draws};
 use crate::op::chunking::{self, show};
 use crate::op::layers::{Plan, call, dtype_value, ints};
 use crate::op::{Kind, Op, Token, infer, parts};
 use crate::text::Result;
-use std::hash::{BuildHasher, Hasher, RandomState};
 
 macro_rules! op {
     ($usage:literal, $memory:ident, $run:expr, $example:literal => $result:literal, $doc:literal) => {
@@ -32,17 +32,34 @@ pub static OPS: &[Op] = &[
         make(args, "random/random", 0, Distribution::Random)
     }, "(shape (random/random [2 3] :seed 1))" => "[2 3]", "Random numbers, uniform in [0, 1)."),
     op!("(random/uniform :low 0.0 :high 1.0 :size nil :dtype :float64 :seed nil :chunks nil :part nil)", Fresh, |args| {
+        if of_arrays(&args) {
+            return drawn::of(&LAWS[draws::UNIFORM], args.values[..2].to_vec(), &args);
+        }
         let (low, high) = (float(&args, 0)?, float(&args, 1)?);
         make(args, "random/uniform", 2, Distribution::Uniform { low, high })
-    }, "(shape (random/uniform -1 1 [3] :seed 1))" => "[3]", "Random numbers, uniform in [low, high)."),
+    }, "(shape (random/uniform -1 1 [3] :seed 1))" => "[3]", "Random numbers, uniform in [low, high). The bounds may be arrays, which broadcast."),
     op!("(random/normal :loc 0.0 :scale 1.0 :size nil :dtype :float64 :seed nil :chunks nil :part nil)", Fresh, |args| {
+        if of_arrays(&args) {
+            return drawn::of(&LAWS[draws::NORMAL], args.values[..2].to_vec(), &args);
+        }
         let (mean, deviation) = (float(&args, 0)?, float(&args, 1)?);
         make(args, "random/normal", 2, Distribution::Normal { mean, deviation })
-    }, "(shape (random/normal 10 0.1 [3] :seed 1))" => "[3]", "Random numbers of the normal distribution with that mean and standard deviation."),
+    }, "(shape (random/normal 10 0.1 [3] :seed 1))" => "[3]", "Random numbers of the normal distribution with that mean and standard deviation, which may be arrays that broadcast."),
     op!("(random/integers low :high nil :size nil :dtype :int64 :endpoint false :seed nil :chunks nil :part nil)", Converted, integers,
         "(to-list (random/integers 5 6 [3] :seed 1))" => "[5 5 5]",
         "Random integers from low up to but not including high, or from 0 up to low alone; `:endpoint true` includes the end."),
 ];
+
+/// Whether one of the first two arguments is an array. A list alone may be a shape that was meant for `:size`.
+fn of_arrays(args: &Args) -> bool {
+    let has_elements = |v: &Value| match v {
+        Value::Block(block) => block.ndim() > 0,
+        Value::Array(_) => true,
+        Value::List(_) => args.has(1) || !args.is_nil("size"),
+        _ => false,
+    };
+    args.values[..2].iter().any(has_elements)
+}
 
 fn float(args: &Args, at: usize) -> Result<f64> {
     let value = &args.values[at];
@@ -84,7 +101,7 @@ fn make(args: Args, name: &'static str, size: usize, distribution: Distribution)
     let natural = if matches!(distribution, Distribution::Integers { .. }) { DType::I64 } else { DType::F64 };
     let dtype = infer::dtype(&args.values[size + 1])?.unwrap_or(natural);
     let seed = match &args.values[size + 2] {
-        Value::Nil => (RandomState::new().build_hasher().finish() >> 1) as i64,
+        Value::Nil => args.host.seeds().next(),
         seed => seed.as_int().ok_or_else(|| err!(Type, "`:seed` is an integer, found {}", seed.a_type_name()))?,
     };
     infer::byte_size(&shape, dtype)?;
@@ -137,7 +154,7 @@ fn make(args: Args, name: &'static str, size: usize, distribution: Distribution)
 }
 
 /// Where `:part [[i j] …]` begins, and its shape.
-fn part(value: &Value, whole: &[usize]) -> Result<(Dims, Dims)> {
+pub(super) fn part(value: &Value, whole: &[usize]) -> Result<(Dims, Dims)> {
     let wrong = || err!(Index, "`:part` is a list of begin and end for each axis of the shape {}", show(whole));
     let axes = value.as_list().filter(|axes| axes.len() == whole.len()).ok_or_else(wrong)?;
     let (mut from, mut shape) = (Dims::new(), Dims::new());

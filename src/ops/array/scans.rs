@@ -9,7 +9,7 @@ use crate::data::slice::Range;
 use crate::data::{Args, Array, At, BlockRef, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Value};
 use crate::kernel::elementwise::Binary;
 use crate::kernel::scan::{self, Scan};
-use crate::op::layers::{Plan, call, dtype_value, sliced};
+use crate::op::layers::{Plan, along, call, dtype_value, sliced};
 use crate::op::{Given, Kind, Op, Token, infer};
 use crate::text::{Result, Span};
 use smallvec::SmallVec;
@@ -37,6 +37,18 @@ pub static OPS: &[Op] = &[
         cost: Cost::Dear,
         kind: Kind::Array(Memory::Copies, |args| cumulative(Scan::Product, args)),
     },
+    Op {
+        usage: "(push x :n nil :axis -1)",
+        doc: "Each `nan` replaced by the last element before it along an axis that is none; with `:n` no more than so many in a row.\nA lazy \
+            array is rechunked, so that the axis is whole in a block.",
+        examples: &[
+            ("(to-list (push [nan 1.0 nan nan 2.0]))", "[nan 1.0 1.0 1.0 2.0]"),
+            ("(to-list (push [1.0 nan nan] :n 1))", "[1.0 1.0 nan]"),
+        ],
+        see: &["nan-to-num", "isnan"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Copies, push),
+    },
 ];
 
 /// Blocks whose totals go into one carry.
@@ -46,6 +58,22 @@ fn name(op: Scan) -> &'static str {
     match op {
         Scan::Sum => "cumsum",
         Scan::Product => "cumprod",
+    }
+}
+
+fn push(mut args: Args) -> Result<Value> {
+    let x = Given::of(args.take("x"))?;
+    let axis = infer::axis(args.value("axis"), x.ndim())?;
+    let most = args.size_or_nil("n")?;
+    match x {
+        Given::Now(block) => Ok(scan::push(&block, axis, most.unwrap_or(usize::MAX))?.into()),
+        Given::Lazy(array) => {
+            let keywords = [("n", args.value("n").clone()), ("axis", Value::Int(axis as i64))];
+            let task =
+                call("push", vec![Task::input(0)], keywords.map(|(name, value)| (name, Task::data(value))).to_vec());
+            let token = Token::new("push").task(&task);
+            Ok(Value::Array(along(&array, &[axis], token, array.dtype, &[], args.span, task).into()))
+        }
     }
 }
 

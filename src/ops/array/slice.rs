@@ -6,7 +6,7 @@ use crate::err;
 use crate::kernel::create::from_value;
 use crate::kernel::layout;
 use crate::op::indexing::{Index, Step, Take};
-use crate::op::pairs::Meeting;
+use crate::op::pairs::{Meeting, flat_lists};
 use crate::op::{Given, Kind, Op, infer};
 use crate::text::{Result, Span};
 
@@ -39,21 +39,42 @@ fn slice(mut args: Args) -> Result<Value> {
     }
     let x = Given::of(x)?;
     let items = without_masks(std::mem::take(&mut args.rest), &x.shape())?;
+    let (items, folded) = flat_lists(items)?;
     let index = Index::parse(&items, &x.shape())?;
-    if let Some(meeting) = Meeting::of(&index, &x.shape())? {
-        return match x {
-            Given::Now(block) => Ok(meeting.of_block(&block)?.into()),
-            Given::Lazy(array) => meeting.of_array(&args, &array),
-        };
+    let meeting = Meeting::of(&index, &x.shape())?;
+    let listed = match &meeting {
+        Some(meeting) => meeting.place(),
+        None => {
+            let before = index.0.iter().take_while(|step| !matches!(step, Step::Axis(Take::List(_))));
+            before.filter(|step| !matches!(step, Step::Axis(Take::One(_)))).count()
+        }
+    };
+    let found = match (x, meeting) {
+        (Given::Now(block), Some(meeting)) => meeting.of_block(&block)?.into(),
+        (Given::Lazy(array), Some(meeting)) => meeting.of_array(&args, &array)?,
+        (Given::Now(block), None) => index.of_block(&block)?.into(),
+        (Given::Lazy(array), None) => Value::Array(index.of_array(&array, args.span).into()),
+    };
+    match folded {
+        Some(folded) => unfolded(found, listed, &folded, args.span),
+        None => Ok(found),
     }
-    Ok(match x {
-        Given::Now(block) => index.of_block(&block)?.into(),
-        Given::Lazy(array) => Value::Array(index.of_array(&array, args.span).into()),
+}
+
+/// The array with an axis as the several that lists had.
+fn unfolded(found: Value, axis: usize, folded: &[usize], span: Span) -> Result<Value> {
+    let found = Given::of(found)?;
+    let mut shape = found.shape();
+    shape.remove(axis);
+    shape.insert_many(axis, folded.iter().copied());
+    Ok(match found {
+        Given::Now(block) => block.reshape(&shape).into(),
+        Given::Lazy(array) => Value::Array(super::reshape::reshape_lazy(&array, &shape, span)?.into()),
     })
 }
 
 /// An index in whose place of each mask of several axes are the places where it holds: an array of indices for each of them.
-fn without_masks(items: Vec<Value>, shape: &[usize]) -> Result<Vec<Value>> {
+pub(super) fn without_masks(items: Vec<Value>, shape: &[usize]) -> Result<Vec<Value>> {
     let is_mask = |item: &Value| matches!(item, Value::Block(b) if b.ndim() > 1 && b.dtype() == DType::Bool);
     if !items.iter().any(is_mask) {
         return Ok(items);

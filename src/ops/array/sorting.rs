@@ -8,7 +8,7 @@ use crate::err;
 use crate::kernel::create::from_value;
 use crate::kernel::sort::{self, Method};
 use crate::op::indexing::{Index, Step, Take};
-use crate::op::layers::{Parents, Plan, along, call};
+use crate::op::layers::{Parents, Plan, along, call, ints};
 use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Token, infer};
 use crate::text::{Result, Span};
@@ -48,6 +48,32 @@ pub static OPS: &[Op] = &[
         kind: Kind::Array(Memory::Copies, argsort),
     },
     Op {
+        usage: "(partition-along x kth :axis -1)",
+        doc: "An array in which the k-th element along an axis is the one that sorting puts there, smaller ones before it and larger ones \
+            behind, in any order; along the flattened array where it is nil.\nWhat `partition` makes of arrays. `kth` may be a \
+            list. A lazy array is rechunked, so that the axis is whole in a block.",
+        examples: &[("((partition-along [5 1 4 2] 2) 2)", "4")],
+        see: &["partition", "argpartition", "sort"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Copies, |mut args| {
+            let x = Given::of(args.take("x"))?;
+            partition_array(x, args.value("kth"), args.value("axis"), args.span)
+        }),
+    },
+    Op {
+        usage: "(argpartition x kth :axis -1)",
+        doc: "The indices that would partition along an axis: at the k-th place the index of the element that sorting puts there, before it \
+            those of smaller ones, behind it those of larger ones; along the flattened array where it is nil.\n`kth` may be \
+            a list. A lazy array is rechunked, so that the axis is whole in a block.",
+        examples: &[("((argpartition [50 10 40 20] 2) 2)", "2")],
+        see: &["partition", "argsort", "argtopk"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Copies, |mut args| {
+            let x = Given::of(args.take("x"))?;
+            partitioned(x, args.value("kth"), args.value("axis"), args.span, true)
+        }),
+    },
+    Op {
         usage: "(quantiles-along x qs :axis -1 :method \"linear\" :skip-nan false)",
         doc: "Quantiles along an axis, which has one place for each of the list `qs` in the result.\nWhat `quantile`, \
             `percentile` and `median` are made of; the methods are those of `quantile`.",
@@ -82,6 +108,49 @@ pub static OPS: &[Op] = &[
 /// An array sorted along an axis, that of the flattened one for nil.
 pub fn sort_array(x: Given, axis: &Value, threads: usize, span: Span) -> Result<Value> {
     ordered(x, axis, span, "sort-along", None, |block, axis| sort::sort(block, axis, threads))
+}
+
+/// An array partitioned along an axis, that of the flattened one for nil.
+pub fn partition_array(x: Given, kth: &Value, axis: &Value, span: Span) -> Result<Value> {
+    partitioned(x, kth, axis, span, false)
+}
+
+fn partitioned(x: Given, kth: &Value, axis: &Value, span: Span, indices: bool) -> Result<Value> {
+    let (x, axis) = match axis {
+        Value::Nil => (flattened(x, span)?, 0),
+        axis => {
+            let axis = infer::axis(axis, x.ndim())?;
+            (x, axis)
+        }
+    };
+    let len = x.shape()[axis];
+    let place = |value: &Value| {
+        let k = value
+            .as_int()
+            .ok_or_else(|| err!(Type, "`kth` is an integer or a list of them, found {}", value.a_type_name()))?;
+        let at = if k < 0 { k.saturating_add(len as i64) } else { k };
+        let at = usize::try_from(at).ok().filter(|&at| at < len);
+        at.ok_or_else(|| err!(Value, "`kth` is {k}, which is out of bounds for an axis of {len} elements"))
+    };
+    let mut places = match kth {
+        Value::List(items) => items.iter().map(place).collect::<Result<Vec<_>>>()?,
+        Value::Block(block) if block.ndim() == 1 => block.parts().iter().map(place).collect::<Result<_>>()?,
+        one => vec![place(one)?],
+    };
+    places.sort_unstable();
+    places.dedup();
+    let name = if indices { "argpartition" } else { "partition-along" };
+    match x {
+        Given::Now(block) if indices => Ok(sort::argpartition(&block, axis, &places)?.into()),
+        Given::Now(block) => Ok(sort::partition(&block, axis, &places)?.into()),
+        Given::Lazy(array) => {
+            let items = vec![Task::input(0), Task::data(ints(&places))];
+            let task = call(name, items, vec![("axis", Task::data(Value::Int(axis as i64)))]);
+            let dtype = if indices { DType::I64 } else { array.dtype };
+            let token = Token::new(name).task(&task);
+            Ok(Value::Array(along(&array, &[axis], token, dtype, &[], span, task).into()))
+        }
+    }
 }
 
 fn argsort(mut args: Args) -> Result<Value> {

@@ -2,17 +2,14 @@
 //! is changed in place, so that building one element after the other costs no copies.
 
 use super::access::out_of_range;
-use crate::data::{Args, Block, DType, List, Map, Value};
+use crate::data::{Args, List, Map, Value};
 use crate::err;
-use crate::kernel::create;
 use crate::op;
-use crate::op::indexing::Index;
-use crate::op::pairs::Meeting;
 use crate::op::sequence::{self, Seq, put};
-use crate::op::{Kind, Op};
+use crate::op::{Kind, Op, infer};
+use crate::ops::array::set_part::set_part;
 use crate::text::Error;
 use crate::text::Result;
-use crate::with_dtype;
 use std::sync::Arc;
 
 pub static OPS: &[Op] = &[
@@ -31,9 +28,11 @@ pub static OPS: &[Op] = &[
         ["(into {} [[:a 1] [:b 2]])" => "{:a 1 :b 2}", "(into [] {:a 1})" => "[[:a 1]]"], ["conj", "zipmap"]),
     op!(Kind::Lazy(assoc), "(assoc coll & kvs)",
         "A copy with other values under keys of a map, at indices of a list (its length appends), or in parts of an \
-         array, which an index list with slices names: `(assoc x [1 2:5] v)` is `x` with `x[1, 2:5] = v`.",
+         array, which an index list with slices names: `(assoc x [1 2:5] v)` is `x` with `x[1, 2:5] = v`. A mask names the \
+         elements where it holds; of a lazy array, lazy masks too, for one value or values along the other axes.",
         ["(assoc {:a 1} :b 2 :a 3)" => "{:a 3 :b 2}", "(assoc [1 2] 0 :x)" => "[:x 2]",
-         "(to-list (assoc (zeros [3]) [1:] 5))" => "[0.0 5.0 5.0]"],
+         "(to-list (assoc (zeros [3]) [1:] 5))" => "[0.0 5.0 5.0]",
+         "(let [x (arange 4 :chunks 2)] (to-list (assoc x (> x 1) 0)))" => "[0 1 0 0]"],
         ["assoc-in", "update", "dissoc"]),
     op!(Kind::Over("coll keys*", assoc_in), "(assoc-in coll keys value)",
         "A copy with another value under a path of keys; maps are made where there are none.",
@@ -196,16 +195,25 @@ fn assoc(mut args: Args) -> Result<Value> {
     let mut kvs = kvs.into_iter();
     while let (Some(key), Some(value)) = (kvs.next(), kvs.next()) {
         coll = match coll {
-            Value::Block(block) => set_part(&args, block, &key, &value)?,
-            Value::Array(_) => {
-                return Err(err!(Type, "assoc: parts of a lazy array cannot be replaced")
-                    .label(args.span, "in this call")
-                    .help("`(where condition value x)` does it block by block; `(compute x)` makes a concrete array"));
+            Value::Block(_) | Value::Array(_) => {
+                let waits = |v: &Value| v.holds_lazy() && !matches!(v, Value::Array(_));
+                if waits(&key) && !holds_arrays_only(&key) || waits(&value) {
+                    args.values[0] = coll;
+                    args.rest = [key, value].into_iter().chain(kvs).collect();
+                    return args.host.delay(&args);
+                }
+                let set = |e: Error| infer::of("assoc")(e).at(args.span);
+                set_part(coll, &key, value, &args).map_err(set)?
             }
             coll => with(&args, coll, key, value)?,
         };
     }
     Ok(coll)
+}
+
+/// Whether what is lazy in an index are arrays, which may be masks.
+fn holds_arrays_only(key: &Value) -> bool {
+    key.as_list().is_some_and(|items| items.iter().all(|v| matches!(v, Value::Array(_)) || !v.holds_lazy()))
 }
 
 /// The collection with what is under a path replaced by `f` of it. What is on the way is taken out before it is
@@ -245,58 +253,6 @@ fn at_path(args: &Args, coll: Value, path: &[Value], f: &mut dyn FnMut(Value) ->
 
 fn no_assoc() -> Error {
     err!(Internal, "the op `assoc` is not there")
-}
-
-/// The array with the elements that an index names replaced, as NumPy's `x[index] = value` has it: the value is
-/// broadcast to their shape and converted to the array's dtype: a number that it does not hold is an error, an array is
-/// cast. The memory is reused where nobody else holds it.
-fn set_part(args: &Args, block: Arc<Block>, key: &Value, value: &Value) -> Result<Value> {
-    let index = match key {
-        Value::List(items) => items.to_vec(),
-        single => vec![single.clone()],
-    };
-    let shape = block.shape().to_vec();
-    let index = Index::parse(&index, &shape)?;
-    Block::check_room(Block::byte_size(DType::I64, &shape)?)?;
-    // The places of all elements, indexed alike, are the places that the index names.
-    let places: Vec<i64> = (0..block.len() as i64).collect();
-    let places = Block::from_slice(&shape, &places);
-    let places = match Meeting::of(&index, &shape)? {
-        Some(meeting) => meeting.of_block(&places)?,
-        None => index.of_block(&places)?.contiguous(),
-    };
-    let value = create::from_value(value, Some(block.dtype()))?;
-    let Some(value) = value.broadcast_to(places.shape()) else {
-        return Err(err!(
-            Shape,
-            "a value of shape {} does not fit a part of shape {}",
-            crate::text::shape(value.shape()),
-            crate::text::shape(places.shape())
-        )
-        .label(args.span, "in this call"));
-    };
-    let mut target = Arc::unwrap_or_clone(block);
-    if !target.is_unshared() {
-        target = copy(&target);
-    }
-    let value = value.contiguous();
-    with_dtype!(target.dtype(), T => {
-        let all = target.as_mut_slice::<T>();
-        let new = value.as_slice::<T>().unwrap_or_default();
-        for (at, x) in places.as_slice::<i64>().unwrap_or_default().iter().zip(new) {
-            all[*at as usize] = *x;
-        }
-    });
-    Ok(target.into())
-}
-
-/// The same elements in memory of their own.
-fn copy(block: &Block) -> Block {
-    let mut copy = Block::alloc(block.dtype(), block.shape());
-    with_dtype!(block.dtype(), T => {
-        copy.as_mut_slice::<T>().iter_mut().zip(block.view::<T>().iter()).for_each(|(to, from)| *to = *from);
-    });
-    copy
 }
 
 fn assoc_in(mut args: Args) -> Result<Value> {

@@ -6,8 +6,8 @@ use crate::err;
 use crate::kernel::create;
 use crate::op;
 use crate::op::sequence::{self, Seq, pair};
-use crate::op::{Kind, Op, Operand, infer};
-use crate::ops::array::slice;
+use crate::op::{Given, Kind, Op, Operand, infer};
+use crate::ops::array::{slice, sorting};
 use crate::text::Result;
 
 pub static OPS: &[Op] = &[
@@ -40,10 +40,13 @@ pub static OPS: &[Op] = &[
         ["(drop-while #(< % 3) [1 2 3 1])" => "[3 1]"], ["take-while"]),
     op!(Kind::Over("n coll", split_at), "(split-at n coll)", "The first `n` elements, and the others.",
         ["(split-at 1 [1 2 3])" => "[[1] [2 3]]"], ["partition", "take", "drop"]),
-    op!(Kind::Over("n coll step", partition), "(partition n coll :step nil)",
-        "Lists of `n` elements each, that begin `:step` (`n`) apart. What is left over at the end is dropped.",
-        ["(partition 2 [1 2 3 4 5])" => "[[1 2] [3 4]]", "(partition 2 [1 2 3] :step 1)" => "[[1 2] [2 3]]"],
-        ["partition-all", "partition-by"]),
+    op!(Kind::Lazy(partition), "(partition n coll :step nil :axis -1)",
+        "Lists of `n` elements each, that begin `:step` (`n`) apart. What is left over at the end is dropped. With an array first, as NumPy \
+         has it, `(partition x kth :axis -1)` is the array in which the k-th element along the axis is the one that sorting puts there, \
+         smaller ones before it and larger ones behind.",
+        ["(partition 2 [1 2 3 4 5])" => "[[1 2] [3 4]]", "(partition 2 [1 2 3] :step 1)" => "[[1 2] [2 3]]",
+         "((partition (array [5 1 4 2]) 2) 2)" => "4"],
+        ["partition-all", "partition-by", "argpartition"]),
     op!(Kind::Over("n coll", partition_all), "(partition-all n coll)", "Lists of `n` elements each, the last with what is left.",
         ["(partition-all 2 [1 2 3])" => "[[1 2] [3]]"], ["partition"]),
     op!(Kind::Over("coll", partition_by), "(partition-by f coll)", "Lists of neighbours of which `f` is the same.",
@@ -245,6 +248,17 @@ fn positive(args: &Args, param: &str) -> Result<usize> {
 }
 
 fn partition(mut args: Args) -> Result<Value> {
+    let is_array =
+        matches!(&args.values[0], Value::Array(_)) || matches!(&args.values[0], Value::Block(b) if b.ndim() > 0);
+    if is_array {
+        let x = Given::of(args.take("n"))?;
+        // By its place, the third argument is the axis.
+        let axis = if args.is_given("step") { "step" } else { "axis" };
+        return sorting::partition_array(x, args.value("coll"), args.value(axis), args.span);
+    }
+    if ["n", "coll", "step"].iter().any(|param| matches!(args.value(param), Value::Delayed(_) | Value::Array(_))) {
+        return args.host.delay(&args);
+    }
     let n = positive(&args, "n")?;
     let step = if args.is_nil("step") { n } else { positive(&args, "step")? };
     let items = args.seq("coll")?;

@@ -2,7 +2,13 @@
 //!
 //! The generator is Philox 4x32 with 10 rounds (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2,
 //! 3", SC 2011): a keyed bijection of a 128-bit counter. The key is the seed; one counter serves two neighbouring
-//! elements, 64 bits for each.
+//! elements, 64 bits for each. What takes more words than one for an element has a stream of them for each: see [`draws`].
+
+mod continuous;
+mod counts;
+pub mod draws;
+
+pub use draws::{LAWS, Law, draw};
 
 use crate::data::{Block, DType, Element, cancel};
 use crate::err;
@@ -62,16 +68,16 @@ const LANES: usize = 16;
 /// Elements that a batch of counters serves.
 const BATCH: usize = 2 * LANES;
 
-/// The random words of elements `2 * first ..`, for [`BATCH`] elements. `attempt` numbers independent streams.
+/// The random words of counters `first ..`, two for each. `attempt` and `stream` number independent streams.
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl", "x86_64+avx2", "aarch64+neon"))]
-fn words(seed: u64, first: u64, attempt: u32, out: &mut [u64; BATCH]) {
+fn words(seed: u64, first: u64, attempt: u32, stream: u32, out: &mut [u64; BATCH]) {
     const M0: u64 = 0xD251_1F53;
     const M1: u64 = 0xCD9E_8D57;
     let counter = |lane: usize| first.wrapping_add(lane as u64);
     let mut c0: [u32; LANES] = std::array::from_fn(|l| counter(l) as u32);
     let mut c1: [u32; LANES] = std::array::from_fn(|l| (counter(l) >> 32) as u32);
     let mut c2 = [attempt; LANES];
-    let mut c3 = [0u32; LANES];
+    let mut c3 = [stream; LANES];
     let (mut k0, mut k1) = (seed as u32, (seed >> 32) as u32);
     for _ in 0..10 {
         for l in 0..LANES {
@@ -110,7 +116,7 @@ fn stretches<T: Element>(
         while !rest.is_empty() {
             let used = (at % 2) as usize;
             let (now, later) = rest.split_at_mut(rest.len().min(BATCH - used));
-            words(seed, at / 2, 0, &mut batch);
+            words(seed, at / 2, 0, 0, &mut batch);
             fill(&batch, used, now);
             at += now.len() as u64;
             rest = later;
@@ -289,7 +295,7 @@ fn again(seed: u64, element: u64, count: u128, rejected: u64) -> u128 {
     let mut batch = [0; BATCH];
     let mut attempt = 1;
     loop {
-        words(seed, element / 2, attempt, &mut batch);
+        words(seed, element / 2, attempt, 0, &mut batch);
         let product = batch[(element % 2) as usize] as u128 * count;
         if product as u64 >= rejected || attempt == u32::MAX {
             return product;
@@ -307,7 +313,7 @@ mod tests {
     #[test]
     fn is_philox() {
         let mut out = [0; BATCH];
-        words(0, 0, 0, &mut out);
+        words(0, 0, 0, 0, &mut out);
         assert_eq!(out[..2], [0xe169_c58d_6627_e8d5, 0x9b00_dbd8_bc57_ac4c]);
     }
 
