@@ -15,6 +15,7 @@ use std::sync::{Arc, OnceLock, Weak};
 pub const STDLIB: &[(&str, &str)] = &[
     ("prelude.dsk", include_str!("../../stdlib/prelude.dsk")),
     ("arrays.dsk", include_str!("../../stdlib/arrays.dsk")),
+    ("dtypes.dsk", include_str!("../../stdlib/dtypes.dsk")),
     ("linalg.dsk", include_str!("../../stdlib/linalg.dsk")),
     ("fft.dsk", include_str!("../../stdlib/fft.dsk")),
     ("names.dsk", include_str!("../../stdlib/names.dsk")),

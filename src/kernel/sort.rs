@@ -34,6 +34,15 @@ pub fn sort(block: &Block, axis: usize) -> Result<Block> {
 
 /// The indices that would sort along an axis; equal elements stay in their order.
 pub fn argsort(block: &Block, axis: usize) -> Result<Block> {
+    places(block, axis, false)
+}
+
+/// As [`argsort`], the largest first; equal elements stay in their order, `nan` comes last.
+pub fn argsort_descending(block: &Block, axis: usize) -> Result<Block> {
+    places(block, axis, true)
+}
+
+fn places(block: &Block, axis: usize, descending: bool) -> Result<Block> {
     let (lanes, back) = lanes_last(block, axis);
     let len = block.shape()[axis];
     let mut out = Block::for_answer(DType::I64, lanes.shape())?;
@@ -44,7 +53,11 @@ pub fn argsort(block: &Block, axis: usize) -> Result<Block> {
             for (lane, places) in elements.chunks_exact(len).zip(places) {
                 cancel::check()?;
                 places.iter_mut().enumerate().for_each(|(n, place)| *place = n as i64);
-                places.sort_by_key(|&at| lane[at as usize].rank());
+                if descending {
+                    places.sort_by_key(|&at| lane[at as usize].opposite());
+                } else {
+                    places.sort_by_key(|&at| lane[at as usize].rank());
+                }
             }
         });
     }

@@ -61,6 +61,11 @@ impl Meeting {
         Ok(Some(meeting))
     }
 
+    /// Where the axis of what the lists take stands in the result.
+    pub fn place(&self) -> usize {
+        self.place
+    }
+
     /// The axes with those of the lists first.
     fn lists_first(&self, ndim: usize) -> Vec<usize> {
         let listed = self.lists.iter().map(|(axis, _)| *axis);

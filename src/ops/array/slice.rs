@@ -1,7 +1,7 @@
 //! `slice`: NumPy's indexing as a call.
 
 use crate::data::slice::Range;
-use crate::data::{Args, Cost, DType, Memory, Slice, Value};
+use crate::data::{Args, Cost, DType, Dims, Memory, Slice, Value};
 use crate::err;
 use crate::kernel::create::from_value;
 use crate::kernel::layout;
@@ -16,7 +16,7 @@ pub static OPS: &[Op] = &[Op {
         Integers take one element of their axis, which goes; slices a range, in steps of any size or sign; `...` stands for as \
         many whole axes as fit; `newaxis` makes an axis of size 1; a list of integers takes those elements in that order, a \
         list of bools those where it is true, an array of bools of several axes those where it holds along all of them. Lists on several axes name elements together, \
-        as NumPy's do: `(x [0 2] [1 1])` takes the two at `[0 1]` and `[2 1]`. An array is callable: \
+        as NumPy's do: `(x [0 2] [1 1])` takes the two at `[0 1]` and `[2 1]`; those of several axes put these in the place of one. An array is callable: \
         `(x 0 :5)` is the same. Errors: `dsk::index` for an index out of range or too many of them.",
     examples: &[
         ("(to-list (slice (arange 10) 2:8:2))", "[2 4 6]"),
@@ -39,16 +39,74 @@ fn slice(mut args: Args) -> Result<Value> {
     }
     let x = Given::of(x)?;
     let items = without_masks(std::mem::take(&mut args.rest), &x.shape())?;
+    let (items, folded) = with_flat_lists(items)?;
     let index = Index::parse(&items, &x.shape())?;
-    if let Some(meeting) = Meeting::of(&index, &x.shape())? {
-        return match x {
-            Given::Now(block) => Ok(meeting.of_block(&block)?.into()),
-            Given::Lazy(array) => meeting.of_array(&args, &array),
-        };
+    let meeting = Meeting::of(&index, &x.shape())?;
+    let found = match (&meeting, x) {
+        (Some(meeting), Given::Now(block)) => meeting.of_block(&block)?.into(),
+        (Some(meeting), Given::Lazy(array)) => meeting.of_array(&args, &array)?,
+        (None, Given::Now(block)) => index.of_block(&block)?.into(),
+        (None, Given::Lazy(array)) => Value::Array(index.of_array(&array, args.span).into()),
+    };
+    match folded {
+        None => Ok(found),
+        Some(shape) => {
+            let alone = index.0.iter().position(|step| matches!(step, Step::Axis(Take::List(_)))).unwrap_or(0);
+            unfolded(found, meeting.map_or(alone, |m| m.place()), &shape, args.span)
+        }
     }
+}
+
+/// An index array of several axes: nested lists of integers, or an array of them.
+fn of_several_axes(item: &Value) -> bool {
+    match item {
+        Value::List(items) => {
+            items.iter().any(|v| matches!(v, Value::List(_) | Value::Block(_)) && v.as_int().is_none())
+        }
+        Value::Block(b) => b.ndim() > 1 && b.dtype().is_integer(),
+        _ => false,
+    }
+}
+
+/// An index with lists in the place of index arrays of several axes, which broadcast, and the shape that they have together.
+fn with_flat_lists(mut items: Vec<Value>) -> Result<(Vec<Value>, Option<Dims>)> {
+    if !items.iter().any(of_several_axes) {
+        return Ok((items, None));
+    }
+    let mut blocks = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        if !matches!(item, Value::List(_) | Value::Block(_)) || item.as_int().is_some() {
+            continue;
+        }
+        let block = from_value(item, None)
+            .map_err(|e| err!(Index, "an index list holds integers or bools: {}", e.message()))?;
+        let block = match block.dtype() {
+            DType::Bool if block.ndim() == 1 => layout::nonzero(&block)?.swap_remove(0),
+            dtype if dtype.is_integer() => block.cast(DType::I64)?,
+            _ if block.is_empty() => block.cast(DType::I64)?,
+            dtype => return Err(err!(Index, "an index array holds integers or bools, found {dtype}")),
+        };
+        blocks.push((at, block));
+    }
+    let shapes: Vec<&[usize]> = blocks.iter().map(|(_, block)| block.shape()).collect();
+    let shape =
+        layout::broadcast_shapes(&shapes).map_err(|e| err!(Index, "index arrays do not meet: {}", e.message()))?;
+    for (at, block) in blocks {
+        let whole = block.broadcast_to(&shape).unwrap_or(block).contiguous();
+        items[at] = whole.reshape(&[whole.len()]).into();
+    }
+    Ok((items, Some(shape)))
+}
+
+/// What was found with several axes in the place of one.
+fn unfolded(found: Value, place: usize, axes: &[usize], span: Span) -> Result<Value> {
+    let x = Given::of(found)?;
+    let mut shape = x.shape();
+    shape.remove(place);
+    shape.insert_many(place, axes.iter().copied());
     Ok(match x {
-        Given::Now(block) => index.of_block(&block)?.into(),
-        Given::Lazy(array) => Value::Array(index.of_array(&array, args.span).into()),
+        Given::Now(block) => block.reshape(&shape).into(),
+        Given::Lazy(array) => Value::Array(super::reshape::reshape_lazy(&array, &shape, span)?.into()),
     })
 }
 
