@@ -2,6 +2,8 @@
 
 #[path = "numpy/case.rs"]
 mod case;
+#[path = "numpy/table.rs"]
+mod table;
 
 use case::{Case, Expected};
 use dsk::{Config, Engine, Value};
@@ -95,6 +97,27 @@ fn every_case_is_answered_as_numpy_answers_it_whole_and_in_blocks() {
         ways.into_iter().flat_map(|way| way.join().unwrap()).collect()
     });
     assert!(all.is_empty(), "{} answers are not NumPy's:\n{}", all.len(), all.join("\n"));
+}
+
+/// `docs/numpy.md` is what the names, the engine and the cases say; `DSK_WRITE=1` writes it.
+#[test]
+fn the_table_of_functions_is_up_to_date() {
+    let mut evidence = table::Evidence::new();
+    for case in cases() {
+        let (count, differs) = evidence.entry(case.of).or_default();
+        *count += 1;
+        *differs |= case.differs;
+    }
+    let names = std::fs::read_to_string("tests/numpy/names.txt").unwrap();
+    let (text, wrong) = table::of(&names, &Engine::new(), &evidence);
+    assert!(wrong.is_empty(), "the table cannot be made:\n{}", wrong.join("\n"));
+    let path = Path::new("docs/numpy.md");
+    if std::env::var_os("DSK_WRITE").is_some() {
+        std::fs::create_dir_all("docs").unwrap();
+        std::fs::write(path, &text).unwrap();
+    }
+    let there = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(there == text, "docs/numpy.md is out of date: `DSK_WRITE=1 cargo test --test numpy` writes it anew");
 }
 
 /// The comparison itself says no where it should.

@@ -33,4 +33,5 @@ NAMES = {
     "map": lambda f, xs: [f(x) for x in xs],
     "dtype": lambda x: x.dtype,
     "nbytes": lambda x: x.nbytes,
+    "itemsize": lambda x: x.itemsize,
 }
