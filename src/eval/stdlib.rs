@@ -15,6 +15,7 @@ use std::sync::{Arc, OnceLock, Weak};
 pub const STDLIB: &[(&str, &str)] = &[
     ("prelude.dsk", include_str!("../../stdlib/prelude.dsk")),
     ("arrays.dsk", include_str!("../../stdlib/arrays.dsk")),
+    ("dtypes.dsk", include_str!("../../stdlib/dtypes.dsk")),
     ("linalg.dsk", include_str!("../../stdlib/linalg.dsk")),
     ("fft.dsk", include_str!("../../stdlib/fft.dsk")),
     ("names.dsk", include_str!("../../stdlib/names.dsk")),
@@ -103,7 +104,7 @@ mod tests {
             assert_eq!(forms.len(), found.len(), "{file}");
             for (form, (name, range)) in forms.iter().zip(found) {
                 assert_eq!(form.span.start as usize, range.start, "{file}: {name}");
-                assert!(form.is_call_of("defn") || form.is_call_of("defmacro"), "{file}: {name}");
+                assert!(["defn", "defmacro", "def"].iter().any(|how| form.is_call_of(how)), "{file}: {name}");
             }
         }
     }

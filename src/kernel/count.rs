@@ -18,8 +18,8 @@ pub struct Distinct {
     pub counts: Block,
 }
 
-/// The distinct elements of the flattened block.
-pub fn distinct(block: &Block) -> Result<Distinct> {
+/// The distinct elements of the flattened block. Each `nan` is another element unless they are `equal_nan`.
+pub fn distinct(block: &Block, equal_nan: bool) -> Result<Distinct> {
     let flat = block.reshape(&[block.len()]);
     let order = sort::argsort(&flat, 0)?;
     let order = order.as_slice::<i64>().unwrap_or_default();
@@ -30,8 +30,10 @@ pub fn distinct(block: &Block) -> Result<Distinct> {
         let elements = elements.as_slice::<T>().unwrap_or_default();
         let mut last = None;
         for &at in order {
-            let rank = elements[at as usize].rank();
-            if last.replace(rank) != Some(rank) {
+            let x = elements[at as usize];
+            let rank = x.rank();
+            let another = !equal_nan && Ranked::is_nan(x);
+            if last.replace(rank) != Some(rank) || another {
                 first.push(at);
                 counts.push(0i64);
             }
@@ -47,6 +49,43 @@ pub fn distinct(block: &Block) -> Result<Distinct> {
         values: super::layout::take(&flat, 0, &first)?,
         first: places(&first),
         inverse: Block::from_slice(block.shape(), &inverse),
+        counts: places(&counts),
+    })
+}
+
+/// The distinct parts along an axis, in the order of their elements; the places are along that axis. Parts that hold a `nan`
+/// are all different.
+pub fn distinct_along(block: &Block, axis: usize) -> Result<Distinct> {
+    let axes: Vec<usize> = std::iter::once(axis).chain((0..block.ndim()).filter(|&a| a != axis)).collect();
+    let rows = block.transpose(&axes).contiguous();
+    let (count, len) = (block.shape()[axis], block.len() / block.shape()[axis].max(1));
+    let mut order: Vec<i64> = (0..count as i64).collect();
+    let (mut first, mut counts, mut inverse) = (Vec::new(), Vec::new(), vec![0i64; count]);
+    with_dtype!(block.dtype(), T => {
+        let elements = rows.as_slice::<T>().unwrap_or_default();
+        let row = |at: i64| &elements[at as usize * len..(at as usize + 1) * len];
+        let ranks = |at: i64| row(at).iter().map(|x| x.rank());
+        order.sort_by(|&a, &b| ranks(a).cmp(ranks(b)));
+        let mut last = None;
+        for &at in &order {
+            let same = last.is_some_and(|last| ranks(last).eq(ranks(at)) && !row(at).iter().any(|&x| Ranked::is_nan(x)));
+            if !same {
+                first.push(at);
+                counts.push(0i64);
+            }
+            last = Some(at);
+            if let Some(count) = counts.last_mut() {
+                *count += 1;
+            }
+            inverse[at as usize] = counts.len() as i64 - 1;
+        }
+    });
+    cancel::check()?;
+    let places = |places: &[i64]| Block::from_slice(&[places.len()], places);
+    Ok(Distinct {
+        values: super::layout::take(block, axis, &first)?,
+        first: places(&first),
+        inverse: places(&inverse),
         counts: places(&counts),
     })
 }
@@ -142,7 +181,7 @@ mod tests {
 
     #[test]
     fn distinct_elements_are_in_order() {
-        let found = distinct(&Block::from_slice(&[2, 2], &[3.0, f64::NAN, 1.0, f64::NAN])).unwrap();
+        let found = distinct(&Block::from_slice(&[2, 2], &[3.0, f64::NAN, 1.0, f64::NAN]), true).unwrap();
         assert_eq!(format!("{:?}", found.values), "float64[3] [1.0, 3.0, NaN]");
         assert_eq!(format!("{:?}{:?}", found.first, found.counts), "int64[3] [2, 0, 1]int64[3] [1, 1, 2]");
         assert_eq!(format!("{:?}", found.inverse), "int64[2, 2] [1, 2, 0, 2]");

@@ -198,6 +198,13 @@ pub fn eye(dtype: DType, origin: [usize; 2], shape: [usize; 2], k: i64) -> Resul
     Ok(block)
 }
 
+/// The complex numbers of two vectors of float64, as long as each other.
+pub fn complex(re: &Block, im: &Block) -> Block {
+    let (re, im) = (re.view::<f64>(), im.view::<f64>());
+    let elements: Vec<Complex64> = re.iter().zip(&im).map(|(&re, &im)| Complex64::new(re, im)).collect();
+    Block::from_slice(&[elements.len()], &elements)
+}
+
 /// The array that nested lists of numbers (and blocks) are, in the dtype asked for or the one that `numpy.array` would choose:
 /// what all of them promote to, with plain numbers as int64, float64 and so on. Ragged lists are `dsk::shape`, what is not a
 /// number is `dsk::type`. No elements are float64.

@@ -214,6 +214,23 @@ pub fn gather(block: &Block, indices: &[Block]) -> Result<Block> {
     Ok(take(&block.reshape(&rows), 0, &flat)?.reshape(&out))
 }
 
+/// For each place the element at the index there along an axis: `indices` has the block's sizes along the other axes.
+pub fn take_along(block: &Block, indices: &Block, axis: usize) -> Result<Block> {
+    let ndim = block.ndim();
+    let lists: Vec<Block> = (0..ndim)
+        .map(|a| {
+            if a == axis {
+                return indices.clone();
+            }
+            let mut shape = Dims::from_elem(1, ndim);
+            shape[a] = block.shape()[a];
+            let places: Vec<i64> = (0..block.shape()[a] as i64).collect();
+            Block::from_slice(&shape, &places)
+        })
+        .collect();
+    gather(block, &lists)
+}
+
 /// Where a mask (or anything: not zero) holds, as one list of indices per axis.
 pub fn nonzero(block: &Block) -> Result<Vec<Block>> {
     let mask = block.cast(DType::Bool)?;

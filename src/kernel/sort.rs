@@ -36,6 +36,15 @@ pub fn sort(block: &Block, axis: usize, threads: usize) -> Result<Block> {
 
 /// The indices that would sort along an axis; equal elements stay in their order.
 pub fn argsort(block: &Block, axis: usize) -> Result<Block> {
+    places(block, axis, false)
+}
+
+/// As [`argsort`], the largest first; equal elements stay in their order, `nan` comes last.
+pub fn argsort_descending(block: &Block, axis: usize) -> Result<Block> {
+    places(block, axis, true)
+}
+
+fn places(block: &Block, axis: usize, descending: bool) -> Result<Block> {
     let (lanes, back) = lanes_last(block, axis);
     let len = block.shape()[axis];
     let mut out = Block::for_answer(DType::I64, lanes.shape())?;
@@ -43,10 +52,16 @@ pub fn argsort(block: &Block, axis: usize) -> Result<Block> {
         with_dtype!(block.dtype(), T => {
             let elements = lanes.as_slice::<T>().unwrap_or_default();
             let places = out.as_mut_slice::<i64>().chunks_exact_mut(len);
+            // Ranks beside their places: what is compared lies together, and of equals the first place comes first.
+            Block::check_room(size_of::<(<T as Ranked>::Rank, i64)>() * len)?;
+            let mut ranks = Vec::with_capacity(len);
             for (lane, places) in elements.chunks_exact(len).zip(places) {
                 cancel::check()?;
-                places.iter_mut().enumerate().for_each(|(n, place)| *place = n as i64);
-                places.sort_by_key(|&at| lane[at as usize].rank());
+                ranks.clear();
+                let rank = |x: &T| if descending { x.opposite() } else { x.rank() };
+                ranks.extend(lane.iter().map(rank).zip(0i64..));
+                ranks.sort_unstable();
+                places.iter_mut().zip(&ranks).for_each(|(place, (_, at))| *place = *at);
             }
         });
     }

@@ -62,6 +62,22 @@ fn zero_on_diagonal<T: Copy + PartialEq + Default>(upper: MatRef<T>) -> bool {
     (0..upper.nrows().min(upper.ncols())).any(|i| upper[(i, i)] == T::default())
 }
 
+/// Whether a permutation is an odd number of exchanges.
+fn odd(order: &[usize]) -> bool {
+    let mut seen = vec![false; order.len()];
+    let mut odd = false;
+    for start in 0..order.len() {
+        let mut at = order[start];
+        while !seen[start] && at != start {
+            seen[at] = true;
+            odd = !odd;
+            at = order[at];
+        }
+        seen[start] = true;
+    }
+    odd
+}
+
 macro_rules! field {
     ($T:ty) => {
         impl Field for $T {
@@ -113,7 +129,16 @@ macro_rules! field {
             }
 
             fn determinant(a: &[Self], n: usize) -> Self {
-                MatRef::from_row_major_slice(a, n, n).determinant()
+                let lu = MatRef::from_row_major_slice(a, n, n).partial_piv_lu();
+                let upper = lu.U();
+                // Beyond a column of zeros there is nothing to divide by, and the factors are not numbers.
+                #[allow(clippy::eq_op, reason = "only what is not a number differs from itself")]
+                let numbers = a.iter().all(|x| x == x);
+                if numbers && zero_on_diagonal(upper) {
+                    return <$T>::default();
+                }
+                let product = (0..n).fold(<$T>::from(1.0), |product, i| product * upper[(i, i)]);
+                if odd(lu.P().arrays().0) { -product } else { product }
             }
 
             fn solve(a: &[Self], n: usize, b: &[Self], x: &mut [Self]) -> Result<(), NotFound> {

@@ -40,6 +40,11 @@ pub fn cexp2(z: C) -> C {
 }
 
 pub fn cexpm1(z: C) -> C {
+    if !z.re.is_finite() {
+        // There is nothing to be lost by subtracting, and C's exponential has the special values.
+        let e = cexp(z);
+        return C::new(e.re - 1.0, e.im);
+    }
     let half = (z.im / 2.0).sin();
     C::new(z.re.exp_m1() * z.im.cos() - 2.0 * half * half, z.re.exp() * z.im.sin())
 }

@@ -154,6 +154,7 @@ const CALLS: &[&str] = &[
     "(linalg/whole-solve (slice x :8) (slice x 2:10))",
     "(linalg/whole-solve-triangular (slice x :8) (slice x 2:10))",
     "(linalg/reordered x (arange 12))",
+    "(gather-along x (astype x :int64) 0)",
     "(fft/along x :axis 0)",
     "(array x)",
     "(zeros [9] :chunks 3)",

@@ -20,8 +20,8 @@ pub static OPS: &[Op] = &[
         kind: Kind::Array(Memory::Fresh, where_),
     },
     Op {
-        usage: "(clip x :lo nil :hi nil)",
-        doc: "Every element kept between lo and hi; nil does not bound. `nan` stays `nan`.",
+        usage: "(clip x :min nil :max nil)",
+        doc: "Every element kept between min and max; nil does not bound. `nan` stays `nan`.",
         examples: &[("(to-list (clip [1 5 9] 2 6))", "[2 5 6]"), ("(clip 7 nil 5)", "5")],
         see: &["where", "minimum", "maximum"],
         cost: Cost::Cheap,

@@ -20,9 +20,9 @@ pub static OPS: &[Op] = &[
         kind: Kind::Array(Memory::Unknown, nonzero),
     },
     Op {
-        usage: "(unique x :return-index false :return-inverse false :return-counts false)",
-        doc: "The distinct elements in order, one `nan` at the end; with what else is asked for, a list: where each is first, which of them \
-            each element is, how often each is there.\nOf a lazy array a lazy value, as nobody knows how many there are.",
+        usage: "(unique x :return-index false :return-inverse false :return-counts false :axis nil :equal-nan true)",
+        doc: "The distinct elements in order, one `nan` at the end, with `:equal-nan false` all of them; with what else is asked for, a list: where each is first, which of them \
+            each element is, how often each is there.\nWith `:axis` the distinct parts along it. Of a lazy array a lazy value, as nobody knows how many there are.",
         examples: &[
             ("(to-list (unique [3 1 3]))", "[1 3]"),
             ("(map to-list (unique [3 1 3] :return-counts true))", "[[1 3] [1 2]]"),
@@ -75,7 +75,10 @@ fn unique(mut args: Args) -> Result<Value> {
         return args.host.delay(&args);
     }
     let Given::Now(block) = Given::of(args.take("x"))? else { return args.host.delay(&args) };
-    let found = count::distinct(&block)?;
+    let found = match args.value("axis") {
+        Value::Nil => count::distinct(&block, args.bool("equal-nan")?)?,
+        axis => count::distinct_along(&block, infer::axis(axis, block.ndim())?)?,
+    };
     let mut all = vec![Value::from(found.values)];
     for (name, block) in
         [("return-index", found.first), ("return-inverse", found.inverse), ("return-counts", found.counts)]

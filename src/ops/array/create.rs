@@ -1,6 +1,6 @@
 //! New arrays: from lists, filled, ranges, the identity. Concrete, or lazy with `:chunks`.
 
-use crate::data::{Args, Array, Block, Chunks, Cost, DType, Dims, Memory, Task, Value};
+use crate::data::{Args, Array, Block, Chunks, Complex64, Cost, DType, Dims, Memory, Task, Value};
 use crate::err;
 use crate::kernel::create as kernel;
 use crate::op::chunking::{self, Bounds, show};
@@ -59,9 +59,9 @@ pub static OPS: &[Op] = &[
         "Numbers from start (0) up to but not including stop, step (1) apart.\n\
          Integers make int64, floats float64. `:part [i j]` makes elements i to j of it only, with the same bits. Errors: \
          `dsk::value` for a step of 0."),
-    op!("(linspace start stop :num 50 :endpoint true :dtype nil :chunks nil :part nil)", Converted, linspace, &["arange"],
+    op!("(linspace start stop :num 50 :endpoint true :dtype nil :chunks nil :part nil :retstep false)", Converted, linspace, &["arange"],
         ["(to-list (linspace 0 1 5))" => "[0.0 0.25 0.5 0.75 1.0]"],
-        "`:num` numbers evenly spaced from start to stop.\n`:endpoint false` leaves stop out. `:part [i j]` makes elements i \
+        "`:num` numbers evenly spaced from start to stop.\n`:endpoint false` leaves stop out. With `:retstep true` a list of them and the step. `:part [i j]` makes elements i \
          to j of it only, with the same bits."),
     op!("(eye n :m nil :k 0 :dtype :float64 :chunks nil)", Fresh, eye, &["zeros"],
         ["(to-list (eye 2 :dtype :int64))" => "[[1 0] [0 1]]"],
@@ -308,23 +308,42 @@ fn part_of(bounds: Bounds) -> Task {
 fn linspace(args: Args) -> Result<Value> {
     let end = |at: usize, what: &str| {
         args.values[at]
-            .as_float()
+            .as_complex()
             .ok_or_else(|| err!(Type, "{what} is a number, found {}", args.values[at].a_type_name()))
     };
     let (start, stop) = (end(0, "start")?, end(1, "stop")?);
+    let complex = args.values[..2].iter().any(|v| matches!(v.clone().plain(), Value::Complex(_)));
     let num = args.values[2].as_int().ok_or_else(|| err!(Type, "`:num` is an integer"))?;
     let num = usize::try_from(num).map_err(|_| err!(Value, "a number of {num} elements"))?;
     let endpoint = args.values[3].truthy();
-    let dtype = infer::dtype(&args.values[4])?.unwrap_or(DType::F64);
+    let dtype = infer::dtype(&args.values[4])?.unwrap_or(if complex { DType::C128 } else { DType::F64 });
+    let made = |first: usize, count: usize| -> Result<Value> {
+        super::concrete_fits(&[count], dtype)?;
+        let line = |from: f64, to: f64| kernel::linspace(DType::F64, from, to, num, endpoint, first, count);
+        Ok(match complex {
+            false => kernel::linspace(dtype, start.re, stop.re, num, endpoint, first, count)?,
+            true => kernel::complex(&line(start.re, stop.re)?, &line(start.im, stop.im)?).cast(dtype)?,
+        }
+        .into())
+    };
     if !matches!(args.values[6], Value::Nil) {
         let part = part(&args.values[6], num)?;
-        super::concrete_fits(&[part.len()], dtype)?;
-        return Ok(kernel::linspace(dtype, start, stop, num, endpoint, part.start, part.len())?.into());
+        return made(part.start, part.len());
     }
-    let Some(chunks) = cut(&args, 5, &[num], dtype)? else {
-        return Ok(kernel::linspace(dtype, start, stop, num, endpoint, 0, num)?.into());
+    let with_step = |line: Value| -> Value {
+        if !args.values[7].truthy() {
+            return line;
+        }
+        // Of a single number there is no step.
+        let steps = if endpoint { num as f64 - 1.0 } else { num as f64 };
+        let step = if steps > 0.0 { (stop - start) / steps } else { Complex64::new(f64::NAN, 0.0) };
+        Value::list(vec![line, if complex { Value::complex(step.re, step.im) } else { Value::Float(step.re) }])
     };
-    let token = Token::new("linspace").with((start.to_bits(), stop.to_bits(), num, endpoint, dtype)).chunks(&chunks);
+    let Some(chunks) = cut(&args, 5, &[num], dtype)? else {
+        return Ok(with_step(made(0, num)?));
+    };
+    let bits = [start.re, start.im, stop.re, stop.im].map(f64::to_bits);
+    let token = Token::new("linspace").with((bits, complex, num, endpoint, dtype)).chunks(&chunks);
     let mut keywords = vec![("part", part_of(Bounds::of(&chunks)))];
     if !endpoint {
         keywords.push(("endpoint", Task::data(false)));
@@ -332,9 +351,10 @@ fn linspace(args: Args) -> Result<Value> {
     if dtype != DType::F64 {
         keywords.push(("dtype", Task::data(dtype_value(dtype))));
     }
-    let task = call("linspace", vec![Task::data(start), Task::data(stop), Task::data(num)], keywords);
+    let number = |c: Complex64| Task::data(if complex { Value::complex(c.re, c.im) } else { Value::Float(c.re) });
+    let task = call("linspace", vec![number(start), number(stop), Task::data(num)], keywords);
     let plan = Plan { token, parents: Vec::new(), dtype, chunks, cost: Cost::Free, span: args.span };
-    Ok(Value::Array(plan.source(task).into()))
+    Ok(with_step(Value::Array(plan.source(task).into())))
 }
 
 fn eye(args: Args) -> Result<Value> {

@@ -45,10 +45,10 @@ pub static OPS: &[Op] = &[
         "Whether all elements are true: not zero.", "(all [true false])" => "false"),
     op!("(mean x :axis nil :keepdims false :dtype nil :split-every nil)", mean,
         "The arithmetic mean; `nan` of nothing.", "(mean [1 2 3 4])" => "2.5"),
-    op!("(var x :axis nil :ddof 0 :keepdims false :dtype nil :split-every nil)", |args| spread(args, false),
-        "The variance: squared distances from the mean, over the count less `:ddof`. In one pass, by Chan, Golub and \
+    op!("(var x :axis nil :ddof 0 :keepdims false :dtype nil :split-every nil :correction nil)", |args| spread(args, false),
+        "The variance: squared distances from the mean, over the count less `:ddof`, or `:correction`. In one pass, by Chan, Golub and \
          LeVeque's update, in float64.", "(var [1 2 3 4])" => "1.25"),
-    op!("(std x :axis nil :ddof 0 :keepdims false :dtype nil :split-every nil)", |args| spread(args, true),
+    op!("(std x :axis nil :ddof 0 :keepdims false :dtype nil :split-every nil :correction nil)", |args| spread(args, true),
         "The standard deviation: the root of `var`.", "(std [1 1 3 3])" => "1.0"),
 ];
 
@@ -368,7 +368,8 @@ fn mean(mut args: Args) -> Result<Value> {
 
 fn spread(mut args: Args, root: bool) -> Result<Value> {
     let options = Options::of(&args, 1, 3, Some(4), 5)?;
-    let ddof = args.values[2].as_float().ok_or_else(|| err!(Type, "`:ddof` is a number"))?;
+    let ddof = if args.is_nil("correction") { &args.values[2] } else { args.value("correction") };
+    let ddof = ddof.as_float().ok_or_else(|| err!(Type, "`:ddof` is a number"))?;
     let numbers = elements(&args, 1).is_some_and(|items| items.iter().all(|v| v.number_kind().is_some()));
     let x = Given::of(std::mem::take(&mut args.values[0]))?;
     let axes = options.axes(x.ndim())?;

@@ -16,7 +16,7 @@ pub static OPS: &[Op] = &[Op {
         Integers take one element of their axis, which goes; slices a range, in steps of any size or sign; `...` stands for as \
         many whole axes as fit; `newaxis` makes an axis of size 1; a list of integers takes those elements in that order, a \
         list of bools those where it is true, an array of bools of several axes those where it holds along all of them. Lists on several axes name elements together, \
-        as NumPy's do: `(x [0 2] [1 1])` takes the two at `[0 1]` and `[2 1]`. An array is callable: \
+        as NumPy's do: `(x [0 2] [1 1])` takes the two at `[0 1]` and `[2 1]`; those of several axes put these in the place of one. An array is callable: \
         `(x 0 :5)` is the same. Errors: `dsk::index` for an index out of range or too many of them.",
     examples: &[
         ("(to-list (slice (arange 10) 2:8:2))", "[2 4 6]"),

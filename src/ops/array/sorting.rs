@@ -6,9 +6,11 @@ use crate::data::slice::Range;
 use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Input, Memory, Task, Value};
 use crate::err;
 use crate::kernel::create::from_value;
+use crate::kernel::layout;
 use crate::kernel::sort::{self, Method};
+use crate::op::chunking::{common, show};
 use crate::op::indexing::{Index, Step, Take};
-use crate::op::layers::{Parents, Plan, along, call, ints};
+use crate::op::layers::{Parents, Plan, along, call, ints, whole_along};
 use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Token, infer};
 use crate::text::{Result, Span};
@@ -39,9 +41,9 @@ pub static OPS: &[Op] = &[
         }),
     },
     Op {
-        usage: "(argsort x :axis -1)",
-        doc: "The indices that would sort along an axis; along the flattened array where it is nil.\nEqual elements stay in their \
-            order, `nan` comes last. A lazy array is rechunked, so that the axis is whole in a block.",
+        usage: "(argsort x :axis -1 :descending false :stable true)",
+        doc: "The indices that would sort along an axis; along the flattened array where it is nil.\nWith `:descending true` the largest \
+            comes first. Equal elements stay in their order, as `:stable` says, and `nan` comes last. A lazy array is rechunked, so that the axis is whole in a block.",
         examples: &[("(to-list (argsort [30 10 20]))", "[1 2 0]")],
         see: &["sort", "argmin", "argmax"],
         cost: Cost::Dear,
@@ -83,9 +85,9 @@ pub static OPS: &[Op] = &[
         kind: Kind::Array(Memory::Copies, quantiles),
     },
     Op {
-        usage: "(searchsorted a v :side \"left\")",
+        usage: "(searchsorted a v :side \"left\" :sorter nil)",
         doc: "Where elements of v would go into the sorted a so that it stays sorted: before equal ones, or with `:side \
-            \"right\"` behind them.\nv may be in blocks; a is one axis, and is taken as a whole. Errors: `dsk::shape`, `dsk::value`.",
+            \"right\"` behind them.\n`:sorter` are the indices that would sort a, where it is not sorted. v may be in blocks; a is one axis, and is taken as a whole. Errors: `dsk::shape`, `dsk::value`.",
         examples: &[
             ("(to-list (searchsorted [1 2 2 5] [2 0 9]))", "[1 0 4]"),
             ("(searchsorted [1 2 2 5] 2 :side \"right\")", "3"),
@@ -93,6 +95,15 @@ pub static OPS: &[Op] = &[
         see: &["digitize", "isin", "sort"],
         cost: Cost::Cheap,
         kind: Kind::Array(Memory::Copies, searchsorted),
+    },
+    Op {
+        usage: "(gather-along x indices axis)",
+        doc: "For each place the element of x that the index there names along an axis: x and the indices have the same sizes along the \
+            others.\nWhat `take-along-axis` is made of. Errors: `dsk::index`, `dsk::shape`.",
+        examples: &[("(to-list (gather-along [[1 2] [3 4]] [[1] [0]] 1))", "[[2] [3]]")],
+        see: &["take-along-axis", "take"],
+        cost: Cost::Cheap,
+        kind: Kind::Array(Memory::Copies, gather_along),
     },
     Op {
         usage: "(isin x values :invert false)",
@@ -107,7 +118,7 @@ pub static OPS: &[Op] = &[
 
 /// An array sorted along an axis, that of the flattened one for nil.
 pub fn sort_array(x: Given, axis: &Value, threads: usize, span: Span) -> Result<Value> {
-    ordered(x, axis, span, "sort-along", None, |block, axis| sort::sort(block, axis, threads))
+    ordered(x, axis, span, Order::Elements { threads })
 }
 
 /// An array partitioned along an axis, that of the flattened one for nil.
@@ -155,18 +166,27 @@ fn partitioned(x: Given, kth: &Value, axis: &Value, span: Span, indices: bool) -
 
 fn argsort(mut args: Args) -> Result<Value> {
     let x = Given::of(args.take("x"))?;
-    ordered(x, args.value("axis"), args.span, "argsort", Some(DType::I64), sort::argsort)
+    let (descending, _) = (args.bool("descending")?, args.bool("stable")?);
+    ordered(x, args.value("axis"), args.span, Order::Places { descending })
 }
 
-/// What goes by the order along an axis: `dtype` is that of the result, if not the array's.
-fn ordered(
-    x: Given,
-    axis: &Value,
-    span: Span,
-    name: &'static str,
-    dtype: Option<DType>,
-    kernel: impl Fn(&Block, usize) -> Result<Block>,
-) -> Result<Value> {
+/// What goes by the order along an axis.
+enum Order {
+    Elements { threads: usize },
+    Places { descending: bool },
+}
+
+impl Order {
+    fn of_block(&self, block: &Block, axis: usize) -> Result<Block> {
+        match *self {
+            Order::Elements { threads } => sort::sort(block, axis, threads),
+            Order::Places { descending: false } => sort::argsort(block, axis),
+            Order::Places { descending: true } => sort::argsort_descending(block, axis),
+        }
+    }
+}
+
+fn ordered(x: Given, axis: &Value, span: Span, order: Order) -> Result<Value> {
     let (x, axis) = match axis {
         Value::Nil => (flattened(x, span)?, 0),
         axis => {
@@ -175,11 +195,18 @@ fn ordered(
         }
     };
     match x {
-        Given::Now(block) => Ok(kernel(&block, axis)?.into()),
+        Given::Now(block) => Ok(order.of_block(&block, axis)?.into()),
         Given::Lazy(array) => {
-            let task = call(name, vec![Task::input(0)], vec![("axis", Task::data(Value::Int(axis as i64)))]);
-            let dtype = dtype.unwrap_or(array.dtype);
-            Ok(Value::Array(along(&array, &[axis], Token::new(name), dtype, &[], span, task).into()))
+            let mut keywords = vec![("axis", Task::data(Value::Int(axis as i64)))];
+            let (name, dtype, descending) = match order {
+                Order::Elements { .. } => ("sort-along", array.dtype, false),
+                Order::Places { descending } => ("argsort", DType::I64, descending),
+            };
+            if descending {
+                keywords.push(("descending", Task::data(Value::Bool(true))));
+            }
+            let task = call(name, vec![Task::input(0)], keywords);
+            Ok(Value::Array(along(&array, &[axis], Token::new(name).with(descending), dtype, &[], span, task).into()))
         }
     }
 }
@@ -273,7 +300,20 @@ fn searchsorted(mut args: Args) -> Result<Value> {
         "right" => true,
         other => return Err(err!(Value, "`:side` is \"left\" or \"right\", found {other:?}")),
     };
-    let (lane, values) = (Given::of(args.take("a"))?, args.take("v"));
+    if matches!(args.value("a"), Value::Array(_)) && !args.is_nil("sorter") || args.value("sorter").is_lazy() {
+        return args.host.delay(&args);
+    }
+    let (mut lane, values) = (Given::of(args.take("a"))?, args.take("v"));
+    if !args.is_nil("sorter") {
+        let order = from_value(args.value("sorter"), Some(DType::I64))?.contiguous();
+        let order = order.as_slice::<i64>().unwrap_or_default();
+        if lane.ndim() != 1 || order.len() != lane.shape()[0] {
+            return Err(err!(Value, "`:sorter` has an index for each element of what is searched"));
+        }
+        if let Given::Now(block) = &lane {
+            lane = Given::Now(layout::take(block, 0, order)?);
+        }
+    }
     let plain = values.number_kind().is_some();
     let values = Given::of(values)?;
     if lane.ndim() != 1 {
@@ -293,6 +333,54 @@ fn searchsorted(mut args: Args) -> Result<Value> {
             Value::Array(array.into())
         }
     })
+}
+
+fn gather_along(mut args: Args) -> Result<Value> {
+    let (x, indices) = (Given::of(args.take("x"))?, Given::of(args.take("indices"))?);
+    let axis = infer::axis(args.value("axis"), x.ndim())?;
+    let (mut own, mut other) = (x.shape(), indices.shape());
+    if !indices.dtype().is_integer() {
+        return Err(err!(Type, "indices are integers, found {}", indices.dtype()));
+    }
+    if own.len() == other.len() {
+        (own[axis], other[axis]) = (0, 0);
+    }
+    if own != other {
+        let (x, indices) = (show(&x.shape()), show(&indices.shape()));
+        return Err(err!(
+            Shape,
+            "indices are as many as there are elements along the other axes, found {indices} for {x}"
+        ));
+    }
+    let (x, indices) = match (x, indices) {
+        (Given::Now(x), Given::Now(indices)) => return Ok(layout::take_along(&x, &indices, axis)?.into()),
+        (x, indices) => (x.into_lazy(args.span), indices.into_lazy(args.span)),
+    };
+    // Cut alike along the other axes, as both can be, and x whole along this one.
+    let x = whole_along(&x, &[axis], args.span);
+    let both = |a: usize| common(&[x.chunks.axis(a), indices.chunks.axis(a)]);
+    let cut = |of: &Array| {
+        let along = |a: usize| if a == axis { of.chunks.axis(a).clone() } else { both(a) };
+        Chunks::from_axes((0..of.ndim()).map(along).collect())
+    };
+    let (x, indices) = (recut(&x, cut(&x), args.span), recut(&indices, cut(&indices), args.span));
+    let mut parents = Parents::default();
+    let mut at = At::same(x.ndim());
+    at.0[axis] = Axis::Block(0);
+    let inputs = vec![
+        Input { parent: parents.add(&x.layer), at },
+        Input { parent: parents.add(&indices.layer), at: At::same(indices.ndim()) },
+    ];
+    let task = call("gather-along", vec![Task::input(0), Task::input(1), Task::data(axis)], Vec::new());
+    let plan = Plan {
+        token: Token::new("gather-along").layer(&x.layer).layer(&indices.layer).with(axis),
+        parents: parents.layers,
+        dtype: x.dtype,
+        chunks: indices.chunks.clone(),
+        cost: Cost::Cheap,
+        span: args.span,
+    };
+    Ok(Value::Array(plan.array(Body::Blockwise { inputs, task }).into()))
 }
 
 fn isin(mut args: Args) -> Result<Value> {

@@ -12,7 +12,7 @@ use crate::ops::array::{slice, sorting, threads};
 use crate::text::Result;
 
 pub static OPS: &[Op] = &[
-    op!(Kind::Lazy(sort), "(sort coll :key nil :reverse false :axis -1)",
+    op!(Kind::Lazy(sort), "(sort coll :key nil :reverse false :axis -1 :descending false :stable true)",
         "The elements in rising order, equals in the order they were in. Numbers (`nan` last), strings, and lists of them \
          have an order among themselves; others are `dsk::type`. Elements of an array of one axis are sorted as an array.",
         ["(sort [3 1 2])" => "[1 2 3]", "(sort [\"b\" \"a\"] :reverse true)" => "[\"b\" \"a\"]",
@@ -92,11 +92,17 @@ fn sorted(args: &Args, key: &Value, mut items: Vec<Value>, reverse: bool) -> Res
     Ok(pairs.into_iter().map(|(_, item)| item).collect())
 }
 
+/// Whether the greatest comes first, by either name.
+fn reversed(args: &Args) -> Result<bool> {
+    args.bool("stable")?;
+    Ok(args.bool("reverse")? || args.bool("descending")?)
+}
+
 fn sort(mut args: Args) -> Result<Value> {
     let is_array =
         matches!(&args.values[0], Value::Array(_)) || matches!(&args.values[0], Value::Block(b) if b.ndim() > 0);
     if args.is_nil("key") && (is_array || args.is_given("axis") && !matches!(args.values[0], Value::Delayed(_))) {
-        let (x, reverse) = (Given::of(args.take("coll"))?, args.bool("reverse")?);
+        let (x, reverse) = (Given::of(args.take("coll"))?, reversed(&args)?);
         let ndim = if args.is_nil("axis") { 1 } else { x.ndim() };
         let sorted = sorting::sort_array(x, args.value("axis"), threads(&args), args.span)?;
         return if reverse {
@@ -108,7 +114,7 @@ fn sort(mut args: Args) -> Result<Value> {
     if args.value("coll").holds_lazy() {
         return args.host.delay(&args);
     }
-    let (key, reverse) = (args.take("key"), args.bool("reverse")?);
+    let (key, reverse) = (args.take("key"), reversed(&args)?);
     let array = match &args.values[0] {
         Value::Block(block) => Some(block.clone()),
         _ => None,

@@ -8,7 +8,7 @@ const HALF_PI_LEAST: f64 = -1.497_384_904_859_17e-33;
 
 /// Which numbers the quarter turns are too many of to be taken off here.
 pub fn is_rare(x: f64) -> bool {
-    !(x.abs() < 1e5)
+    x.is_nan() || x.abs() >= 1e5
 }
 
 /// What is left of a number by quarter turns, from -π/4 to π/4 with its error, and their number, of which the lowest bits

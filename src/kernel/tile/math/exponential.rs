@@ -115,8 +115,7 @@ fn exact_expm1(x: f64) -> Pair {
 
 /// What the exponential of is near the end of the range, or beyond.
 pub fn hyperbolic_is_rare(x: f64) -> bool {
-    // Not a number too.
-    !(x.abs() < 708.0)
+    x.is_nan() || x.abs() >= 708.0
 }
 
 /// sinh x = (E + E / (E + 1)) / 2, of E = eˣ - 1.
@@ -253,7 +252,7 @@ pub fn log1p(x: f64) -> f64 {
 
 /// Which powers are not made here: of numbers that are negative, zero, tiny or endless, and to exponents beyond reason.
 pub fn power_is_rare(x: f64, y: f64) -> bool {
-    !(x >= f64::MIN_POSITIVE && x < f64::INFINITY && y.abs() < 1e15)
+    !((f64::MIN_POSITIVE..f64::INFINITY).contains(&x) && y.abs() < 1e15)
 }
 
 /// xʸ = e to the power of y·ln x, with the logarithm right to 2⁻⁶⁸.
