@@ -87,6 +87,12 @@ floats! {
 pub trait Sort: Ranked {
     /// Sorts a lane, on so many threads. `other` is as long, and is left with anything in it.
     fn sort(lane: &mut [Self], other: &mut [Self], threads: usize) -> Result<()>;
+
+    /// As `sort`, of a lane that stays as it is, into `to`.
+    fn sort_into(lane: &[Self], other: &mut [Self], to: &mut [Self], threads: usize) -> Result<()> {
+        to.copy_from_slice(lane);
+        Self::sort(to, other, threads)
+    }
 }
 
 macro_rules! by_digits {
@@ -94,6 +100,10 @@ macro_rules! by_digits {
         impl Sort for $T {
             fn sort(lane: &mut [Self], other: &mut [Self], threads: usize) -> Result<()> {
                 sort(lane, other, threads)
+            }
+
+            fn sort_into(lane: &[Self], other: &mut [Self], to: &mut [Self], threads: usize) -> Result<()> {
+                sort_into(lane, other, to, threads)
             }
         }
     )*};
@@ -123,7 +133,23 @@ const MANY: usize = 1 << 17;
 
 /// Sorts on so many threads. `other` is as long, and is left with anything in it.
 fn sort<T: Radix>(elements: &mut [T], other: &mut [T], threads: usize) -> Result<()> {
-    step(elements, other, threads, false)?;
+    step(elements, other, threads, false, None)?;
+    cancel::check()
+}
+
+/// As `sort`, of elements that stay as they are, into `to`.
+fn sort_into<T: Radix>(elements: &[T], other: &mut [T], to: &mut [T], threads: usize) -> Result<()> {
+    let threads = threads.min(elements.len() / MANY).max(1);
+    match (elements.len() > FEW).then(|| Digits::of(elements, threads)).flatten() {
+        Some(digits) => {
+            let lengths = scatter(elements, other, digits, threads);
+            parts(other, to, &lengths, digits, threads, true)?;
+        }
+        None => {
+            to.copy_from_slice(elements);
+            sort(to, other, 1)?;
+        }
+    }
     cancel::check()
 }
 
@@ -141,11 +167,21 @@ impl Digits {
         let pieces = elements.chunks(elements.len().div_ceil(threads));
         let ends = in_threads(pieces, |piece| ends(piece));
         let (least, most) = ends.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+        Digits::between(least, most, elements.len())
+    }
+
+    fn between(least: u64, most: u64, elements: usize) -> Option<Digits> {
         let bits = u64::BITS - (most - least).leading_zeros();
         // Parts of some elements each.
-        let wanted = (elements.len().ilog2().saturating_sub(4)).clamp(1, MOST_BITS);
+        let wanted = elements.ilog2().saturating_sub(4).clamp(1, MOST_BITS);
         let shift = bits.saturating_sub(wanted);
         (bits > 0).then(|| Digits { least, shift, count: ((most - least) >> shift) as usize + 1 })
+    }
+
+    /// The keys that a digit may have.
+    fn keys(self, digit: usize) -> (u64, u64) {
+        let least = self.least + ((digit as u64) << self.shift);
+        (least, least.saturating_add((1 << self.shift) - 1))
     }
 
     #[inline(always)]
@@ -184,30 +220,40 @@ fn in_threads<P: Send, R: Send>(pieces: impl ExactSizeIterator<Item = P>, f: imp
     })
 }
 
-/// Sorts `from` in place or, with `over`, into `to`, as long; the other one is left with anything in it.
-fn step<T: Radix>(from: &mut [T], to: &mut [T], threads: usize, over: bool) -> Result<()> {
+/// Sorts `from` in place or, with `over`, into `to`, as long; the other one is left with anything in it. Its keys are `within` these,
+/// if that is known.
+fn step<T: Radix>(from: &mut [T], to: &mut [T], threads: usize, over: bool, within: Option<(u64, u64)>) -> Result<()> {
     if from.len() <= FEW {
         few(from, to, over);
         return Ok(());
     }
     let threads = threads.min(from.len() / MANY).max(1);
-    let Some(digits) = Digits::of(from, threads) else {
+    let digits = match within {
+        Some((least, most)) => Digits::between(least, most, from.len()),
+        None => Digits::of(from, threads),
+    };
+    let Some(digits) = digits else {
         if over {
             to.copy_from_slice(from);
         }
         return Ok(());
     };
+    let lengths = scatter(from, to, digits, threads);
+    parts(to, from, &lengths, digits, threads, !over)
+}
+
+/// Puts elements where their digits say, and tells how many there are of each.
+fn scatter<T: Radix>(from: &[T], to: &mut [T], digits: Digits, threads: usize) -> Vec<usize> {
     let size = from.len().div_ceil(threads);
     let counts = in_threads(from.chunks(size), |piece| {
         let mut counts = vec![0; digits.count];
         piece.iter().for_each(|&x| counts[digits.digit(x)] += 1);
         counts
     });
-    let lengths: Vec<usize> = (0..digits.count).map(|digit| counts.iter().map(|counts| counts[digit]).sum()).collect();
     // Every thread has a place of its own in every part.
     let mut places: Vec<Vec<std::slice::IterMut<T>>> =
         counts.iter().map(|_| Vec::with_capacity(digits.count)).collect();
-    let mut rest = &mut *to;
+    let mut rest = to;
     for digit in 0..digits.count {
         for (counts, places) in counts.iter().zip(&mut places) {
             let (place, left) = std::mem::take(&mut rest).split_at_mut(counts[digit]);
@@ -222,36 +268,48 @@ fn step<T: Radix>(from: &mut [T], to: &mut [T], threads: usize, over: bool) -> R
             }
         }
     });
+    (0..digits.count).map(|digit| counts.iter().map(|counts| counts[digit]).sum()).collect()
+}
+
+/// Sorts the parts of `from` that digits made, of these lengths, each as `step` does.
+fn parts<T: Radix>(
+    from: &mut [T],
+    to: &mut [T],
+    lengths: &[usize],
+    digits: Digits,
+    threads: usize,
+    over: bool,
+) -> Result<()> {
     cancel::check()?;
-    let mut parts = Vec::with_capacity(lengths.len());
+    // Where most are in one part, they do not lie evenly, and not in it either.
+    let many = from.len() / 2;
     let (mut from, mut to) = (from, to);
-    for len in lengths.into_iter().filter(|&len| len > 0) {
-        let ((a, from_rest), (b, to_rest)) = (from.split_at_mut(len), to.split_at_mut(len));
-        parts.push((a, b));
+    let parts = lengths.iter().enumerate().map(|(digit, &len)| {
+        let ((a, from_rest), (b, to_rest)) =
+            (std::mem::take(&mut from).split_at_mut(len), std::mem::take(&mut to).split_at_mut(len));
         (from, to) = (from_rest, to_rest);
-    }
+        (a, b, (len <= many).then(|| digits.keys(digit)))
+    });
+    let mut parts = parts.filter(|(part, ..)| !part.is_empty());
     if threads == 1 {
-        return parts.into_iter().try_for_each(|(from, to)| step(to, from, 1, !over));
+        return parts.try_for_each(|(from, to, within)| step(from, to, 1, over, within));
     }
-    // A part that most elements are in, for they do not lie evenly, has all threads.
-    let (large, small): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(from, _)| from.len() > size);
-    large.into_iter().try_for_each(|(from, to)| step(to, from, threads, !over))?;
+    let (large, small): (Vec<_>, Vec<_>) = parts.partition(|(part, ..)| part.len() > many);
+    large.into_iter().try_for_each(|(from, to, within)| step(from, to, threads, over, within))?;
     let next = Mutex::new(small.into_iter());
-    cancel::with_flag(|flag| {
-        in_threads(0..threads, |_| {
-            let work = || {
-                loop {
-                    let part = next.lock().next();
-                    match part {
-                        Some((from, to)) => step(to, from, 1, !over)?,
-                        None => return Ok(()),
-                    }
-                }
-            };
-            match flag {
-                Some(flag) => cancel::during(flag, work),
-                None => work(),
+    let work = || {
+        loop {
+            let part = next.lock().next();
+            match part {
+                Some((from, to, within)) => step(from, to, 1, over, within)?,
+                None => return Ok(()),
             }
+        }
+    };
+    cancel::with_flag(|flag| {
+        in_threads(0..threads, |_| match flag {
+            Some(flag) => cancel::during(flag, work),
+            None => work(),
         })
     })
     .into_iter()
@@ -274,7 +332,10 @@ mod tests {
 
     fn sorted<T: Radix>(mut elements: Vec<T>, threads: usize) -> Vec<T> {
         let mut other = elements.clone();
+        let mut into = elements.clone();
+        sort_into(&elements, &mut other, &mut into, threads).unwrap();
         sort(&mut elements, &mut other, threads).unwrap();
+        assert!(elements.iter().zip(&into).all(|(a, b)| a.key() == b.key()));
         elements
     }
 

@@ -20,6 +20,15 @@ pub(super) fn lanes_last(block: &Block, axis: usize) -> (Block, Dims) {
 /// Sorted along an axis, smallest first, on so many threads.
 pub fn sort(block: &Block, axis: usize, threads: usize) -> Result<Block> {
     Block::check_room(block.nbytes())?;
+    if block.ndim() == 1 && !block.is_empty() {
+        let block = block.contiguous();
+        let (mut other, mut to) =
+            (Block::for_answer(block.dtype(), block.shape())?, Block::for_answer(block.dtype(), block.shape())?);
+        with_dtype!(block.dtype(), T => {
+            T::sort_into(block.as_slice::<T>().unwrap_or_default(), other.as_mut_slice(), to.as_mut_slice(), threads)?;
+        });
+        return Ok(to);
+    }
     let (mut lanes, back) = lanes_last(block, axis);
     let len = block.shape()[axis];
     if !lanes.is_empty() {
