@@ -16,34 +16,44 @@ trait Radix: Ranked {
     /// In the order of [`Ranked::rank`]; -0 comes before 0.
     fn key(self) -> u64;
     fn of_key(key: u64) -> Self;
+    /// A key in the place of an element, which is what elements are until they are in order.
+    fn holding(key: u64) -> Self;
+    fn held(self) -> u64;
 }
 
 macro_rules! integers {
-    ($($T:ty)*) => {$(
+    ($($T:ty, $Bits:ty, $first:expr;)*) => {$(
         impl Radix for $T {
             #[inline(always)]
             fn key(self) -> u64 {
-                self.rank() as u64 ^ (1 << 63)
+                // The least one becomes 0.
+                u64::from((self as $Bits).wrapping_sub($first as $Bits))
             }
             #[inline(always)]
             fn of_key(key: u64) -> Self {
-                (key ^ (1 << 63)) as $T
+                (key as $Bits).wrapping_add($first as $Bits) as $T
+            }
+            #[inline(always)]
+            fn holding(key: u64) -> Self {
+                key as $T
+            }
+            #[inline(always)]
+            fn held(self) -> u64 {
+                u64::from(self as $Bits)
             }
         }
     )*};
 }
 
-integers!(i8 i16 i32 i64 u8 u16 u32);
-
-impl Radix for u64 {
-    #[inline(always)]
-    fn key(self) -> u64 {
-        self
-    }
-    #[inline(always)]
-    fn of_key(key: u64) -> Self {
-        key
-    }
+integers! {
+    i8, u8, i8::MIN;
+    i16, u16, i16::MIN;
+    i32, u32, i32::MIN;
+    i64, u64, i64::MIN;
+    u8, u8, 0;
+    u16, u16, 0;
+    u32, u32, 0;
+    u64, u64, 0;
 }
 
 impl Radix for bool {
@@ -54,6 +64,14 @@ impl Radix for bool {
     #[inline(always)]
     fn of_key(key: u64) -> Self {
         key != 0
+    }
+    #[inline(always)]
+    fn holding(key: u64) -> Self {
+        key != 0
+    }
+    #[inline(always)]
+    fn held(self) -> u64 {
+        u64::from(self)
     }
 }
 
@@ -73,6 +91,14 @@ macro_rules! floats {
                 const SIGN: $Bits = 1 << (<$Bits>::BITS - 1);
                 let key = key as $Bits;
                 Self::from_bits(if key & SIGN != 0 { key ^ SIGN } else { !key })
+            }
+            #[inline(always)]
+            fn holding(key: u64) -> Self {
+                Self::from_bits(key as $Bits)
+            }
+            #[inline(always)]
+            fn held(self) -> u64 {
+                u64::from(self.to_bits())
             }
         }
     )*};
@@ -128,11 +154,13 @@ by_comparing!(Complex32 Complex64);
 const FEW: usize = 128;
 /// Digits that are told apart in one step, at most: more places to write to than that are not at hand.
 const MOST_BITS: u32 = 11;
+const DIGITS: usize = 1 << MOST_BITS;
 /// Elements that are worth another thread.
 const MANY: usize = 1 << 17;
 
 /// Sorts on so many threads. `other` is as long, and is left with anything in it.
 fn sort<T: Radix>(elements: &mut [T], other: &mut [T], threads: usize) -> Result<()> {
+    elements.iter_mut().for_each(|x| *x = T::holding(x.key()));
     step(elements, other, threads, false, None)?;
     cancel::check()
 }
@@ -140,14 +168,14 @@ fn sort<T: Radix>(elements: &mut [T], other: &mut [T], threads: usize) -> Result
 /// As `sort`, of elements that stay as they are, into `to`.
 fn sort_into<T: Radix>(elements: &[T], other: &mut [T], to: &mut [T], threads: usize) -> Result<()> {
     let threads = threads.min(elements.len() / MANY).max(1);
-    match (elements.len() > FEW).then(|| Digits::of(elements, threads)).flatten() {
+    match Digits::about(elements) {
         Some(digits) => {
-            let lengths = scatter(elements, other, digits, threads);
+            let lengths = scatter(elements, other, digits, threads, T::key);
             parts(other, to, &lengths, digits, threads, true)?;
         }
         None => {
             to.copy_from_slice(elements);
-            sort(to, other, 1)?;
+            sort(to, other, threads)?;
         }
     }
     cancel::check()
@@ -157,55 +185,62 @@ fn sort_into<T: Radix>(elements: &[T], other: &mut [T], to: &mut [T], threads: u
 #[derive(Clone, Copy)]
 struct Digits {
     least: u64,
+    most: u64,
     shift: u32,
-    count: usize,
+    /// Some keys may lie beyond; they count with those at the ends.
+    open: bool,
 }
 
 impl Digits {
+    fn between(least: u64, most: u64, elements: usize, open: bool) -> Option<Digits> {
+        let bits = u64::BITS - (most - least).leading_zeros();
+        // Parts of some elements each.
+        let wanted = elements.ilog2().saturating_sub(4).clamp(1, MOST_BITS);
+        (bits > 0).then(|| Digits { least, most, shift: bits.saturating_sub(wanted), open })
+    }
+
     /// `None` where all keys are equal.
     fn of<T: Radix>(elements: &[T], threads: usize) -> Option<Digits> {
         let pieces = elements.chunks(elements.len().div_ceil(threads));
         let ends = in_threads(pieces, |piece| ends(piece));
         let (least, most) = ends.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
-        Digits::between(least, most, elements.len())
+        Digits::between(least, most, elements.len(), false)
     }
 
-    fn between(least: u64, most: u64, elements: usize) -> Option<Digits> {
-        let bits = u64::BITS - (most - least).leading_zeros();
-        // Parts of some elements each.
-        let wanted = elements.ilog2().saturating_sub(4).clamp(1, MOST_BITS);
-        let shift = bits.saturating_sub(wanted);
-        (bits > 0).then(|| Digits { least, shift, count: ((most - least) >> shift) as usize + 1 })
+    /// As some of the elements tell, before they hold keys. `None` where these do not differ.
+    fn about<T: Radix>(elements: &[T]) -> Option<Digits> {
+        const SAMPLE: usize = 1024;
+        let keys = || elements.iter().step_by((elements.len() / SAMPLE).max(1)).map(|x| x.key());
+        let (least, most) = (keys().min()?, keys().max()?);
+        (elements.len() > FEW).then(|| Digits::between(least, most, elements.len(), true)).flatten()
     }
 
-    /// The keys that a digit may have.
-    fn keys(self, digit: usize) -> (u64, u64) {
-        let least = self.least + ((digit as u64) << self.shift);
-        (least, least.saturating_add((1 << self.shift) - 1))
+    fn count(self) -> usize {
+        self.digit(self.most) + 1
     }
 
     #[inline(always)]
-    fn digit<T: Radix>(self, x: T) -> usize {
-        ((x.key() - self.least) >> self.shift) as usize
+    fn digit(self, key: u64) -> usize {
+        let key = if key < self.least { self.least } else { key };
+        let key = if key > self.most { self.most } else { key };
+        ((key - self.least) >> self.shift) as usize % DIGITS
+    }
+
+    /// The keys that a digit may have, if that is known.
+    fn keys(self, digit: usize) -> Option<(u64, u64)> {
+        let least = self.least + ((digit as u64) << self.shift);
+        let inner = digit > 0 && digit + 1 < self.count();
+        (inner || !self.open).then(|| (least, least.saturating_add((1 << self.shift) - 1)))
     }
 }
 
-/// The least and the greatest key.
+/// The least and the greatest key that is held.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn ends<T: Radix>(elements: &[T]) -> (u64, u64) {
-    const LANES: usize = 16;
-    let (chunks, rest) = elements.as_chunks::<LANES>();
-    let (mut least, mut most) = ([u64::MAX; LANES], [0; LANES]);
-    for chunk in chunks {
-        for ((least, most), &x) in least.iter_mut().zip(&mut most).zip(chunk) {
-            let key = x.key();
-            *least = if key < *least { key } else { *least };
-            *most = if key > *most { key } else { *most };
-        }
-    }
-    let keys = || rest.iter().map(|&x| x.key());
-    let all = least.into_iter().chain(keys()).min();
-    (all.unwrap_or(0), most.into_iter().chain(keys()).max().unwrap_or(0))
+    elements.iter().fold((u64::MAX, 0), |(least, most), x| {
+        let key = x.held();
+        (if key < least { key } else { least }, if key > most { key } else { most })
+    })
 }
 
 /// What `f` makes of each piece, the pieces side by side.
@@ -220,7 +255,7 @@ fn in_threads<P: Send, R: Send>(pieces: impl ExactSizeIterator<Item = P>, f: imp
     })
 }
 
-/// Sorts `from` in place or, with `over`, into `to`, as long; the other one is left with anything in it. Its keys are `within` these,
+/// Sorts the elements whose keys `from` holds, in place or, with `over`, into `to`, as long; the other one is left with anything in it. Its keys are `within` these,
 /// if that is known.
 fn step<T: Radix>(from: &mut [T], to: &mut [T], threads: usize, over: bool, within: Option<(u64, u64)>) -> Result<()> {
     if from.len() <= FEW {
@@ -229,32 +264,37 @@ fn step<T: Radix>(from: &mut [T], to: &mut [T], threads: usize, over: bool, with
     }
     let threads = threads.min(from.len() / MANY).max(1);
     let digits = match within {
-        Some((least, most)) => Digits::between(least, most, from.len()),
+        Some((least, most)) => Digits::between(least, most, from.len(), false),
         None => Digits::of(from, threads),
     };
     let Some(digits) = digits else {
-        if over {
-            to.copy_from_slice(from);
-        }
+        let equal = from.first().map(|x| T::of_key(x.held()));
+        let target = if over { to } else { from };
+        equal.into_iter().for_each(|equal| target.fill(equal));
         return Ok(());
     };
-    let lengths = scatter(from, to, digits, threads);
+    let lengths = scatter(from, to, digits, threads, T::held);
     parts(to, from, &lengths, digits, threads, !over)
 }
 
-/// Puts elements where their digits say, and tells how many there are of each.
-fn scatter<T: Radix>(from: &[T], to: &mut [T], digits: Digits, threads: usize) -> Vec<usize> {
+/// Puts keys where their digits say, and tells how many there are of each.
+fn scatter<T: Radix>(
+    from: &[T],
+    to: &mut [T],
+    digits: Digits,
+    threads: usize,
+    key: impl Fn(T) -> u64 + Copy + Sync,
+) -> Vec<usize> {
     let size = from.len().div_ceil(threads);
     let counts = in_threads(from.chunks(size), |piece| {
-        let mut counts = vec![0; digits.count];
-        piece.iter().for_each(|&x| counts[digits.digit(x)] += 1);
+        let mut counts = [0usize; DIGITS];
+        piece.iter().for_each(|&x| counts[digits.digit(key(x))] += 1);
         counts
     });
     // Every thread has a place of its own in every part.
-    let mut places: Vec<Vec<std::slice::IterMut<T>>> =
-        counts.iter().map(|_| Vec::with_capacity(digits.count)).collect();
+    let mut places: Vec<Vec<std::slice::IterMut<T>>> = counts.iter().map(|_| Vec::with_capacity(DIGITS)).collect();
     let mut rest = to;
-    for digit in 0..digits.count {
+    for digit in 0..DIGITS {
         for (counts, places) in counts.iter().zip(&mut places) {
             let (place, left) = std::mem::take(&mut rest).split_at_mut(counts[digit]);
             places.push(place.iter_mut());
@@ -262,13 +302,15 @@ fn scatter<T: Radix>(from: &[T], to: &mut [T], digits: Digits, threads: usize) -
         }
     }
     in_threads(from.chunks(size).zip(places), |(piece, mut places)| {
+        let Ok(places) = <&mut [_; DIGITS]>::try_from(&mut places[..]) else { return };
         for &x in piece {
-            if let Some(place) = places[digits.digit(x)].next() {
-                *place = x;
+            let key = key(x);
+            if let Some(place) = places[digits.digit(key)].next() {
+                *place = T::holding(key);
             }
         }
     });
-    (0..digits.count).map(|digit| counts.iter().map(|counts| counts[digit]).sum()).collect()
+    (0..digits.count()).map(|digit| counts.iter().map(|counts| counts[digit]).sum()).collect()
 }
 
 /// Sorts the parts of `from` that digits made, of these lengths, each as `step` does.
@@ -288,7 +330,7 @@ fn parts<T: Radix>(
         let ((a, from_rest), (b, to_rest)) =
             (std::mem::take(&mut from).split_at_mut(len), std::mem::take(&mut to).split_at_mut(len));
         (from, to) = (from_rest, to_rest);
-        (a, b, (len <= many).then(|| digits.keys(digit)))
+        (a, b, if len <= many { digits.keys(digit) } else { None })
     });
     let mut parts = parts.filter(|(part, ..)| !part.is_empty());
     if threads == 1 {
@@ -316,11 +358,11 @@ fn parts<T: Radix>(
     .collect()
 }
 
-/// As `step`, for a few elements.
+/// As `step`, for a few keys.
 fn few<T: Radix>(from: &mut [T], to: &mut [T], over: bool) {
     let mut keys = [0; FEW];
     let keys = &mut keys[..from.len()];
-    keys.iter_mut().zip(&*from).for_each(|(key, x)| *key = x.key());
+    keys.iter_mut().zip(&*from).for_each(|(key, x)| *key = x.held());
     keys.sort_unstable();
     let target = if over { to } else { from };
     target.iter_mut().zip(keys).for_each(|(x, key)| *x = T::of_key(*key));
