@@ -19,7 +19,7 @@ pub mod task;
 pub mod value;
 
 pub use self::str::Str;
-pub use array::Array;
+pub use array::{Array, Unknown};
 pub use block::{Block, Dims, Element, Strides};
 pub use buffer::{Buffer, Pool};
 pub use chunks::Chunks;

@@ -133,7 +133,7 @@ pub(super) fn item(interpreter: &Interpreter, from: &Value, at: usize, span: Spa
         Value::Block(b) if b.ndim() > 0 => {
             call_op(interpreter, "slice", smallvec![from.clone(), Value::Int(at as i64)], span)
         }
-        Value::Array(a) if a.ndim() > 0 && at >= a.shape()[0] => Ok(Value::Nil),
+        Value::Array(a) if a.ndim() > 0 && a.unknown.axis(0).is_none() && at >= a.shape()[0] => Ok(Value::Nil),
         Value::Array(_) => call_op(interpreter, "slice", smallvec![from.clone(), Value::Int(at as i64)], span),
         Value::Delayed(_) => call_op(interpreter, "get", smallvec![from.clone(), Value::Int(at as i64)], span),
         _ => Err(not_taken_apart(from, span)),

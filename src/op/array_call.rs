@@ -10,7 +10,7 @@ pub fn array_call(args: Args, memory: Memory, run: fn(Args) -> Result<Value>) ->
         return args.host.delay(&args);
     }
     // Users know checks as what the op does that they called.
-    let name = match args.values.last() {
+    let name = match args.values.get(3) {
         Some(Value::Str(by)) if memory == Memory::Checked => by.clone(),
         _ => args.function.name.clone(),
     };

@@ -6,10 +6,13 @@ use super::token::Token;
 use super::{Operand, infer, parts};
 use crate::data::slice::Range;
 use crate::data::{
-    Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Dims, Input, Layer, Parts, Slice, Str, Task, Value,
+    Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Dims, Input, Layer, Parts, Slice, Str, Task, Unknown,
+    Value,
 };
+use crate::err;
 use crate::text::{Result, Span};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// What a new layer is made of, besides its body.
@@ -36,7 +39,7 @@ impl Plan {
             parts: Parts::default(),
             nested: 0,
         };
-        Array { layer: Arc::new(layer), dtype: self.dtype, chunks: self.chunks }
+        Array { layer: Arc::new(layer), dtype: self.dtype, chunks: self.chunks, unknown: Unknown::default() }
     }
 
     /// An array made of nothing: the task holds all there is.
@@ -137,6 +140,8 @@ pub fn lazy(operand: &Operand, span: Span) -> Result<Array> {
 /// The operands cut alike where they have an axis in common, and the chunks of what they broadcast to. Axes of size 1 that
 /// are stretched stay as they are, in one block.
 pub fn unify(operands: &[Operand], span: Span) -> Result<(Vec<Operand>, Chunks)> {
+    // Sizes that are not known are the most that they may be: they say nothing of what fits.
+    unknown_of(operands)?;
     let shapes: Vec<Dims> = operands.iter().map(Operand::shape).collect();
     let shape = infer::broadcast(&shapes.iter().map(|s| s.as_slice()).collect::<Vec<_>>())?;
     let ndim = shape.len();
@@ -177,6 +182,39 @@ pub fn unify(operands: &[Operand], span: Span) -> Result<(Vec<Operand>, Chunks)>
     Ok((operands, chunks))
 }
 
+/// The name of an axis, of so many, of what operands broadcast to, if its size is unknown: all of them have the same there, or one element.
+fn unknown_along(operands: &[Operand], axis: usize, ndim: usize) -> Result<Option<Str>> {
+    let own = |o: &Operand| axis.checked_sub(ndim - o.ndim());
+    let Some(name) = operands.iter().find_map(|o| o.unknown(own(o)?).cloned()) else { return Ok(None) };
+    let other = operands.iter().find_map(|o| {
+        let own = own(o)?;
+        match o.unknown(own) {
+            Some(other) if *other == name => None,
+            Some(other) => Some(other.to_string()),
+            None if o.shape()[own] == 1 => None,
+            None => Some(o.shape()[own].to_string()),
+        }
+    });
+    match other {
+        None => Ok(Some(name)),
+        Some(other) => Err(err!(
+            Shape,
+            "axes of {name} and of {other} elements meet, and {name} is not known before it is computed"
+        )
+        .help("`(compute-chunk-sizes x)` computes the sizes of the blocks of an array")),
+    }
+}
+
+/// The unknown sizes of what operands broadcast to.
+pub fn unknown_of(operands: &[Operand]) -> Result<Unknown> {
+    let lazy = |o: &Operand| matches!(o, Operand::Array(a) if !a.unknown.is_none());
+    if !operands.iter().any(lazy) {
+        return Ok(Unknown::default());
+    }
+    let ndim = operands.iter().map(Operand::ndim).max().unwrap_or(0);
+    Ok(Unknown::of((0..ndim).map(|axis| unknown_along(operands, axis, ndim)).collect::<Result<_>>()?))
+}
+
 /// An elementwise op on operands of which at least one is lazy: broadcast, cut alike, one task per block of the result.
 /// `task` puts the arguments of a block together. `token` holds all that the result depends on besides the operands.
 pub fn elementwise(
@@ -190,7 +228,8 @@ pub fn elementwise(
     let (operands, chunks) = unify(operands, span)?;
     infer::byte_size(&chunks.shape(), dtype)?;
     let ndim = chunks.ndim();
-    let mut token = token.with(dtype).chunks(&chunks);
+    let unknown = unknown_of(&operands)?;
+    let mut token = token.with((dtype, &unknown)).chunks(&chunks);
     let mut parents = Parents::default();
     let mut inputs: Vec<Input> = Vec::new();
     let mut items = Vec::with_capacity(operands.len());
@@ -209,7 +248,8 @@ pub fn elementwise(
         });
     }
     let plan = Plan { token, parents: parents.layers, dtype, chunks, cost, span };
-    Ok(parts::blockwise(plan.array(Body::Blockwise { inputs, task: task(items) })))
+    let array = plan.array(Body::Blockwise { inputs, task: task(items) });
+    Ok(if unknown.is_none() { parts::blockwise(array) } else { array.with_unknown(unknown) })
 }
 
 /// Which block of an operand meets block (i, j, …) of the result it is broadcast to.
@@ -228,7 +268,49 @@ pub fn map_blocks(array: &Array, token: Token, dtype: DType, cost: Cost, span: S
     let input = Input { parent: 0, at: At::same(array.ndim()) };
     let token = token.layer(&array.layer).with(dtype);
     let plan = Plan { token, parents: vec![array.layer.clone()], dtype, chunks: array.chunks.clone(), cost, span };
-    parts::blockwise(plan.array(Body::Blockwise { inputs: vec![input], task }))
+    let made = plan.array(Body::Blockwise { inputs: vec![input], task });
+    if array.unknown.is_none() { parts::blockwise(made) } else { made.with_unknown(array.unknown.clone()) }
+}
+
+/// All blocks of an array as one value, whatever their sizes are.
+pub fn joined(array: &Array, span: Span) -> Arc<Layer> {
+    fn join(grid: &[usize], at: &mut SmallVec<[u32; 4]>, refs: &mut Vec<BlockRef>) -> Task {
+        let Some((&blocks, rest)) = grid.split_first() else {
+            refs.push(BlockRef { parent: 0, index: at.clone() });
+            return Task::input(refs.len() - 1);
+        };
+        let axis = at.len();
+        let parts: Vec<Task> = (0..blocks as u32)
+            .map(|block| {
+                at.push(block);
+                let part = join(rest, at, refs);
+                at.pop();
+                part
+            })
+            .collect();
+        match <[Task; 1]>::try_from(parts) {
+            Ok([only]) => only,
+            Err(parts) => call("concatenate", vec![Task::list(parts)], vec![("axis", Task::data(axis))]),
+        }
+    }
+    let grid = array.chunks.grid();
+    let plan = Plan {
+        token: Token::new("joined").layer(&array.layer),
+        parents: vec![array.layer.clone()],
+        dtype: array.dtype,
+        chunks: Chunks::whole(&[]),
+        cost: Cost::Cheap,
+        span,
+    };
+    let mut made = plan.per_block(move |_| {
+        let mut refs = Vec::new();
+        let task = join(&grid, &mut SmallVec::new(), &mut refs);
+        (refs, task)
+    });
+    if let Some(layer) = Arc::get_mut(&mut made.layer) {
+        layer.blocks = None;
+    }
+    made.layer
 }
 
 /// An op that takes arrays as a whole, each in one block, and makes one block of that dtype and shape. `task` names the

@@ -1,6 +1,6 @@
 //! Arguments of array ops: plain numbers (weak in promotion), concrete arrays, lazy arrays.
 
-use crate::data::{Array, Block, Chunks, DType, Dims, Value};
+use crate::data::{Array, Block, Chunks, DType, Dims, Str, Value};
 use crate::err;
 use crate::kernel::create::from_value;
 use crate::kernel::elementwise::Typed;
@@ -23,8 +23,17 @@ impl Operand {
     }
 
     /// As [`Operand::of`], of a value that the caller gives away: a kernel may work in the memory of a block that nobody
-    /// else holds.
+    /// else holds. Lazy arrays of unknown sizes are refused (`dsk::shape`).
     pub fn take(value: Value) -> Result<Operand> {
+        let operand = Operand::any(value)?;
+        if let Operand::Array(a) = &operand {
+            known(a)?;
+        }
+        Ok(operand)
+    }
+
+    /// As [`Operand::take`], for ops that know what to do with arrays of unknown sizes.
+    pub fn any(value: Value) -> Result<Operand> {
         match value {
             Value::Block(b) => Ok(Operand::Block(b)),
             Value::Array(a) => Ok(Operand::Array(a)),
@@ -79,11 +88,30 @@ impl Operand {
         matches!(self, Operand::Array(_))
     }
 
+    /// The name of an axis of unknown size.
+    pub fn unknown(&self, axis: usize) -> Option<&Str> {
+        match self {
+            Operand::Array(a) => a.unknown.axis(axis),
+            _ => None,
+        }
+    }
+
     pub fn value(&self) -> Value {
         match self {
             Operand::Number(n) => n.clone(),
             Operand::Block(b) => Value::Block(b.clone()),
             Operand::Array(a) => Value::Array(a.clone()),
+        }
+    }
+}
+
+/// Refuses an array with axes of unknown sizes.
+pub fn known(array: &Array) -> Result<()> {
+    match (0..array.ndim()).find_map(|axis| array.unknown.axis(axis)) {
+        None => Ok(()),
+        Some(name) => {
+            Err(err!(Shape, "the size {name} in the shape {} is not known before it is computed", array.shown_shape())
+                .help("`(compute-chunk-sizes x)` computes the sizes of its blocks, `(compute x)` all of it"))
         }
     }
 }
@@ -95,8 +123,18 @@ pub enum Given {
 }
 
 impl Given {
-    /// Takes the value over, so that a kernel may work in the memory of a block that nobody else holds.
+    /// Takes the value over, so that a kernel may work in the memory of a block that nobody else holds. Lazy arrays of
+    /// unknown sizes are refused (`dsk::shape`).
     pub fn of(value: Value) -> Result<Given> {
+        let given = Given::any(value)?;
+        if let Given::Lazy(a) = &given {
+            known(a)?;
+        }
+        Ok(given)
+    }
+
+    /// As [`Given::of`], for ops that know what to do with arrays of unknown sizes.
+    pub fn any(value: Value) -> Result<Given> {
         match value {
             Value::Block(b) => Ok(Given::Now(Arc::unwrap_or_clone(b))),
             Value::Array(a) => Ok(Given::Lazy(a)),

@@ -12,7 +12,7 @@
 
 use super::layers::{Plan, call, ints};
 use super::token::Token;
-use crate::data::{Array, At, Axis, BlockRef, Body, Chunks, Cost, DType, Dims, Input, Task};
+use crate::data::{Array, At, Axis, BlockRef, Body, Chunks, Cost, DType, Dims, Input, Task, Unknown};
 use crate::text::Span;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -66,7 +66,9 @@ impl Reduction<'_> {
             span: self.span,
         };
         let body = Body::Blockwise { inputs: vec![Input { parent: 0, at }], task: (self.chunk)(Task::input(0)) };
-        let mut partial = plan.array(body);
+        let names = |axis: usize| array.unknown.axis(axis).filter(|_| !self.axes.contains(&axis)).cloned();
+        let partly = Unknown::of((0..first).map(|_| None).chain((0..array.ndim()).map(names)).collect());
+        let mut partial = plan.array(body).with_unknown(partly.clone());
         // A few at a time, along all reduced axes at once, while more are left than one task merges.
         let long = self.axes.iter().filter(|&&a| partial.chunks.axis(first + a).len() > 1).count().max(1);
         let fan = fan_in(self.split, long);
@@ -86,6 +88,7 @@ impl Reduction<'_> {
                 let parts = (0..refs.len()).map(Task::input).collect::<Vec<_>>();
                 (refs, merged(parts, &*merge))
             });
+            partial = partial.with_unknown(partly.clone());
             step += 1;
         }
         // What is left, and the end.
@@ -102,7 +105,8 @@ impl Reduction<'_> {
         let plan = self.merging(token, &partial, self.dtype, chunks);
         let (merge, finish, keepdims) = (self.merge.clone(), self.finish.clone(), self.keepdims);
         let squeezed: Dims = self.axes.iter().copied().collect();
-        plan.per_block(move |index| {
+        let left = Unknown::of((0..array.ndim()).filter(kept).map(names).collect());
+        let made = plan.per_block(move |index| {
             let mut at: SmallVec<[u32; 4]> = SmallVec::from_elem(0, grid.len());
             let places = (first..grid.len()).filter(|axis| keepdims || !reduced.contains(axis));
             places.zip(index).for_each(|(axis, &block)| at[axis] = block);
@@ -110,7 +114,8 @@ impl Reduction<'_> {
             let parts = (0..refs.len()).map(Task::input).collect::<Vec<_>>();
             let result = finish(merged(parts, &*merge));
             (refs, if keepdims { result } else { squeeze(result, &squeezed) })
-        })
+        });
+        made.with_unknown(left)
     }
 
     fn merging(&self, token: Token, partial: &Array, dtype: DType, chunks: Chunks) -> Plan {

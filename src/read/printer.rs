@@ -142,6 +142,12 @@ impl Write for Cut {
 /// `array<float64>[1000 1000] in 4 blocks of [500 500], 8.0 MB, 12 tasks, add-3f`
 fn describe(array: &Array) -> String {
     let blocks = array.chunks.block_count();
+    if !array.unknown.is_none() {
+        let tasks = Graph::of(std::slice::from_ref(&array.layer)).len();
+        let noun = if blocks == 1 { "block" } else { "blocks" };
+        let (shape, tasks) = (array.shown_shape(), plural(tasks, "task"));
+        return format!("array<{}>{shape} in {blocks} {noun}, {tasks}, {}", array.dtype, array.layer.name);
+    }
     let largest: Vec<String> = array.chunks.axes().iter().map(|a| a.iter().max().unwrap_or(&0).to_string()).collect();
     let regular = array.chunks.axes().iter().all(|a| a.iter().rev().skip(1).all(|n| *n == a[0]));
     let (noun, up_to) = (if blocks == 1 { "block" } else { "blocks" }, if regular { "" } else { "at most " });

@@ -17,6 +17,7 @@ use crate::data::task::deep;
 use crate::data::{Array, Body, Delayed, Graph, Host, Key, Layer, Map, Str, Value};
 use crate::err;
 use crate::memory::Chest;
+use crate::op::layers::joined;
 use crate::optimize::{self, Goal, by_hand};
 use crate::text::Result;
 use rustc_hash::FxHashMap;
@@ -63,12 +64,17 @@ impl Computation<'_> {
         if lazy.found.is_empty() {
             return Ok(values.to_vec());
         }
-        let wants: Vec<Want> = lazy.found.iter().map(want).collect();
+        let whole = |value: &Value| match value {
+            // How the blocks lie is known when they are there.
+            Value::Array(array) if !array.unknown.is_none() => Want::Layer(joined(array, array.layer.span)),
+            value => want(value),
+        };
+        let wants: Vec<Want> = lazy.found.iter().map(whole).collect();
         let arrays: Vec<Option<&Array>> = lazy
             .found
             .iter()
             .map(|v| match v {
-                Value::Array(array) if array.chunks.block_count() > 1 => Some(&**array),
+                Value::Array(array) if array.chunks.block_count() > 1 && array.unknown.is_none() => Some(&**array),
                 _ => None,
             })
             .collect();

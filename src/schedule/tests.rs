@@ -309,7 +309,7 @@ fn chain(blocks: usize, steps: usize) -> Array {
     for step in 0..steps {
         last = layer(format!("double-{step}"), vec![last], call("double", vec![Task::input(0)]));
     }
-    Array { layer: last, dtype: DType::F64, chunks }
+    Array { layer: last, dtype: DType::F64, chunks, unknown: Default::default() }
 }
 
 #[derive(Default)]

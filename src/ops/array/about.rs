@@ -6,28 +6,28 @@ use crate::op::{Given, Kind, Op};
 use crate::text::Result;
 
 macro_rules! op {
-    ($usage:literal, $run:expr, $example:literal => $result:literal, $doc:literal) => {
+    ($usage:literal, $given:expr, $run:expr, $example:literal => $result:literal, $doc:literal) => {
         Op {
             usage: $usage,
             doc: $doc,
             examples: &[($example, $result)],
             see: &[],
             cost: Cost::Free,
-            kind: Kind::Array(Memory::Unknown, |args| about(args, $run)),
+            kind: Kind::Array(Memory::Unknown, |args| about(args, $given, $run)),
         }
     };
 }
 
 pub static OPS: &[Op] = &[
-    op!("(shape x)", |x| ints(&x.shape()), "(shape (ones [2 3]))" => "[2 3]", "The sizes of the axes, as a list."),
-    op!("(ndim x)", |x| x.ndim().into(), "(ndim (ones [2 3]))" => "2", "The number of axes."),
-    op!("(size x)", |x| x.shape().iter().product::<usize>().into(), "(size (ones [2 3]))" => "6", "The number of elements."),
-    op!("(dtype x)", |x| Value::keyword(x.dtype().name()), "(dtype (ones [2 3]))" => ":float64", "The dtype, as a keyword."),
-    op!("(nbytes x)", |x| (x.shape().iter().product::<usize>() * x.dtype().size()).into(), "(nbytes (ones [2 3]))" => "48",
+    op!("(shape x)", Given::of, |x| ints(&x.shape()), "(shape (ones [2 3]))" => "[2 3]", "The sizes of the axes, as a list."),
+    op!("(ndim x)", Given::any, |x| x.ndim().into(), "(ndim (ones [2 3]))" => "2", "The number of axes."),
+    op!("(size x)", Given::of, |x| x.shape().iter().product::<usize>().into(), "(size (ones [2 3]))" => "6", "The number of elements."),
+    op!("(dtype x)", Given::any, |x| Value::keyword(x.dtype().name()), "(dtype (ones [2 3]))" => ":float64", "The dtype, as a keyword."),
+    op!("(nbytes x)", Given::of, |x| (x.shape().iter().product::<usize>() * x.dtype().size()).into(), "(nbytes (ones [2 3]))" => "48",
         "The bytes that the elements take."),
-    op!("(chunks x)", |x| chunk_list(&x), "(chunks (ones [5 2] :chunks 2))" => "[[2 2 1] [2]]",
+    op!("(chunks x)", Given::of, |x| chunk_list(&x), "(chunks (ones [5 2] :chunks 2))" => "[[2 2 1] [2]]",
         "The sizes of the blocks along each axis; a concrete array is one block."),
-    op!("(numblocks x)", |x| ints(&chunks(&x).grid()), "(numblocks (ones [5 2] :chunks 2))" => "[3 1]",
+    op!("(numblocks x)", Given::any, |x| ints(&chunks(&x).grid()), "(numblocks (ones [5 2] :chunks 2))" => "[3 1]",
         "The number of blocks along each axis."),
     Op {
         usage: "(to-list x)",
@@ -39,8 +39,9 @@ pub static OPS: &[Op] = &[
     },
 ];
 
-fn about(mut args: Args, f: fn(Given) -> Value) -> Result<Value> {
-    Ok(f(Given::of(std::mem::take(&mut args.values[0]))?))
+/// What `f` tells; `given` refuses arrays of unknown sizes, or does not.
+fn about(mut args: Args, given: fn(Value) -> Result<Given>, f: fn(Given) -> Value) -> Result<Value> {
+    Ok(f(given(std::mem::take(&mut args.values[0]))?))
 }
 
 fn chunks(x: &Given) -> Chunks {

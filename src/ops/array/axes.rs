@@ -1,6 +1,6 @@
 //! Ops that rearrange axes and keep every element: views of concrete blocks, free layers of lazy arrays.
 
-use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, Dims, Input, Memory, Task, Value};
+use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, Dims, Input, Memory, Task, Unknown, Value};
 use crate::err;
 use crate::op::chunking::show;
 use crate::op::indexing::{Index, Step, Take};
@@ -41,8 +41,13 @@ fn first(args: &mut Args) -> Result<Given> {
     Given::of(std::mem::take(&mut args.values[0]))
 }
 
+/// Also one of unknown sizes.
+fn any(args: &mut Args) -> Result<Given> {
+    Given::any(std::mem::take(&mut args.values[0]))
+}
+
 fn transpose(mut args: Args) -> Result<Value> {
-    let x = first(&mut args)?;
+    let x = any(&mut args)?;
     let ndim = x.ndim();
     let axes = match infer::axes(&args.values[1], ndim)? {
         None => (0..ndim).rev().collect(),
@@ -87,11 +92,18 @@ pub fn permute_lazy(array: &Array, axes: &[usize], span: Span) -> Array {
         cost: Cost::Free,
         span,
     };
-    parts::blockwise(plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at }], task }))
+    let made = plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at }], task });
+    let names = axes.iter().map(|&a| array.unknown.axis(a).cloned()).collect();
+    blockwise(made, Unknown::of(names))
+}
+
+/// An array of which a part is made of parts, unless its sizes are unknown.
+fn blockwise(made: Array, unknown: Unknown) -> Array {
+    if unknown.is_none() { parts::blockwise(made) } else { made.with_unknown(unknown) }
 }
 
 fn swapaxes(mut args: Args) -> Result<Value> {
-    let x = first(&mut args)?;
+    let x = any(&mut args)?;
     let (a, b) = (infer::axis(&args.values[1], x.ndim())?, infer::axis(&args.values[2], x.ndim())?);
     let mut axes: Dims = (0..x.ndim()).collect();
     axes.swap(a, b);
@@ -99,7 +111,7 @@ fn swapaxes(mut args: Args) -> Result<Value> {
 }
 
 fn moveaxis(mut args: Args) -> Result<Value> {
-    let x = first(&mut args)?;
+    let x = any(&mut args)?;
     let ndim = x.ndim();
     let axes = |v: &Value| infer::axes(v, ndim)?.ok_or_else(|| err!(Type, "an axis is an integer, found a nil"));
     let (from, to) = (axes(&args.values[1])?, axes(&args.values[2])?);
@@ -122,7 +134,7 @@ fn moveaxis(mut args: Args) -> Result<Value> {
 }
 
 fn expand_dims(mut args: Args) -> Result<Value> {
-    let x = first(&mut args)?;
+    let x = any(&mut args)?;
     let added = match &args.values[1] {
         Value::List(items) => items.len(),
         _ => 1,
@@ -144,10 +156,13 @@ fn expand_lazy(array: &Array, new: &[bool], span: Span) -> Array {
     let mut own = 0;
     let mut at = At::same(array.ndim());
     let mut cuts: Vec<Arc<[usize]>> = Vec::new();
+    let mut names = Vec::new();
     for (k, &new) in new.iter().enumerate() {
         if new {
             cuts.push([1].into());
+            names.push(None);
         } else {
+            names.push(array.unknown.axis(own).cloned());
             at.0[own] = Axis::Axis(k as u8);
             cuts.push(array.chunks.axis(own).clone());
             own += 1;
@@ -164,7 +179,7 @@ fn expand_lazy(array: &Array, new: &[bool], span: Span) -> Array {
         span,
     };
     let task = call("expand-dims", vec![Task::input(0), Task::data(axis)], Vec::new());
-    parts::blockwise(plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at }], task }))
+    blockwise(plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at }], task }), Unknown::of(names))
 }
 
 fn squeeze(mut args: Args) -> Result<Value> {

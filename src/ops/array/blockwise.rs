@@ -374,6 +374,6 @@ fn layer(
         }));
         let made = Task::call(items).with_span(span);
         let shape = Task::data(ints(&bounds.block_shape(index)));
-        (refs, checked(made, dtype, shape, Some("blockwise")))
+        (refs, checked(made, dtype, shape, Some("blockwise"), Vec::new()))
     })
 }

@@ -92,7 +92,7 @@ pub(super) fn chosen(operands: Vec<Operand>, span: Span) -> Result<Value> {
 fn where_(mut args: Args) -> Result<Value> {
     let values = [take(&mut args, 0), take(&mut args, 1), take(&mut args, 2)];
     let numbers = values.iter().all(is_number);
-    let operands = values.into_iter().map(Operand::take).collect::<Result<_>>()?;
+    let operands = values.into_iter().map(Operand::any).collect::<Result<_>>()?;
     Ok(plain_if(numbers, chosen(operands, args.span)?))
 }
 
@@ -103,7 +103,7 @@ fn clip(mut args: Args) -> Result<Value> {
         let x = if matches!(lo, Value::Nil) { x } else { apply_binary(Binary::Maximum, x, lo, span)? };
         return if matches!(hi, Value::Nil) { Ok(x) } else { apply_binary(Binary::Minimum, x, hi, span) };
     }
-    let x = Operand::take(x)?;
+    let x = Operand::any(x)?;
     // A number beyond what the dtype holds bounds nothing, as in NumPy; on the other side, nothing is within the bounds.
     let range = x.dtype().range().filter(|_| !matches!(x, Operand::Number(_)));
     let idle = |bound: &Value, is_idle: &dyn Fn(i64, (i64, u64)) -> bool| match (bound, range) {
@@ -114,7 +114,7 @@ fn clip(mut args: Args) -> Result<Value> {
     let hi = if idle(&hi, &|n, (_, most)| u64::try_from(n).is_ok_and(|n| n >= most)) { Value::Nil } else { hi };
     let bounded = |v: &Value| !matches!(v, Value::Nil);
     if bounded(&lo) && bounded(&hi) {
-        let operands = vec![x, Operand::take(lo)?, Operand::take(hi)?];
+        let operands = vec![x, Operand::any(lo)?, Operand::any(hi)?];
         return apply("clip", operands, span, |x| Expr::clip(x[0].clone(), Some(x[1].clone()), Some(x[2].clone())));
     }
     if bounded(&lo) {
@@ -132,7 +132,7 @@ fn round(mut args: Args) -> Result<Value> {
     }
     // Beyond these, powers of ten are no floats.
     let decimals = decimals.clamp(-300, 300) as i32;
-    let operand = match Given::of(x)? {
+    let operand = match Given::any(x)? {
         Given::Now(b) => Operand::Block(b.into()),
         Given::Lazy(a) => Operand::Array(a),
     };
@@ -155,7 +155,7 @@ fn close(args: &mut Args) -> Result<(Value, Span)> {
     let (rtol, atol) = (tolerance(&args.values[2])?, tolerance(&args.values[3])?);
     let equal_nan = args.values[4].truthy();
     let numbers = is_number(&x) && is_number(&y);
-    let operands = [Given::of(x)?, Given::of(y)?].map(|x| match x {
+    let operands = [Given::any(x)?, Given::any(y)?].map(|x| match x {
         Given::Now(b) => Operand::Block(b.into()),
         Given::Lazy(a) => Operand::Array(a),
     });
@@ -191,7 +191,7 @@ fn isclose(mut args: Args) -> Result<Value> {
 
 fn allclose(mut args: Args) -> Result<Value> {
     let (close, span) = close(&mut args)?;
-    match Given::of(close)? {
+    match Given::any(close)? {
         Given::Now(block) => {
             let axes: Vec<usize> = (0..block.ndim()).collect();
             let all = crate::kernel::reduce::reduce(crate::kernel::Reduce::All, &block, &axes, None)?;
@@ -208,7 +208,7 @@ fn complex(mut args: Args) -> Result<Value> {
     {
         return Ok(Value::complex(re, im));
     }
-    let operands = [Operand::take(re)?, Operand::take(im)?];
+    let operands = [Operand::any(re)?, Operand::any(im)?];
     if let Some(complex) = operands.iter().find(|x| x.dtype().is_complex()) {
         return Err(err!(Type, "the parts of a complex number are real, found {}", complex.dtype()));
     }
@@ -236,7 +236,7 @@ fn astype(mut args: Args) -> Result<Value> {
     let x = take(&mut args, 0);
     let dtype = infer::dtype(&args.values[1])?
         .ok_or_else(|| err!(Type, "a dtype is a keyword such as `:float64`, found a nil"))?;
-    Ok(match Given::of(x)? {
+    Ok(match Given::any(x)? {
         Given::Now(block) => block.cast(dtype)?.into(),
         Given::Lazy(array) if array.dtype == dtype => Value::Array(array),
         Given::Lazy(array) => Value::Array(cast_lazy(&array, dtype, args.span).into()),

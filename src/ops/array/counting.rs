@@ -1,19 +1,19 @@
-//! Counting: `nonzero`, `unique`, `bincount`, and what `histogram` is made of. How long an answer is may depend on data: of a lazy array it
-//! is a lazy value then.
+//! Counting: `nonzero`, `unique`, `bincount`, and what `histogram` is made of. How long an answer is may depend on data.
 
+use super::unknown;
 use crate::data::{Args, Array, Block, BlockRef, Chunks, Cost, DType, Memory, Task, Value};
 use crate::err;
 use crate::kernel::{count, create, layout};
-use crate::op::layers::{Parents, Plan, call, in_one_task};
+use crate::op::layers::{Parents, Plan, call, in_one_task, unknown_of};
 use crate::op::recut::recut;
-use crate::op::{Given, Kind, Op, Token, infer};
+use crate::op::{Given, Kind, Op, Operand, Token, infer};
 use crate::text::Result;
 
 pub static OPS: &[Op] = &[
     Op {
         usage: "(nonzero x)",
-        doc: "Where elements are not 0: a list of arrays of indices, one for each axis, in row-major order.\nOf a lazy array a lazy \
-            value, as nobody knows how many there are.",
+        doc: "Where elements are not 0: a list of arrays of indices, one for each axis, in row-major order.\nOf a lazy array \
+            arrays of one size that is not known before they are computed.",
         examples: &[("(map to-list (nonzero [0 3 0 4]))", "[[1 3]]")],
         see: &["flatnonzero", "argwhere", "count-nonzero", "where"],
         cost: Cost::Dear,
@@ -22,14 +22,14 @@ pub static OPS: &[Op] = &[
     Op {
         usage: "(unique x :return-index false :return-inverse false :return-counts false :axis nil :equal-nan true)",
         doc: "The distinct elements in order, one `nan` at the end, with `:equal-nan false` all of them; with what else is asked for, a list: where each is first, which of them \
-            each element is, how often each is there.\nWith `:axis` the distinct parts along it. Of a lazy array a lazy value, as nobody knows how many there are.",
+            each element is, how often each is there.\nWith `:axis` the distinct parts along it. Of a lazy array one whose size is not known before it is computed; with `:axis` or `:equal-nan false` a lazy value.",
         examples: &[
             ("(to-list (unique [3 1 3]))", "[1 3]"),
             ("(map to-list (unique [3 1 3] :return-counts true))", "[[1 3] [1 2]]"),
         ],
         see: &["isin", "bincount", "distinct"],
         cost: Cost::Dear,
-        kind: Kind::Array(Memory::Unknown, unique),
+        kind: Kind::Array(Memory::Copies, unique),
     },
     Op {
         usage: "(bincount x :weights nil :minlength 0)",
@@ -60,10 +60,10 @@ pub static OPS: &[Op] = &[
 ];
 
 fn nonzero(mut args: Args) -> Result<Value> {
-    if matches!(args.value("x"), Value::Array(_)) {
-        return args.host.delay(&args);
-    }
-    let Given::Now(block) = Given::of(args.take("x"))? else { return args.host.delay(&args) };
+    let block = match Given::of(args.take("x"))? {
+        Given::Now(block) => block,
+        Given::Lazy(array) => return unknown::nonzero(&array, args.span),
+    };
     if block.ndim() == 0 {
         return Err(err!(Value, "an array of no dimensions has no indices").help("`atleast-1d` gives it an axis"));
     }
@@ -71,10 +71,19 @@ fn nonzero(mut args: Args) -> Result<Value> {
 }
 
 fn unique(mut args: Args) -> Result<Value> {
-    if matches!(args.value("x"), Value::Array(_)) {
+    let plain = args.is_nil("axis") && args.bool("equal-nan")?;
+    if !plain && args.value("x").is_lazy() {
         return args.host.delay(&args);
     }
-    let Given::Now(block) = Given::of(args.take("x"))? else { return args.host.delay(&args) };
+    let block = match Given::any(args.take("x"))? {
+        Given::Now(block) => block,
+        Given::Lazy(array) => {
+            let asked = ["return-index", "return-inverse", "return-counts"].into_iter();
+            let asked = asked.map(|name| Ok((name, args.bool(name)?))).collect::<Result<Vec<_>>>()?;
+            let asked: Vec<&str> = asked.into_iter().filter(|(_, is)| *is).map(|(name, _)| name).collect();
+            return Ok(unknown::unique(&array, &asked, args.span));
+        }
+    };
     let found = match args.value("axis") {
         Value::Nil => count::distinct(&block, args.bool("equal-nan")?)?,
         axis => count::distinct_along(&block, infer::axis(axis, block.ndim())?)?,
@@ -142,11 +151,17 @@ fn bin_edges(mut args: Args) -> Result<Value> {
 }
 
 fn bin_counts(mut args: Args) -> Result<Value> {
-    let (x, edges, span) = (Given::of(args.take("x"))?, Given::of(args.take("edges"))?, args.span);
+    let (x, edges, span) = (Operand::any(args.take("x"))?, Given::of(args.take("edges"))?, args.span);
     let weights = match args.take("weights") {
         Value::Nil => None,
-        weights => Some(Given::of(weights)?),
+        weights => Some(Operand::any(weights)?),
     };
+    let both: Vec<Operand> = std::iter::once(x.clone()).chain(weights.clone()).collect();
+    if both.iter().all(|operand| operand.ndim() == x.ndim()) {
+        unknown_of(&both)?;
+    }
+    let x = Given::any(x.value())?;
+    let weights = weights.map(|w| Given::any(w.value())).transpose()?;
     if x.dtype().is_complex() {
         return Err(err!(Type, "complex numbers lie in no bins"));
     }

@@ -8,6 +8,7 @@ use crate::kernel::create::from_value;
 use crate::kernel::random::{LAWS, Law, draw};
 use crate::op::chunking::{self, Bounds, show};
 use crate::op::layers::{Parents, Plan, broadcast_at, call, dtype_value, ints, unify};
+use crate::op::operand::known;
 use crate::op::{Kind, Op, Operand, Token, infer, parts};
 use crate::text::Result;
 use std::sync::Arc;
@@ -104,6 +105,9 @@ fn law(args: &Args) -> Result<&'static Law> {
 
 fn parameter(value: Value, law: &Law, name: &str) -> Result<Operand> {
     let found = value.a_type_name();
+    if let Value::Array(array) = &value {
+        known(array)?;
+    }
     let number = Operand::take(value).ok().filter(|p| !p.dtype().is_complex());
     number.ok_or_else(|| err!(Type, "random/{}: `{name}` is a number or an array of numbers, found {found}", law.name))
 }

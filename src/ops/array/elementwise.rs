@@ -126,7 +126,7 @@ pub fn apply_unary(op: Unary, x: Value, span: Span) -> Result<Value> {
     if !matches!(x, Value::Block(_) | Value::Array(_) | Value::List(_)) {
         return number::unary(op, &x);
     }
-    apply(op.name(), vec![Operand::take(x)?], span, |x| Expr::unary(op, x[0].clone()))
+    apply(op.name(), vec![Operand::any(x)?], span, |x| Expr::unary(op, x[0].clone()))
 }
 
 /// Whether lists or maps are compared of which it is not known yet what is in them.
@@ -160,7 +160,7 @@ pub fn apply_binary(op: Binary, x: Value, y: Value, span: Span) -> Result<Value>
         Binary::Equal | Binary::NotEqual if !plain(&x) || !plain(&y) => return number::binary(op, &x, &y),
         _ => {}
     }
-    apply(op.name(), vec![Operand::take(x)?, Operand::take(y)?], span, |x| Expr::binary(op, x[0].clone(), x[1].clone()))
+    apply(op.name(), vec![Operand::any(x)?, Operand::any(y)?], span, |x| Expr::binary(op, x[0].clone(), x[1].clone()))
 }
 
 /// All the arguments of an op that takes any number: the first few may be parameters of their own.
@@ -182,7 +182,7 @@ fn fold(op: Binary, mut args: Args) -> Result<Value> {
     let values = all(&mut args);
     if values.len() > 2 && values.iter().all(|v| matches!(v, Value::Block(_))) {
         // One pass over all of them: what trees of reductions merge their parts with.
-        let operands = values.into_iter().map(Operand::take).collect::<Result<_>>()?;
+        let operands = values.into_iter().map(Operand::any).collect::<Result<_>>()?;
         return apply(op.name(), operands, span, |x| {
             let mut items = x.iter().cloned();
             let first = items.next().unwrap_or(Expr::Number(Value::Nil));

@@ -1,11 +1,14 @@
 //! Arrays put together: `concatenate`, `stack`, `block`.
 
 use crate::data::slice::Range;
-use crate::data::{Args, Array, Block, BlockRef, Chunks, Cost, DType, Dims, Memory, Task, Value, task::deep};
+use crate::data::{
+    Args, Array, Block, BlockRef, Chunks, Cost, DType, Dims, Memory, Str, Task, Unknown, Value, task::deep,
+};
 use crate::err;
 use crate::kernel::layout;
 use crate::op::chunking::{self, show};
 use crate::op::layers::{Parents, Plan, call, dtype_value};
+use crate::op::operand::known;
 use crate::op::recut;
 use crate::op::{Given, Kind, Op, Token, infer, parts};
 use crate::text::{Result, Span};
@@ -50,7 +53,34 @@ fn arrays(value: Value) -> Result<Vec<Given>> {
     if items.is_empty() {
         return Err(err!(Value, "the list of arrays is empty"));
     }
-    items.into_iter().map(Given::of).collect()
+    items.into_iter().map(Given::any).collect()
+}
+
+/// The names of axes of unknown sizes; where arrays meet along an axis, all of them have the same.
+fn unknown(given: &[Given], along: Option<usize>) -> Result<Vec<Option<Str>>> {
+    let ndim = given[0].ndim();
+    let own = |x: &Given, axis: usize| match x {
+        Given::Now(_) => None,
+        Given::Lazy(array) => array.unknown.axis(axis).cloned(),
+    };
+    let mut names = Vec::with_capacity(ndim);
+    for axis in 0..ndim {
+        let first = own(&given[0], axis);
+        match given.iter().find(|x| x.ndim() == ndim && own(x, axis) != first) {
+            Some(_) if along == Some(axis) => names.push(given.iter().find_map(|x| own(x, axis))),
+            Some(other) => {
+                let size = |x: &Given| own(x, axis).map_or(x.shape()[axis].to_string(), |name| name.to_string());
+                let (one, other) = (size(&given[0]), size(other));
+                return Err(err!(
+                    Shape,
+                    "axes of {one} and of {other} elements meet, and a size with `?` is not known before it is computed"
+                )
+                .help("`(compute-chunk-sizes x)` computes the sizes of the blocks of an array"));
+            }
+            None => names.push(first),
+        }
+    }
+    Ok(names)
 }
 
 fn promoted(arrays: &[Given]) -> DType {
@@ -73,6 +103,8 @@ fn concatenate(mut args: Args) -> Result<Value> {
         Value::Nil => {
             let flat = |x: Given| match x {
                 Given::Now(b) => Ok(Given::Now(b.reshape(&[b.len()]))),
+                Given::Lazy(a) if a.ndim() == 1 => Ok(Given::Lazy(a)),
+                Given::Lazy(a) if !a.unknown.is_none() => known(&a).map(|()| Given::Lazy(a)),
                 Given::Lazy(a) => Ok(Given::Lazy(super::reshape::reshape_lazy(&a, &[a.len()], span)?.into())),
             };
             given = given.into_iter().map(flat).collect::<Result<_>>()?;
@@ -106,7 +138,13 @@ fn concatenate(mut args: Args) -> Result<Value> {
     if let Some(blocks) = concrete(&given) {
         return Ok(layout::concatenate(&blocks, axis)?.into());
     }
-    Ok(Value::Array(concatenate_lazy(given, axis, dtype, span)?.into()))
+    let mut names = unknown(&given, Some(axis))?;
+    let made = concatenate_lazy(given, axis, dtype, span)?;
+    if names[axis].is_some() {
+        let hash = Token::new("unknown").layer(&made.layer).hash();
+        names[axis] = Some(super::unknown::shown(hash));
+    }
+    Ok(Value::Array(made.with_unknown(Unknown::of(names)).into()))
 }
 
 /// Lazy arrays of the given ones, cut alike along every axis but `except`.
@@ -205,7 +243,10 @@ fn stack(mut args: Args) -> Result<Value> {
         let blocks: Vec<Block> = blocks.iter().map(|b| b.insert_axis(axis)).collect();
         return Ok(layout::concatenate(&blocks, axis)?.into());
     }
-    Ok(Value::Array(side_by_side(aligned(given, None, span), axis, dtype, span).into()))
+    let mut names = unknown(&given, None)?;
+    names.insert(axis, None);
+    let made = side_by_side(aligned(given, None, span), axis, dtype, span);
+    Ok(Value::Array(made.with_unknown(Unknown::of(names)).into()))
 }
 
 /// Arrays of one shape that are cut alike, along a new axis.

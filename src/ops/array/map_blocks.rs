@@ -1,10 +1,11 @@
 //! `map-blocks`: a function on every block.
 
-use crate::data::{Args, Array, At, Axis, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Value};
+use crate::data::{Args, Array, At, Axis, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Unknown, Value};
 use crate::err;
 use crate::kernel::create;
 use crate::op::chunking::{Bounds, show};
-use crate::op::layers::{self, Parents, Plan, call, dtype_value, ints};
+use crate::op::layers::{self, Parents, Plan, call, dtype_value};
+use crate::op::operand::known;
 use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Operand, Token, infer};
 use crate::text::{Code, Error, Result};
@@ -40,13 +41,14 @@ fn map_blocks(mut args: Args) -> Result<Value> {
             Given::Lazy(array) => Value::Array(array),
         });
     }
-    let operands: Vec<Operand> = values.iter().map(Operand::of).collect::<Result<_>>()?;
+    let operands: Vec<Operand> = values.into_iter().map(Operand::any).collect::<Result<_>>()?;
     let dtype = match named_dtype(&args)? {
         Some(dtype) => dtype,
         None => tried(&args, &function, &operands)?,
     };
     let (operands, met) = layers::unify(&operands, span)?;
     let ndim = met.ndim();
+    let unknown = layers::unknown_of(&operands)?;
     let dropped = infer::axes(args.value("drop-axis"), ndim)?.unwrap_or_default();
     let added = match args.value("new-axis") {
         Value::Nil => Dims::new(),
@@ -70,6 +72,9 @@ fn map_blocks(mut args: Args) -> Result<Value> {
             continue;
         };
         let lead = ndim - array.ndim();
+        if dropped.iter().any(|&axis| met.axis(axis).len() > 1 || unknown.axis(axis).is_some()) {
+            known(array)?;
+        }
         let array = whole_along(array, &dropped, lead, span);
         token = token.layer(&array.layer);
         let at = (0..array.ndim())
@@ -89,16 +94,32 @@ fn map_blocks(mut args: Args) -> Result<Value> {
     };
     infer::byte_size(&chunks.shape(), dtype)?;
     let bounds = Bounds::of(&chunks);
-    let shape = Task::index(move |index| ints(&bounds.block_shape(index)));
-    let task = checked(Task::call(items).with_span(span), dtype, shape, None);
+    let names = |k: usize| sources[k].and_then(|axis| unknown.axis(axis).cloned()).filter(|_| args.is_nil("chunks"));
+    let left = Unknown::of((0..sources.len()).map(names).collect());
+    // Along axes of unknown sizes blocks are as long as what they are made of.
+    let like = (0..sources.len()).filter(|&k| left.axis(k).is_some()).filter_map(|k| {
+        let axis = sources[k]?;
+        let own = |operand: &Operand| axis.checked_sub(ndim - operand.ndim());
+        let at = operands.iter().position(|o| own(o).is_some_and(|own| o.unknown(own).is_some()))?;
+        Some(Task::list(vec![items[at + 1].clone(), Task::data(own(&operands[at])?)]))
+    });
+    let like: Vec<Task> = like.collect();
+    let open = left.clone();
+    let shape = Task::index(move |index| {
+        let size = |(k, n): (usize, usize)| if open.axis(k).is_some() { Value::Nil } else { Value::from(n) };
+        Value::list(bounds.block_shape(index).into_iter().enumerate().map(size).collect())
+    });
+    let task = checked(Task::call(items).with_span(span), dtype, shape, None, like);
     let plan = Plan { token: token.chunks(&chunks), parents: parents.layers, dtype, chunks, cost: Cost::Unknown, span };
-    Ok(Value::Array(plan.array(Body::Blockwise { inputs, task }).into()))
+    Ok(Value::Array(plan.array(Body::Blockwise { inputs, task }).with_unknown(left).into()))
 }
 
-/// What a user's function made, checked against the dtype and the shape that were declared, `by` the op that errors name.
-pub(super) fn checked(made: Task, dtype: DType, shape: Task, by: Option<&'static str>) -> Task {
+/// What a user's function made, checked against the dtype and the shape that were declared, `by` the op that errors name. Sizes that are
+/// nil are those of `like`: pairs of a block and an axis of it.
+pub(super) fn checked(made: Task, dtype: DType, shape: Task, by: Option<&'static str>, like: Vec<Task>) -> Task {
     let by = by.map(|name| ("by", Task::data(name)));
-    call("check-block", vec![made, Task::data(dtype_value(dtype)), shape], by.into_iter().collect())
+    let like = (!like.is_empty()).then(|| ("like", Task::list(like)));
+    call("check-block", vec![made, Task::data(dtype_value(dtype)), shape], by.into_iter().chain(like).collect())
 }
 
 fn named_dtype(args: &Args) -> Result<Option<DType>> {

@@ -28,6 +28,7 @@ pub mod slice;
 pub mod sorting;
 #[cfg(test)]
 mod tests;
+pub mod unknown;
 
 use crate::data::{Args, Block, DType};
 use crate::op::{Op, infer};
@@ -39,6 +40,7 @@ pub static OPS: &[&[Op]] = &[
     random::OPS,
     drawn::OPS,
     about::OPS,
+    unknown::OPS,
     elementwise::OPS,
     choose::OPS,
     reduce::OPS,

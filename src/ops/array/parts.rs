@@ -1,6 +1,6 @@
 //! Ops that tasks are made of, and that few programs call: partial results of reductions, checks.
 
-use crate::data::{Args, Block, Cost, Memory, Value};
+use crate::data::{Args, Block, Cost, Dims, Memory, Value};
 use crate::err;
 use crate::kernel::{create, layout, reduce};
 use crate::op::chunking::show;
@@ -34,7 +34,7 @@ pub static OPS: &[Op] = &[
         kind: Kind::Array(Memory::VarOfMoments, var_of_moments),
     },
     Op {
-        usage: "(check-block x dtype shape :by \"map-blocks\")",
+        usage: "(check-block x dtype shape :by \"map-blocks\" :like nil)",
         doc: "x itself, which must have that dtype and shape.\nWhat `map-blocks` puts around a function, whose results are to \
             be what was declared. Errors: `dsk::type` and `dsk::shape`.",
         examples: &[("(check-block (ones [2]) :float64 [2])", "[1. 1.]")],
@@ -83,6 +83,25 @@ fn var_of_moments(mut args: Args) -> Result<Value> {
     Ok(reduce::var(&moments, ddof, dtype)?.into())
 }
 
+/// The shape that was declared; sizes that are nil are those of pairs of a block and an axis of it, in order.
+fn declared(shape: &Value, like: &Value) -> Result<Dims> {
+    let Some(sizes) = shape.as_list().filter(|sizes| sizes.iter().any(|n| matches!(n, Value::Nil))) else {
+        return infer::shape(shape);
+    };
+    let mut like = like.as_list().unwrap_or_default().iter();
+    let size = |size: &Value| match size {
+        Value::Nil => match like.next().and_then(Value::as_list) {
+            Some([Value::Block(block), axis]) => {
+                let axis = infer::axis(axis, block.ndim())?;
+                Ok(Value::from(block.shape()[axis]))
+            }
+            _ => Err(err!(Value, "a size is that of a block along an axis, which is not told")),
+        },
+        known => Ok(known.clone()),
+    };
+    infer::shape(&Value::list(sizes.iter().map(size).collect::<Result<_>>()?))
+}
+
 fn check_block(mut args: Args) -> Result<Value> {
     let x = std::mem::take(&mut args.values[0]);
     let block = match x {
@@ -91,7 +110,8 @@ fn check_block(mut args: Args) -> Result<Value> {
         number if number.number_kind().is_some() => create::from_value(&number, None)?.into(),
         other => return Err(err!(Type, "the function returned {}, expected an array", other.a_type_name())),
     };
-    let (dtype, shape) = (infer::dtype(&args.values[1])?, infer::shape(&args.values[2])?);
+    let dtype = infer::dtype(&args.values[1])?;
+    let shape = declared(&args.values[2], &args.values[4])?;
     if let Some(dtype) = dtype
         && block.dtype() != dtype
     {

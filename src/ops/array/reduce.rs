@@ -1,7 +1,7 @@
 //! Reductions: of concrete arrays by the kernel, of lazy arrays as trees, of lists one element after the other.
 
-use super::elementwise::apply_binary;
-use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Value};
+use super::elementwise::{apply_binary, apply_unary};
+use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Unknown, Value};
 use crate::err;
 use crate::kernel::elementwise::{Binary, Unary};
 use crate::kernel::{Reduce, elementwise, reduce as kernel};
@@ -122,7 +122,7 @@ fn reduced(op: Reduce, mut args: Args, options: Options) -> Result<Value> {
     {
         return of_list(op, items, options.span);
     }
-    let x = Given::of(std::mem::take(&mut args.values[0]))?;
+    let x = Given::any(std::mem::take(&mut args.values[0]))?;
     let shape = x.shape();
     let axes = options.axes(shape.len()).map_err(|error| match op {
         Reduce::Min => error.help("`(minimum a b)` is the smaller of two"),
@@ -194,6 +194,9 @@ fn of_list(op: Reduce, items: &[Value], span: Span) -> Result<Value> {
 
 /// The array without blocks of no elements along these axes, where there are others.
 pub(super) fn without_empty(array: &Array, axes: &[usize], span: Span) -> Array {
+    if !array.unknown.is_none() {
+        return array.clone();
+    }
     let cut = |axis: usize| {
         let cut = array.chunks.axis(axis);
         if !axes.contains(&axis) || !cut.contains(&0) {
@@ -235,13 +238,14 @@ pub(super) fn whole(
         span: options.span,
     };
     let inputs = vec![Input { parent: 0, at }];
-    plan.array(Body::Blockwise { inputs, task })
+    let left = places.iter().map(|a| array.unknown.axis(*a).filter(|_| !axes.contains(a)).cloned());
+    plan.array(Body::Blockwise { inputs, task }).with_unknown(Unknown::of(left.collect()))
 }
 
 /// Where nothing is rounded, a part of the result is the result of a part.
 fn reduce_lazy(op: Reduce, array: &Array, axes: &[usize], options: &Options) -> Array {
     let made = reduce_all(op, array, axes, options);
-    if made.dtype == made.dtype.to_inexact() && matches!(op, Reduce::Sum | Reduce::Prod) {
+    if made.dtype == made.dtype.to_inexact() && matches!(op, Reduce::Sum | Reduce::Prod) || !array.unknown.is_none() {
         return made;
     }
     let (array, axes, options) = (array.clone(), axes.to_vec(), options.clone());
@@ -271,6 +275,10 @@ fn reduce_all(op: Reduce, array: &Array, axes: &[usize], options: &Options) -> A
         }
         keywords
     };
+    let empty = |&axis: &usize| array.unknown.axis(axis).is_some() || array.chunks.axis(axis).contains(&0);
+    if matches!(op, Reduce::Min | Reduce::Max) && !array.unknown.is_none() && axes.iter().any(empty) {
+        return extreme_of_unknown(op, &array, axes, options, token);
+    }
     if one_block(&array, axes) {
         let task = call(op.name(), vec![Task::input(0)], block(options.keepdims));
         return whole(&array, op.name(), axes, options, token, dtype, task);
@@ -294,6 +302,37 @@ fn reduce_all(op: Reduce, array: &Array, axes: &[usize], options: &Options) -> A
     .of(&array)
 }
 
+/// The least or greatest where blocks may turn out to be empty: these have no part in it.
+fn extreme_of_unknown(op: Reduce, array: &Array, axes: &[usize], options: &Options, token: Token) -> Array {
+    let some = {
+        let (name, axis) = (op.name(), ints(axes));
+        move |parts: Vec<Task>| {
+            let items = [Task::data(name), Task::data(axis.clone())].into_iter().chain(parts).collect();
+            call("reduce-some", items, Vec::new())
+        }
+    };
+    let (chunk, name, axis) = (some.clone(), op.name(), ints(axes));
+    Reduction {
+        name,
+        token,
+        part: Token::new("reduce-some").with((name, array.dtype)),
+        axes,
+        keepdims: options.keepdims,
+        split: options.split,
+        lead: None,
+        partial: array.dtype,
+        dtype: array.dtype,
+        span: options.span,
+        chunk: &|x| chunk(vec![x]),
+        merge: Arc::new(some),
+        finish: Arc::new(move |x| {
+            let keywords = vec![("axis", Task::data(axis.clone())), ("keepdims", Task::data(true))];
+            call(name, vec![x], keywords)
+        }),
+    }
+    .of(array)
+}
+
 /// Whether all elements are true, as an array of no dimensions.
 pub fn all(array: &Array, span: Span) -> Result<Value> {
     let options = Options { axis: Value::Nil, keepdims: false, dtype: None, split: FAN_IN, span };
@@ -311,10 +350,15 @@ pub fn total(array: &Array, axis: i64, span: Span) -> Result<Value> {
 fn mean(mut args: Args) -> Result<Value> {
     let options = Options::of(&args, 1, 2, Some(3), 4)?;
     let numbers = elements(&args, 1).is_some_and(|items| items.iter().all(|v| v.number_kind().is_some()));
-    let x = Given::of(std::mem::take(&mut args.values[0]))?;
+    let x = Given::any(std::mem::take(&mut args.values[0]))?;
     let shape = x.shape();
     let axes = options.axes(shape.len())?;
     let dtype = options.dtype.unwrap_or_else(|| x.dtype().to_inexact());
+    if let Given::Lazy(array) = &x
+        && unknown_among(array, &axes)
+    {
+        return mean_of_unknown(array, &axes, dtype, &options);
+    }
     // Summed in that dtype, as in NumPy: an integer one, which only who asks for it gets, may overflow.
     let summed = dtype;
     let count: usize = axes.iter().map(|&a| shape[a]).product();
@@ -366,12 +410,31 @@ fn mean(mut args: Args) -> Result<Value> {
     Ok(Value::Array(mean.of(&array).into()))
 }
 
+/// Whether the number of elements along one of the axes is unknown.
+fn unknown_among(array: &Array, axes: &[usize]) -> bool {
+    axes.iter().any(|&axis| array.unknown.axis(axis).is_some())
+}
+
+/// The sum over the number of elements, which is counted, too.
+fn mean_of_unknown(array: &Array, axes: &[usize], dtype: DType, options: &Options) -> Result<Value> {
+    let span = options.span;
+    let sum = reduce_all(Reduce::Sum, array, axes, &Options { dtype: Some(dtype), ..options.clone() });
+    let value = Value::Array(array.clone().into());
+    // Every element once, whatever it is.
+    let each = apply_binary(Binary::LogicalOr, apply_unary(Unary::Isnan, value, span)?, Value::Bool(true), span)?;
+    let Value::Array(each) = each else { return Err(err!(Internal, "an array of bools is lazy")) };
+    let count = reduce_all(Reduce::Sum, &each, axes, &Options { dtype: None, ..options.clone() });
+    let mean = apply_binary(Binary::Divide, Value::Array(sum.into()), Value::Array(count.into()), span)?;
+    let Value::Array(mean) = mean else { return Ok(mean) };
+    Ok(Value::Array(if mean.dtype == dtype { mean } else { super::choose::cast_lazy(&mean, dtype, span).into() }))
+}
+
 fn spread(mut args: Args, root: bool) -> Result<Value> {
     let options = Options::of(&args, 1, 3, Some(4), 5)?;
     let ddof = if args.is_nil("correction") { &args.values[2] } else { args.value("correction") };
     let ddof = ddof.as_float().ok_or_else(|| err!(Type, "`:ddof` is a number"))?;
     let numbers = elements(&args, 1).is_some_and(|items| items.iter().all(|v| v.number_kind().is_some()));
-    let x = Given::of(std::mem::take(&mut args.values[0]))?;
+    let x = Given::any(std::mem::take(&mut args.values[0]))?;
     let axes = options.axes(x.ndim())?;
     let dtype = options.dtype.unwrap_or_else(|| x.dtype().to_inexact()).real();
     let name = if root { "std" } else { "var" };

@@ -8,6 +8,7 @@ use crate::kernel::{create, layout};
 use crate::op::chunking::{Bounds, show};
 use crate::op::indexing::{self, Index, Step, Take};
 use crate::op::layers::{Plan, as_slice, call, ints};
+use crate::op::operand::known;
 use crate::op::pairs::{self, Meeting};
 use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Operand, Token};
@@ -127,7 +128,10 @@ impl Part {
     /// The value in that dtype, with as many axes as what the index names, each of its size or of size 1.
     fn value(&self, value: Value, dtype: DType, args: &Args) -> Result<Given> {
         let value = match value {
-            Value::Array(array) => Given::Lazy(in_dtype(array, dtype, args.span)),
+            Value::Array(array) => {
+                known(&array)?;
+                Given::Lazy(in_dtype(array, dtype, args.span))
+            }
             value => Given::Now(create::from_value(&value, Some(dtype))?),
         };
         let (own, named) = (value.shape(), self.named());
@@ -408,6 +412,7 @@ fn by_lazy_mask(x: Given, items: Vec<Value>, value: Value, args: &Args) -> Resul
     for item in items {
         match &item {
             Value::Array(mask) if mask.dtype == DType::Bool && found.is_none() => {
+                known(mask)?;
                 if shape.get(axis..axis + mask.ndim()) != Some(&mask.shape()[..]) {
                     return Err(err!(
                         Index,
@@ -433,7 +438,10 @@ fn by_lazy_mask(x: Given, items: Vec<Value>, value: Value, args: &Args) -> Resul
     let after = first + mask.ndim();
     // How many elements the mask names is not known: the value is one for all of them, along the other axes as they are.
     let value = match value {
-        Value::Array(array) => Given::Lazy(in_dtype(array, x.dtype(), args.span)),
+        Value::Array(array) => {
+            known(&array)?;
+            Given::Lazy(in_dtype(array, x.dtype(), args.span))
+        }
         value => Given::Now(create::from_value(&value, Some(x.dtype()))?),
     };
     // The mask's axes are one in what it names, of unknown length; of the others the value is told by those behind.

@@ -1,7 +1,8 @@
 //! `slice`: NumPy's indexing as a call.
 
+use super::unknown;
 use crate::data::slice::Range;
-use crate::data::{Args, Cost, DType, Memory, Slice, Value};
+use crate::data::{Args, Cost, DType, Memory, Slice, Unknown, Value};
 use crate::err;
 use crate::kernel::create::from_value;
 use crate::kernel::layout;
@@ -17,7 +18,8 @@ pub static OPS: &[Op] = &[Op {
         many whole axes as fit; `newaxis` makes an axis of size 1; a list of integers takes those elements in that order, a \
         list of bools those where it is true, an array of bools of several axes those where it holds along all of them. Lists on several axes name elements together, \
         as NumPy's do: `(x [0 2] [1 1])` takes the two at `[0 1]` and `[2 1]`; those of several axes put these in the place of one. An array is callable: \
-        `(x 0 :5)` is the same. Errors: `dsk::index` for an index out of range or too many of them.",
+        `(x 0 :5)` is the same. A lazy mask makes an axis whose size is not known before it is computed, `?n`: ops that need no more than equal \
+        sizes go on with it, others ask for `compute-chunk-sizes`. Errors: `dsk::index` for an index out of range or too many of them.",
     examples: &[
         ("(to-list (slice (arange 10) 2:8:2))", "[2 4 6]"),
         ("(to-list (slice (arange 5) [true false true false true]))", "[0 2 4]"),
@@ -34,10 +36,18 @@ fn slice(mut args: Args) -> Result<Value> {
     }
     // What is taken depends on data that nobody has yet.
     if args.rest.iter().any(|index| matches!(index, Value::Array(_))) {
+        if let Some(masked) = unknown::masked(Given::any(x.clone())?, &args.rest, args.span)? {
+            return Ok(masked);
+        }
         args.values[0] = x;
         return args.host.delay(&args);
     }
-    let x = Given::of(x)?;
+    let x = Given::any(x)?;
+    if let Given::Lazy(array) = &x
+        && !array.unknown.is_none()
+    {
+        unknown::whole_where_unknown(array, &args.rest)?;
+    }
     let items = without_masks(std::mem::take(&mut args.rest), &x.shape())?;
     let (items, folded) = flat_lists(items)?;
     let index = Index::parse(&items, &x.shape())?;
@@ -53,7 +63,18 @@ fn slice(mut args: Args) -> Result<Value> {
         (Given::Now(block), Some(meeting)) => meeting.of_block(&block)?.into(),
         (Given::Lazy(array), Some(meeting)) => meeting.of_array(&args, &array)?,
         (Given::Now(block), None) => index.of_block(&block)?.into(),
-        (Given::Lazy(array), None) => Value::Array(index.of_array(&array, args.span).into()),
+        (Given::Lazy(array), None) => {
+            let left = |step: &Step, axis: &mut usize| match step {
+                Step::New => Some(None),
+                Step::Axis(take) => {
+                    *axis += 1;
+                    (!matches!(take, Take::One(_))).then(|| array.unknown.axis(*axis - 1).cloned())
+                }
+            };
+            let mut axis = 0;
+            let names = index.0.iter().filter_map(|step| left(step, &mut axis)).collect();
+            Value::Array(index.of_array(&array, args.span).with_unknown(Unknown::of(names)).into())
+        }
     };
     match folded {
         Some(folded) => unfolded(found, listed, &folded, args.span),

@@ -290,7 +290,7 @@ fn looked_up(
         cost: Cost::Cheap,
         span,
     };
-    plan.array(Body::Blockwise { inputs, task })
+    plan.array(Body::Blockwise { inputs, task }).with_unknown(x.unknown.clone())
 }
 
 fn searchsorted(mut args: Args) -> Result<Value> {
@@ -315,7 +315,7 @@ fn searchsorted(mut args: Args) -> Result<Value> {
         }
     }
     let plain = values.number_kind().is_some();
-    let values = Given::of(values)?;
+    let values = Given::any(values)?;
     if lane.ndim() != 1 {
         return Err(err!(Shape, "what is searched has one axis, found {}", lane.ndim()));
     }
@@ -387,7 +387,7 @@ fn isin(mut args: Args) -> Result<Value> {
     let invert = args.bool("invert")?;
     let (x, span) = (args.take("x"), args.span);
     let plain = x.number_kind().is_some();
-    let (x, values) = (Given::of(x)?, flattened(Given::of(args.take("values"))?, span)?);
+    let (x, values) = (Given::any(x)?, flattened(Given::of(args.take("values"))?, span)?);
     match (x, values) {
         (Given::Now(x), Given::Now(values)) => {
             let dtype = x.dtype().promote(values.dtype());

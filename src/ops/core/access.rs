@@ -3,6 +3,7 @@
 use crate::data::{Args, Graph, Map, Slice, Task, Value};
 use crate::err;
 use crate::op;
+use crate::op::operand::known;
 use crate::op::sequence::Seq;
 use crate::op::{Kind, Op};
 use crate::ops::graph::subject::check_size;
@@ -81,7 +82,16 @@ fn count(args: Args) -> Result<Value> {
     if let Value::Delayed(_) = coll {
         return args.host.delay(&args);
     }
+    known_length(coll)?;
     length(coll).map(Value::from).ok_or_else(|| collection(&args, coll))
+}
+
+/// Refuses an array whose length is not known.
+fn known_length(coll: &Value) -> Result<()> {
+    match coll {
+        Value::Array(array) => known(array),
+        _ => Ok(()),
+    }
 }
 
 fn is_empty(args: Args) -> Result<Value> {
@@ -89,6 +99,7 @@ fn is_empty(args: Args) -> Result<Value> {
     if let Value::Delayed(_) = coll {
         return args.host.delay(&args);
     }
+    known_length(coll)?;
     length(coll).map(|n| Value::Bool(n == 0)).ok_or_else(|| collection(&args, coll))
 }
 
@@ -192,6 +203,7 @@ fn get_in(args: Args) -> Result<Value> {
 /// The element at an index of what has elements; `None` where it is out of range.
 fn element(args: &Args, n: i64) -> Result<Option<Value>> {
     let coll = &args.values[0];
+    known_length(coll)?;
     match coll {
         Value::List(_) | Value::Str(_) => look_up(args, coll, &Value::Int(n)),
         Value::Map(map) => {

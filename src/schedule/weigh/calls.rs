@@ -156,7 +156,7 @@ impl Weighing<'_> {
                     parts: crate::data::Parts::default(),
                     nested: 0,
                 });
-                Some(Value::Array(Arc::new(Array { layer, dtype: block.dtype, chunks })))
+                Some(Value::Array(Arc::new(Array { layer, dtype: block.dtype, chunks, unknown: Default::default() })))
             }
         }
     }
