@@ -77,7 +77,11 @@ fn wrong(engine: &Engine, case: &Case) -> Option<String> {
 fn failures(way: usize, cases: &[Case]) -> Vec<String> {
     let engine = engine(way);
     let mut failures = Vec::new();
-    for case in cases {
+    for (number, case) in cases.iter().enumerate() {
+        // Whole, and cut in two of the three ways in turn: all of them take too long.
+        if way > 0 && (number + way).is_multiple_of(3) {
+            continue;
+        }
         match (wrong(&engine, case), case.differs) {
             (Some(why), false) => failures.push(format!("{}: {}, {}\n    {why}", case.of, case.form, WAYS[way])),
             (None, true) => failures.push(format!("{}, {}\n    is as NumPy now", case.form, WAYS[way])),

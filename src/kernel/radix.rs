@@ -154,7 +154,6 @@ by_comparing!(Complex32 Complex64);
 const FEW: usize = 128;
 /// Digits that are told apart in one step, at most: more places to write to than that are not at hand.
 const MOST_BITS: u32 = 11;
-const DIGITS: usize = 1 << MOST_BITS;
 /// Elements that are worth another thread.
 const MANY: usize = 1 << 17;
 
@@ -223,7 +222,7 @@ impl Digits {
     fn digit(self, key: u64) -> usize {
         let key = if key < self.least { self.least } else { key };
         let key = if key > self.most { self.most } else { key };
-        ((key - self.least) >> self.shift) as usize % DIGITS
+        ((key - self.least) >> self.shift) as usize
     }
 
     /// The keys that a digit may have, if that is known.
@@ -287,14 +286,15 @@ fn scatter<T: Radix>(
 ) -> Vec<usize> {
     let size = from.len().div_ceil(threads);
     let counts = in_threads(from.chunks(size), |piece| {
-        let mut counts = [0usize; DIGITS];
+        let mut counts = vec![0usize; digits.count()];
         piece.iter().for_each(|&x| counts[digits.digit(key(x))] += 1);
         counts
     });
     // Every thread has a place of its own in every part.
-    let mut places: Vec<Vec<std::slice::IterMut<T>>> = counts.iter().map(|_| Vec::with_capacity(DIGITS)).collect();
+    let mut places: Vec<Vec<std::slice::IterMut<T>>> =
+        counts.iter().map(|_| Vec::with_capacity(digits.count())).collect();
     let mut rest = to;
-    for digit in 0..DIGITS {
+    for digit in 0..digits.count() {
         for (counts, places) in counts.iter().zip(&mut places) {
             let (place, left) = std::mem::take(&mut rest).split_at_mut(counts[digit]);
             places.push(place.iter_mut());
@@ -302,7 +302,6 @@ fn scatter<T: Radix>(
         }
     }
     in_threads(from.chunks(size).zip(places), |(piece, mut places)| {
-        let Ok(places) = <&mut [_; DIGITS]>::try_from(&mut places[..]) else { return };
         for &x in piece {
             let key = key(x);
             if let Some(place) = places[digits.digit(key)].next() {

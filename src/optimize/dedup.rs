@@ -13,7 +13,7 @@
 
 use super::{Goal, Pass};
 use crate::data::cancel::cancelled;
-use crate::data::{At, Body, Cost, Form, Graph, Input, Layer, Parts, Task};
+use crate::data::{At, Body, Cost, Form, Graph, Input, Layer, Parts, Str, Task};
 use crate::op::state::States;
 use crate::op::token::Token;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -27,14 +27,14 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
     let mut answering: FxHashMap<*const Layer, bool> = FxHashMap::default();
     let mut known: FxHashMap<u64, Vec<Arc<Layer>>> = FxHashMap::default();
     // What stands in the place of a layer.
-    let mut now: FxHashMap<*const Layer, Arc<Layer>> = FxHashMap::default();
+    let mut now: FxHashMap<Place, Arc<Layer>> = FxHashMap::default();
     let mut layers = Vec::with_capacity(graph.layers.len());
     for old in &graph.layers {
         if cancelled() {
             return graph.clone();
         }
-        let moved = |parent: &Arc<Layer>| now.get(&Arc::as_ptr(parent)).unwrap_or(parent).clone();
-        let layer = match old.parents.iter().any(|parent| now.contains_key(&Arc::as_ptr(parent))) {
+        let moved = |parent: &Arc<Layer>| now.get(&place(parent)).unwrap_or(parent).clone();
+        let layer = match old.parents.iter().any(|parent| now.contains_key(&place(parent))) {
             true => Arc::new(old.with_parents(old.parents.iter().map(moved).collect())),
             false => old.clone(),
         };
@@ -45,11 +45,11 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
                 if goal.wants(old) {
                     layers.push(other_name(&layer, first));
                 }
-                now.insert(Arc::as_ptr(old), first.clone());
+                now.insert(place(old), first.clone());
             }
             None => {
                 if !Arc::ptr_eq(&layer, old) {
-                    now.insert(Arc::as_ptr(old), layer.clone());
+                    now.insert(place(old), layer.clone());
                 }
                 alike.push(layer.clone());
                 layers.push(layer);
@@ -57,6 +57,17 @@ fn run(graph: &Graph, goal: &Goal) -> Graph {
         }
     }
     if now.is_empty() { graph.clone() } else { Graph { layers } }
+}
+
+/// What a layer is found by: its name, as expressions that were written down twice have made layers of one name twice, of which the
+/// graph has one; of a graph made by hand, itself.
+type Place = (Str, *const Layer);
+
+fn place(layer: &Arc<Layer>) -> Place {
+    match layer.body {
+        Body::Tasks(_) => (Str::default(), Arc::as_ptr(layer)),
+        _ => (layer.name.clone(), std::ptr::null()),
+    }
 }
 
 /// A number that equal layers have in common.

@@ -27,6 +27,8 @@ NAMES = {
     "argtopk": blocked(da.argtopk),
     "coarsen": blocked(da.coarsen),
     "moment": blocked(da.reductions.moment),
+    "complex": complex,
+    "push": blocked(da.push),
     "isnull": np.isnan,
     "notnull": lambda x: ~np.isnan(x),
     "sliding_window_view": np.lib.stride_tricks.sliding_window_view,

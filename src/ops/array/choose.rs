@@ -12,10 +12,10 @@ use crate::text::{Result, Span};
 
 pub static OPS: &[Op] = &[
     Op {
-        usage: "(where condition x y)",
-        doc: "x where the condition holds (is not zero), y elsewhere; all three broadcast.",
+        usage: "(where condition x? y?)",
+        doc: "x where the condition holds (is not zero), y elsewhere; all three broadcast.\nOf a condition alone it is `nonzero`.",
         examples: &[("(to-list (where (> (arange 4) 1) (arange 4) 0))", "[0 0 2 3]")],
-        see: &["clip", "minimum", "maximum"],
+        see: &["clip", "minimum", "maximum", "nonzero"],
         cost: Cost::Cheap,
         kind: Kind::Array(Memory::Fresh, where_),
     },
@@ -90,10 +90,23 @@ pub(super) fn chosen(operands: Vec<Operand>, span: Span) -> Result<Value> {
 }
 
 fn where_(mut args: Args) -> Result<Value> {
+    if !args.is_given("y") {
+        if args.is_given("x") {
+            return Err(err!(Arity, "where takes a condition, and either both of what to choose from or none"));
+        }
+        let nonzero = args.host.op("nonzero").ok_or_else(|| err!(Internal, "the op `nonzero` is not there"))?;
+        let condition = take(&mut args, 0);
+        return args.host.apply(&Value::Function(nonzero), &[condition], args.span);
+    }
     let values = [take(&mut args, 0), take(&mut args, 1), take(&mut args, 2)];
+    chosen_of(values, args.span)
+}
+
+/// The second value where the first one holds, the third elsewhere: a number where all are numbers.
+pub fn chosen_of(values: [Value; 3], span: Span) -> Result<Value> {
     let numbers = values.iter().all(is_number);
     let operands = values.into_iter().map(Operand::any).collect::<Result<_>>()?;
-    Ok(plain_if(numbers, chosen(operands, args.span)?))
+    Ok(plain_if(numbers, chosen(operands, span)?))
 }
 
 fn clip(mut args: Args) -> Result<Value> {
@@ -202,7 +215,11 @@ fn allclose(mut args: Args) -> Result<Value> {
 }
 
 fn complex(mut args: Args) -> Result<Value> {
-    let (re, im, span) = (take(&mut args, 0), take(&mut args, 1), args.span);
+    of_parts(take(&mut args, 0), take(&mut args, 1), args.span)
+}
+
+/// The complex numbers of these parts.
+pub fn of_parts(re: Value, im: Value, span: Span) -> Result<Value> {
     if let (Some(re), Some(im)) = (re.as_float(), im.as_float())
         && is_number(&re.into())
     {

@@ -23,6 +23,7 @@ macro_rules! rows {
     (@ unary $variant:ident, $args:expr) => { unary(Unary::$variant, $args) };
     (@ binary $variant:ident, $args:expr) => { binary(Binary::$variant, $args) };
     (@ fold $variant:ident, $args:expr) => { fold(Binary::$variant, $args) };
+    (@ finite $variant:ident, $args:expr) => { finite(Unary::$variant, $args) };
     (@ chain $variant:ident, $args:expr) => { chain(Binary::$variant, $args) };
 }
 
@@ -113,7 +114,7 @@ rows! {
     unary Imag "(imag x)" "The imaginary part." "(imag 1+2j)" => "2.0",
     unary Conjugate "(conjugate x)" "The complex conjugate." "(conjugate 1+2j)" => "1-2j",
     unary Angle "(angle x)" "The angle of a complex number, in radians." "(angle 1j)" => "1.5707963267948966",
-    unary NanToNum "(nan-to-num x)" "`nan` as 0 and infinities as the largest finite numbers." "(nan-to-num nan)" => "0.0",
+    finite NanToNum "(nan-to-num x :nan nil :posinf nil :neginf nil)" "`nan` as 0 and infinities as the largest finite numbers, or as other numbers." "(nan-to-num nan)" => "0.0",
 }
 
 fn unary(op: Unary, mut args: Args) -> Result<Value> {
@@ -127,6 +128,30 @@ pub fn apply_unary(op: Unary, x: Value, span: Span) -> Result<Value> {
         return number::unary(op, &x);
     }
     apply(op.name(), vec![Operand::any(x)?], span, |x| Expr::unary(op, x[0].clone()))
+}
+
+/// `nan-to-num`: as the kernel has it, and with other numbers where these were asked for.
+fn finite(op: Unary, mut args: Args) -> Result<Value> {
+    let masks = [("nan", Unary::Isnan), ("posinf", Unary::Isposinf), ("neginf", Unary::Isneginf)];
+    let masks = masks.map(|(name, mask)| (mask, args.take(name)));
+    let (x, span) = (args.take("x"), args.span);
+    let dtype = Operand::of(&x)?.dtype();
+    if masks.iter().all(|(_, number)| matches!(number, Value::Nil)) || dtype.to_inexact() != dtype {
+        return apply_unary(op, x, span);
+    }
+    let replaced = |x: Value| {
+        masks.iter().filter(|(_, number)| !matches!(number, Value::Nil)).try_fold(
+            apply_unary(op, x.clone(), span)?,
+            |made, (mask, number)| {
+                super::choose::chosen_of([apply_unary(*mask, x.clone(), span)?, number.clone(), made], span)
+            },
+        )
+    };
+    if !dtype.is_complex() {
+        return replaced(x);
+    }
+    let part = |op: Unary| replaced(apply_unary(op, x.clone(), span)?);
+    super::choose::of_parts(part(Unary::Real)?, part(Unary::Imag)?, span)
 }
 
 /// Whether lists or maps are compared of which it is not known yet what is in them.

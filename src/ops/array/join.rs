@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 pub static OPS: &[Op] = &[
     Op {
-        usage: "(concatenate arrays :axis 0)",
-        doc: "Arrays one after the other along an axis they have.\nDtypes promote. `:axis nil` flattens them first. Errors: \
+        usage: "(concatenate arrays :axis 0 :dtype nil)",
+        doc: "Arrays one after the other along an axis they have.\nDtypes promote, unless `:dtype` names another. `:axis nil` flattens them first. Errors: \
             `dsk::shape` where sizes of other axes differ, `dsk::axis` for an axis they do not have.",
         examples: &[("(to-list (concatenate [[1 2] [3]]))", "[1 2 3]")],
         see: &["stack", "block"],
@@ -26,8 +26,8 @@ pub static OPS: &[Op] = &[
         kind: Kind::Array(Memory::Join, concatenate),
     },
     Op {
-        usage: "(stack arrays :axis 0)",
-        doc: "Arrays of one shape side by side along a new axis.\nDtypes promote. Errors: `dsk::shape` where shapes differ.",
+        usage: "(stack arrays :axis 0 :dtype nil)",
+        doc: "Arrays of one shape side by side along a new axis.\nDtypes promote, unless `:dtype` names another. Errors: `dsk::shape` where shapes differ.",
         examples: &[("(to-list (stack [[1 2] [3 4]] :axis 1))", "[[1 3] [2 4]]")],
         see: &["concatenate"],
         cost: Cost::Cheap,
@@ -83,6 +83,23 @@ fn unknown(given: &[Given], along: Option<usize>) -> Result<Vec<Option<Str>>> {
     Ok(names)
 }
 
+/// The arrays in the dtype that was asked for, if one was.
+fn in_dtype(arrays: Vec<Given>, args: &Args) -> Result<Vec<Given>> {
+    let Some(dtype) = infer::dtype(args.value("dtype"))? else { return Ok(arrays) };
+    // Kinds by what they hold: bools, integers, floats, complex numbers.
+    let rank = |d: DType| [d == DType::Bool, d.is_integer(), d.is_float()].iter().position(|&is| is).unwrap_or(3);
+    if let Some(x) = arrays.iter().find(|x| rank(x.dtype()) > rank(dtype)) {
+        return Err(
+            err!(Type, "{} does not become {dtype} here", x.dtype()).help("`astype` converts, whatever is lost")
+        );
+    }
+    let cast = |x: Given| match x {
+        Given::Now(block) => Ok(Given::Now(block.cast(dtype)?)),
+        Given::Lazy(array) => Ok(Given::Lazy(super::choose::cast_lazy(&array, dtype, args.span).into())),
+    };
+    arrays.into_iter().map(cast).collect()
+}
+
 fn promoted(arrays: &[Given]) -> DType {
     arrays.iter().map(Given::dtype).reduce(DType::promote).unwrap_or(DType::F64)
 }
@@ -98,7 +115,7 @@ fn concrete(arrays: &[Given]) -> Option<Vec<Block>> {
 
 fn concatenate(mut args: Args) -> Result<Value> {
     let span = args.span;
-    let mut given = arrays(std::mem::take(&mut args.values[0]))?;
+    let mut given = in_dtype(arrays(std::mem::take(&mut args.values[0]))?, &args)?;
     let axis = match &args.values[1] {
         Value::Nil => {
             let flat = |x: Given| match x {
@@ -229,7 +246,7 @@ fn within(range: &Range, start: usize, end: usize) -> Range {
 
 fn stack(mut args: Args) -> Result<Value> {
     let span = args.span;
-    let given = arrays(std::mem::take(&mut args.values[0]))?;
+    let given = in_dtype(arrays(std::mem::take(&mut args.values[0]))?, &args)?;
     let first = given[0].shape();
     if let Some(other) = given.iter().map(Given::shape).find(|s| *s != first) {
         return Err(err!(Shape, "arrays to stack have one shape, found {} and {}", show(&first), show(&other)));

@@ -2,7 +2,7 @@
 
 use super::unknown;
 use crate::data::slice::Range;
-use crate::data::{Args, Cost, DType, Memory, Slice, Unknown, Value};
+use crate::data::{Args, Block, Cost, DType, Memory, Slice, Unknown, Value};
 use crate::err;
 use crate::kernel::create::from_value;
 use crate::kernel::layout;
@@ -135,12 +135,25 @@ pub(super) fn without_masks(items: Vec<Value>, shape: &[usize]) -> Result<Vec<Va
     Ok(all)
 }
 
+/// An index from 0 to n by the mode in which `take` was asked to look at others: the nearest one, or what is left of it.
+fn by_mode(at: i64, n: usize, mode: &str) -> i64 {
+    let n = n as i64;
+    match mode {
+        "clip" if n > 0 => at.clamp(0, n - 1),
+        "wrap" if n > 0 => at.rem_euclid(n),
+        _ => at,
+    }
+}
+
 /// `(take x indices :axis axis)`: NumPy's `take`. Indices of several axes put these in the place of the one that is taken from.
-pub fn take(mut args: Args, x: Value, indices: Value, axis: Value) -> Result<Value> {
+pub fn take(mut args: Args, x: Value, indices: Value, axis: Value, mode: &str) -> Result<Value> {
     if indices.is_lazy() {
         return args.host.delay(&args);
     }
     let mut x = Given::of(x)?;
+    if !["raise", "clip", "wrap"].contains(&mode) {
+        return Err(err!(Value, "`:mode` is \"raise\", \"clip\" or \"wrap\", found {mode:?}"));
+    }
     let axis = match &axis {
         Value::Nil => {
             let all = x.shape().iter().product();
@@ -157,7 +170,7 @@ pub fn take(mut args: Args, x: Value, indices: Value, axis: Value) -> Result<Val
     let mut items: Vec<Value> = vec![whole; axis];
     let mut folded = None;
     items.push(match indices {
-        one @ Value::Int(_) => one,
+        Value::Int(one) => Value::Int(by_mode(one, shape[axis], mode)),
         many => {
             let block = from_value(
                 &many,
@@ -165,6 +178,12 @@ pub fn take(mut args: Args, x: Value, indices: Value, axis: Value) -> Result<Val
             )?;
             if block.dtype().is_float() || block.dtype().is_complex() {
                 return Err(err!(Type, "indices are integers, found {}", block.dtype()));
+            }
+            let mut block = block;
+            if mode != "raise" {
+                let list: Vec<i64> =
+                    block.cast(DType::I64)?.view::<i64>().iter().map(|&at| by_mode(at, shape[axis], mode)).collect();
+                block = Block::from_slice(block.shape(), &list);
             }
             if block.ndim() != 1 {
                 let places = shape.remove(axis);

@@ -27,7 +27,7 @@ pub static OPS: &[Op] = &[
         ["repeatedly", "cycle"]),
     op!(Kind::Over("n coll", cycle), "(cycle n coll)", "The first `n` elements of the list over and over.",
         ["(cycle 5 [1 2])" => "[1 2 1 2 1]"], ["repeat"]),
-    op!(Kind::Lazy(take), "(take n coll :axis nil)",
+    op!(Kind::Lazy(take), "(take n coll :axis nil :mode \"raise\")",
         "The first `n` elements, or all where there are fewer; from the end, if `n` is negative.",
         ["(take 2 [1 2 3])" => "[1 2]", "(take 9 [1])" => "[1]", "(take -1 [1 2 3])" => "[3]"],
         ["drop", "take-while", "first"]),
@@ -166,7 +166,7 @@ fn repeat_elements(mut args: Args) -> Result<Value> {
         indices.extend(std::iter::repeat_n(at as i64, n));
     }
     let indices = Value::from(Block::from_slice(&[indices.len()], &indices));
-    slice::take(args, x, indices, axis)
+    slice::take(args, x, indices, axis, "raise")
 }
 
 fn cycle(mut args: Args) -> Result<Value> {
@@ -185,7 +185,8 @@ fn from_end(n: i64, len: usize) -> usize {
 fn take(mut args: Args) -> Result<Value> {
     if is_array(args.value("n")) {
         let (x, indices, axis) = (args.value("n").clone(), args.value("coll").clone(), args.value("axis").clone());
-        return slice::take(args, x, indices, axis);
+        let mode = args.name("mode")?;
+        return slice::take(args, x, indices, axis, &mode);
     }
     if args.value("n").is_lazy() || args.value("coll").is_lazy() {
         return args.host.delay(&args);
