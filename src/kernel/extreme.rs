@@ -228,7 +228,8 @@ pub fn places(answer: &Block) -> Result<Block> {
     if answer.dtype() != DType::I64 || rows < 2 {
         return Err(err!(Shape, "these are not places of extremes"));
     }
-    let places = answer.take_axis(0, rows - 1).contiguous();
+    // In memory of its own: a view would keep the ranks, too.
+    let places = answer.take_axis(0, rows - 1).copied();
     if places.as_slice::<i64>().is_some_and(|places| places.iter().any(|&at| at < 0)) {
         return Err(err!(Value, "there are nothing but nans to find it among"));
     }

@@ -203,7 +203,7 @@ impl Choices {
             show(&axes)
         };
         let axis = |c: &mut Choices, ndim: usize| c.below(2 * ndim.max(1)) as i64 - ndim as i64;
-        match self.below(31) {
+        match self.below(34) {
             0 => format!(
                 "({} x)",
                 self.of(&["negative", "absolute", "square", "sqrt", "logical-not", "isfinite", "sign"])
@@ -273,6 +273,17 @@ impl Choices {
                 format!("(quantiles-along x [0.25 0.5] :axis {} :method \"{method}\")", axis(self, ndim))
             }
             29 => self.of(&["(searchsorted [0 1 4] x)", "(isin x [1 2 5])", "(bin-counts x [-2 0 1 4])"]).into(),
+            30 | 31 => {
+                // Elements of an index that is there twice get the last value: one for all.
+                let index = self.index(shape);
+                let value = self.of(&["2", "true", "(sum x)"]);
+                format!("(set-part x [{index}] {value})")
+            }
+            // How many elements hold is not known, but for their sum.
+            32 if ndim > 0 => {
+                let op = self.of(&["sum", "any", "mean", "std"]);
+                format!("({op} (slice (+ x 0) (!= x {})) :axis 0)", self.below(3))
+            }
             _ => format!("(round (clip x -2 {}) 0)", self.below(6)),
         }
     }
