@@ -22,7 +22,7 @@ use std::time::Instant;
 
 const WORKERS: usize = 2;
 /// Seconds that an engine may take for a row before it is told to stop trying again.
-const LIMIT: f64 = 20.0;
+const LIMIT: f64 = 10.0;
 
 #[derive(serde::Deserialize)]
 struct Stages {
@@ -47,6 +47,9 @@ struct Row {
     /// Bytes moved or operations done, for a rate in GB/s or GFLOPS.
     #[serde(default)]
     amount: f64,
+    /// A file that is removed before each run, as the run makes it anew.
+    #[serde(default)]
+    makes: Option<String>,
     #[serde(default)]
     limit: Option<String>,
     /// What each peer runs.
@@ -90,7 +93,13 @@ fn run_stage(stage: &Stage, rows: &[&Row], folder: &Path) {
     ours.ask(json!({ "setup": place(&stage.dsk) })).expect("what dsk is told is right");
     println!("  {:<28}{:<16}{:>9}{:>10}{:>9}{:>8}", "", "", "s", "rate", "peak MB", "ratio");
     for row in rows {
-        let tell = |server: &mut Server, code: &str| server.ask(json!({ "run": place(code), "seconds": LIMIT }));
+        let makes = row.makes.as_deref().map(place);
+        let tell = |server: &mut Server, code: &str| {
+            let told = server.ask(json!({ "run": place(code), "seconds": LIMIT, "makes": makes }));
+            // Nor is its space needed any longer.
+            makes.iter().for_each(|file| drop(std::fs::remove_file(file)));
+            told
+        };
         let mut found = match tell(&mut ours, &row.dsk) {
             Ok(found) => found,
             Err(error) => {
@@ -177,19 +186,21 @@ fn serve() {
         let order: Json = serde_json::from_str(&line).expect("orders are JSON");
         let told = match order["setup"].as_str() {
             Some(setup) => engine.eval(setup).map(|_| json!({ "seconds": 0.0, "peak": 0 })),
-            None => run(&engine, order["run"].as_str().unwrap_or_default(), order["seconds"].as_f64().unwrap_or(LIMIT)),
+            None => run(&engine, &order),
         };
         let told = told.unwrap_or_else(|error| json!({ "error": error.to_string() }));
         println!("{told}");
     }
 }
 
-fn run(engine: &Engine, code: &str, limit: f64) -> dsk::Result<Json> {
+fn run(engine: &Engine, order: &Json) -> dsk::Result<Json> {
+    let (code, limit) = (order["run"].as_str().unwrap_or_default(), order["seconds"].as_f64().unwrap_or(LIMIT));
     // Where this is refused, the peak is that of the whole life.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let begun = Instant::now();
     let mut times = Vec::new();
     while times.is_empty() || (times.len() < 6 && begun.elapsed().as_secs_f64() < limit) {
+        order["makes"].as_str().iter().for_each(|file| drop(std::fs::remove_file(file)));
         let start = Instant::now();
         engine.eval(code)?;
         times.push(start.elapsed().as_secs_f64());

@@ -151,7 +151,7 @@ macro_rules! by_comparing {
 by_comparing!(Complex32 Complex64);
 
 /// Elements that are sorted by comparing.
-const FEW: usize = 128;
+const FEW: usize = 256;
 /// Digits that are told apart in one step, at most: more places to write to than that are not at hand.
 const MOST_BITS: u32 = 11;
 /// Elements that are worth another thread.
