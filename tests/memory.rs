@@ -399,6 +399,38 @@ fn what_many_tasks_take_parts_of_comes_back_from_disk_once() {
     }
 }
 
+/// What is sorted is put away in pieces, each of which is read back once for the block of the result that it belongs to; quantiles
+/// need the sorted blocks only.
+#[test]
+fn a_long_axis_is_sorted_in_little_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (x, y) = (folder.path().join("x.h5"), folder.path().join("y.h5"));
+    let random = "(round (random/normal 0 1 [2400000] :chunks 60000 :seed 1) 4)";
+    let define = |engine: &Engine| engine.eval(&format!("(def x {random})")).unwrap();
+    let whole = Engine::with_config(Config { memory_limit: 1 << 30, workers: 2, ..Config::default() });
+    define(&whole);
+    let kept = whole.eval("(def whole (compute x))").and_then(|_| whole.eval("(def sorted (sort whole))"));
+    kept.unwrap();
+    let quantiles = "(compute [(quantile x [0 0.1 0.999] :method \"hazen\") (quantile x [0.5] :method \"median\")])";
+    let expected = whole.eval(&quantiles.replace("x", "whole").replace("compute", "do")).unwrap();
+    for (workers, path) in [(1, &x), (2, &y)] {
+        let limit = 6 << 20;
+        let engine = Engine::with_config(Config { memory_limit: limit, workers, ..Config::default() });
+        define(&engine);
+        engine
+            .eval(&format!("(store (sort x) \"{}::/x\")", path.display()))
+            .unwrap_or_else(|e| panic!("{workers}: {e:?}"));
+        let (most, spilled, back) = (engine.peak_bytes(), engine.spilled_bytes(), engine.read_back_bytes());
+        assert!(most <= limit, "{workers} workers took {most} bytes of {limit}");
+        assert!(back <= 2 * spilled, "{workers} workers put {spilled} bytes away and read {back}");
+        let found = whole.eval(&format!("(all (= sorted (compute (read-array \"{}::/x\"))))", path.display())).unwrap();
+        assert_eq!(format!("{found:?}"), "bool[] [true]");
+        let found = engine.eval(quantiles).unwrap_or_else(|e| panic!("{workers}: {e:?}"));
+        assert!(found.same(&expected), "{found:?} {expected:?}");
+        assert!(engine.peak_bytes() <= limit, "{workers} workers took {} bytes of {limit}", engine.peak_bytes());
+    }
+}
+
 #[test]
 fn a_folder_that_is_not_there_is_refused_at_once() {
     let error = engine(1 << 20, 1, 0).eval("(with-config {:spill-dir \"no/such\"} 1)").unwrap_err();

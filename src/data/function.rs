@@ -59,6 +59,9 @@ pub enum Memory {
     /// A new block, by way of a few of the size of the largest argument: copies in another order or dtype, matrices that a
     /// library factorizes.
     Copies,
+    /// As large as data decide, or made of what is: what its layer declares is to be expected, and more may come. By way of as much as its
+    /// arguments are.
+    Varies,
     /// Arrays side by side.
     Join,
     /// The memory of the argument where its elements are in a row, else a copy.

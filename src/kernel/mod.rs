@@ -15,6 +15,7 @@ pub mod random;
 pub mod rank;
 pub mod reduce;
 pub mod scan;
+pub mod select;
 pub mod sort;
 mod tile;
 

@@ -12,9 +12,10 @@ use multiversion::multiversion;
 use parking_lot::Mutex;
 
 /// An element with a rank of 64 bits, that can be made again of it.
-trait Radix: Ranked {
+pub(super) trait Radix: Ranked {
     /// In the order of [`Ranked::rank`]; -0 comes before 0.
     fn key(self) -> u64;
+    /// The element of that key; of all that are `nan` the usual one.
     fn of_key(key: u64) -> Self;
     /// A key in the place of an element, which is what elements are until they are in order.
     fn holding(key: u64) -> Self;
@@ -90,7 +91,8 @@ macro_rules! floats {
             fn of_key(key: u64) -> Self {
                 const SIGN: $Bits = 1 << (<$Bits>::BITS - 1);
                 let key = key as $Bits;
-                Self::from_bits(if key & SIGN != 0 { key ^ SIGN } else { !key })
+                let x = Self::from_bits(if key & SIGN != 0 { key ^ SIGN } else { !key });
+                if x.is_nan() { Self::NAN } else { x }
             }
             #[inline(always)]
             fn holding(key: u64) -> Self {
@@ -119,6 +121,9 @@ pub trait Sort: Ranked {
         to.copy_from_slice(lane);
         Self::sort(to, other, threads)
     }
+
+    /// Puts the element in this place that sorting would put there; what comes before it is before it.
+    fn select(lane: &mut [Self], place: usize);
 }
 
 macro_rules! by_digits {
@@ -130,6 +135,10 @@ macro_rules! by_digits {
 
             fn sort_into(lane: &[Self], other: &mut [Self], to: &mut [Self], threads: usize) -> Result<()> {
                 sort_into(lane, other, to, threads)
+            }
+
+            fn select(lane: &mut [Self], place: usize) {
+                lane.select_nth_unstable_by_key(place, |x| x.key());
             }
         }
     )*};
@@ -143,6 +152,10 @@ macro_rules! by_comparing {
             fn sort(lane: &mut [Self], _other: &mut [Self], _threads: usize) -> Result<()> {
                 lane.sort_unstable_by_key(|&x| x.rank());
                 Ok(())
+            }
+
+            fn select(lane: &mut [Self], place: usize) {
+                lane.select_nth_unstable_by_key(place, |x| x.rank());
             }
         }
     )*};
@@ -161,7 +174,13 @@ const MANY: usize = 1 << 17;
 fn sort<T: Radix>(elements: &mut [T], other: &mut [T], threads: usize) -> Result<()> {
     elements.iter_mut().for_each(|x| *x = T::holding(x.key()));
     step(elements, other, threads, false, None)?;
+    one_nan(elements);
     cancel::check()
+}
+
+/// Makes one of all that are `nan`, at the end of a sorted lane: which of them came first would tell how the lane was sorted.
+fn one_nan<T: Radix>(sorted: &mut [T]) {
+    sorted.iter_mut().rev().take_while(|x| Ranked::is_nan(**x)).for_each(|x| *x = T::of_key(x.key()));
 }
 
 /// As `sort`, of elements that stay as they are, into `to`.
@@ -171,6 +190,7 @@ fn sort_into<T: Radix>(elements: &[T], other: &mut [T], to: &mut [T], threads: u
         Some(digits) => {
             let lengths = scatter(elements, other, digits, threads, T::key);
             parts(other, to, &lengths, digits, threads, true)?;
+            one_nan(to);
         }
         None => {
             to.copy_from_slice(elements);

@@ -2,6 +2,7 @@
 
 use super::radix::Sort;
 use super::rank::Ranked;
+use crate::data::slice::Range;
 use crate::data::{Block, DType, Dims, cancel};
 use crate::err;
 use crate::text::Result;
@@ -42,6 +43,31 @@ pub fn sort(block: &Block, axis: usize, threads: usize) -> Result<Block> {
     }
     Ok(lanes.transpose(&back))
 }
+
+/// The first elements along an axis, or the last ones, of those that [`sort`] makes: so many, of which there are as many at least.
+pub fn ends(block: &Block, axis: usize, count: usize, last: bool, threads: usize) -> Result<Block> {
+    let len = block.shape()[axis];
+    let range = Range { start: if last { len - count } else { 0 }, step: 1, count };
+    if count == 0 || count > len / FEW {
+        return Ok(sort(block, axis, threads)?.slice_axis(axis, range));
+    }
+    Block::check_room(block.nbytes())?;
+    let (mut lanes, back) = lanes_last(block, axis);
+    if !lanes.is_empty() {
+        let mut other = Block::for_answer(block.dtype(), &[count])?;
+        with_dtype!(block.dtype(), T => {
+            for lane in lanes.as_mut_slice::<T>().chunks_exact_mut(len) {
+                cancel::check()?;
+                T::select(lane, if last { range.start } else { count - 1 });
+                T::sort(&mut lane[range.start..][..count], other.as_mut_slice(), threads)?;
+            }
+        });
+    }
+    Ok(lanes.transpose(&back).slice_axis(axis, range).copied())
+}
+
+/// Of an axis of this many times what is wanted of it, that is brought to its end before it is sorted.
+const FEW: usize = 4;
 
 /// The indices that would sort along an axis; equal elements stay in their order.
 pub fn argsort(block: &Block, axis: usize) -> Result<Block> {
@@ -203,7 +229,7 @@ impl Method {
     }
 
     /// Two neighbours of a sorted lane, and how far the quantile is from the first to the second.
-    fn place(self, q: f64, n: usize) -> (usize, usize, f64) {
+    pub(super) fn place(self, q: f64, n: usize) -> (usize, usize, f64) {
         let last = n - 1;
         let count = n as f64;
         let at = |x: f64| (x.max(0.0) as usize).min(last);
@@ -294,7 +320,7 @@ pub fn quantiles(
 }
 
 /// What lies between two numbers.
-trait Between: Ranked {
+pub(super) trait Between: Ranked {
     /// `part` of the way from the first to the second, which it is on both ends exactly.
     fn between(first: Self, second: Self, part: f64) -> Self;
 }
@@ -345,6 +371,22 @@ mod tests {
         assert_eq!(sorted(1), "float64[2, 3] [1.0, 2.0, NaN, 0.0, 3.0, 5.0]");
         assert_eq!(sorted(0), "float64[2, 3] [0.0, 5.0, 1.0, 2.0, NaN, 3.0]");
         assert_eq!(format!("{:?}", argsort(&block, 1).unwrap()), "int64[2, 3] [2, 0, 1, 0, 2, 1]");
+    }
+
+    #[test]
+    fn ends_are_those_of_the_sorted_lane() {
+        let numbers: Vec<f64> = (0..90).map(|i| [f64::NAN, -0.0, 0.0, 7.0][i * i % 4] + (i * 37 % 11) as f64).collect();
+        for (shape, axis) in [(&[90][..], 0), (&[3, 30], 1), (&[30, 3], 0)] {
+            let block = Block::from_slice(shape, &numbers);
+            let len = shape[axis];
+            for count in [0, 1, 5, len / 2, len] {
+                for last in [false, true] {
+                    let range = Range { start: if last { len - count } else { 0 }, step: 1, count };
+                    let whole = sort(&block, axis, 1).unwrap().slice_axis(axis, range);
+                    assert!(ends(&block, axis, count, last, 1).unwrap().same(&whole), "{shape:?} {count} {last}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod reshape;
 pub mod scans;
 pub mod set_part;
 pub mod slice;
+pub mod sorted_blocks;
 pub mod sorting;
 #[cfg(test)]
 mod tests;
@@ -62,6 +63,7 @@ pub static OPS: &[&[Op]] = &[
     blockwise::OPS,
     parts::OPS,
     extremes::PARTS,
+    sorted_blocks::PARTS,
     product::LINKS,
 ];
 

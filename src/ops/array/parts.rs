@@ -44,7 +44,8 @@ pub static OPS: &[Op] = &[
     },
 ];
 
-fn concrete(value: Value) -> Result<Block> {
+/// What is no lazy array.
+pub(super) fn concrete(value: Value) -> Result<Block> {
     match Given::of(value)? {
         Given::Now(block) => Ok(block),
         Given::Lazy(_) => Err(err!(Type, "expected a concrete array, found a lazy one")),

@@ -1,9 +1,10 @@
 //! Order: `argsort`, quantiles along an axis, and what is looked up in sorted arrays. `sort` is beside that of lists, in
 //! `ops/core/group.rs`.
 
-use super::threads;
+use super::{sorted_blocks, threads};
+use crate::data::graph::unravel;
 use crate::data::slice::Range;
-use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Input, Memory, Task, Value};
+use crate::data::{Args, Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Input, Memory, Task, Value};
 use crate::err;
 use crate::kernel::create::from_value;
 use crate::kernel::layout;
@@ -19,8 +20,12 @@ pub static OPS: &[Op] = &[
     Op {
         usage: "(sort-along x :axis -1)",
         doc: "An array sorted along an axis, smallest first and `nan` last; the flattened array where it is nil.\nWhat `sort` makes \
-            of arrays. A lazy array is rechunked, so that the axis is whole in a block.",
-        examples: &[("(to-list (sort-along [[2 1] [0 3]]))", "[[1 2] [0 3]]")],
+            of arrays. A lazy array of one axis is sorted block by block, however large it is, and keeps its blocks; so is any lazy array where the axis \
+            is nil. One of several axes, and one of complex numbers, is rechunked, so that the axis is whole in a block.",
+        examples: &[
+            ("(to-list (sort-along [[2 1] [0 3]]))", "[[1 2] [0 3]]"),
+            ("(numblocks (sort-along (random/random 1000000 :chunks 100000)))", "[10]"),
+        ],
         see: &["sort", "argsort"],
         cost: Cost::Dear,
         kind: Kind::Array(Memory::Copies, |mut args| {
@@ -77,9 +82,16 @@ pub static OPS: &[Op] = &[
     },
     Op {
         usage: "(quantiles-along x qs :axis -1 :method \"linear\" :skip-nan false)",
-        doc: "Quantiles along an axis, which has one place for each of the list `qs` in the result.\nWhat `quantile`, \
-            `percentile` and `median` are made of; the methods are those of `quantile`.",
-        examples: &[("(to-list (quantiles-along [1 2 3 4 5] [0.25 0.5]))", "[2.0 3.0]")],
+        doc: "Quantiles along an axis, or of all elements where it is nil; the axis has one place for each of the list `qs` in the result.\nWhat `quantile`, \
+            `percentile` and `median` are made of; the methods are those of `quantile`. Those of a lazy array of one axis, or of all elements, \
+            are found block by block, however large it is; else it is rechunked, so that the axis is whole in a block.",
+        examples: &[
+            ("(to-list (quantiles-along [1 2 3 4 5] [0.25 0.5]))", "[2.0 3.0]"),
+            (
+                "(to-list (compute (quantiles-along (arange 1000001 :chunks 100000) [0.1 0.5] :axis nil)))",
+                "[100000.0 500000.0]",
+            ),
+        ],
         see: &["quantile", "percentile", "median"],
         cost: Cost::Dear,
         kind: Kind::Array(Memory::Copies, quantiles),
@@ -187,9 +199,10 @@ impl Order {
 }
 
 fn ordered(x: Given, axis: &Value, span: Span, order: Order) -> Result<Value> {
-    let (x, axis) = match axis {
-        Value::Nil => (flattened(x, span)?, 0),
-        axis => {
+    let (x, axis) = match (axis, &order) {
+        (Value::Nil, Order::Elements { .. }) if x.ndim() > 0 => (in_any_order(x, span), 0),
+        (Value::Nil, _) => (flattened(x, span)?, 0),
+        (axis, _) => {
             let axis = infer::axis(axis, x.ndim())?;
             (x, axis)
         }
@@ -197,6 +210,9 @@ fn ordered(x: Given, axis: &Value, span: Span, order: Order) -> Result<Value> {
     match x {
         Given::Now(block) => Ok(order.of_block(&block, axis)?.into()),
         Given::Lazy(array) => {
+            if let (Order::Elements { .. }, Some(blocks)) = (&order, sorted_blocks::in_blocks(&array)) {
+                return Ok(Value::Array(sorted_blocks::sorted(&array, blocks, span).into()));
+            }
             let mut keywords = vec![("axis", Task::data(Value::Int(axis as i64)))];
             let (name, dtype, descending) = match order {
                 Order::Elements { .. } => ("sort-along", array.dtype, false),
@@ -211,6 +227,34 @@ fn ordered(x: Given, axis: &Value, span: Span, order: Order) -> Result<Value> {
     }
 }
 
+/// The elements along one axis, those of each block of a lazy array together.
+fn in_any_order(x: Given, span: Span) -> Given {
+    let array = match x {
+        Given::Now(block) => return Given::Now(block.reshape(&[block.len()])),
+        Given::Lazy(array) if array.ndim() == 1 => return Given::Lazy(array),
+        Given::Lazy(array) => array,
+    };
+    let grid = array.chunks.grid();
+    let count = array.chunks.block_count();
+    let length = |n: usize| array.chunks.block_shape(&unravel(n, &grid)).iter().product::<usize>();
+    let lengths: Vec<usize> = (0..count).map(length).collect();
+    let plan = Plan {
+        token: Token::new("flat").layer(&array.layer),
+        parents: vec![array.layer.clone()],
+        dtype: array.dtype,
+        chunks: Chunks::new(vec![lengths.clone()]),
+        cost: Cost::Free,
+        span,
+    };
+    let flat = plan.per_block(move |index| {
+        let at = index[0] as usize;
+        let shape = Task::data(ints(&[lengths[at]]));
+        let block = BlockRef { parent: 0, index: unravel(at, &grid) };
+        (vec![block], call("reshape", vec![Task::input(0), shape], Vec::new()))
+    });
+    Given::Lazy(flat.into())
+}
+
 fn flattened(x: Given, span: Span) -> Result<Given> {
     Ok(match x {
         Given::Now(block) => Given::Now(block.reshape(&[block.len()])),
@@ -218,21 +262,37 @@ fn flattened(x: Given, span: Span) -> Result<Given> {
     })
 }
 
-fn quantiles(mut args: Args) -> Result<Value> {
-    let x = Given::of(args.take("x"))?;
-    let axis = infer::axis(args.value("axis"), x.ndim())?;
-    let qs = from_value(args.value("qs"), Some(DType::F64))?;
+/// Numbers from 0 to 1.
+pub(super) fn parts_of_one(qs: &Value) -> Result<Vec<f64>> {
+    let qs = from_value(qs, Some(DType::F64))?;
     let qs: Vec<f64> = qs.view::<f64>().iter().copied().collect();
-    if let Some(q) = qs.iter().find(|q| !(0.0..=1.0).contains(*q)) {
-        return Err(err!(Value, "a quantile is from 0 to 1, found {q}").help("a percentile is from 0 to 100"));
+    match qs.iter().find(|q| !(0.0..=1.0).contains(*q)) {
+        Some(q) => Err(err!(Value, "a quantile is from 0 to 1, found {q}").help("a percentile is from 0 to 100")),
+        None => Ok(qs),
     }
-    let name = args.name("method")?;
-    let Some(method) = Method::parse(&name) else {
-        return Err(err!(Value, "there is no method `{name}` of taking quantiles").help(
+}
+
+/// The method of taking quantiles that has this name.
+pub(super) fn method(name: &str) -> Result<Method> {
+    Method::parse(name).ok_or_else(|| {
+        err!(Value, "there is no method `{name}` of taking quantiles").help(
             "methods are linear, lower, higher, midpoint, nearest, median-unbiased, normal-unbiased, hazen, weibull, inverted-cdf, \
              averaged-inverted-cdf, closest-observation and interpolated-inverted-cdf",
-        ));
+        )
+    })
+}
+
+fn quantiles(mut args: Args) -> Result<Value> {
+    let x = Given::of(args.take("x"))?;
+    let (x, axis) = match args.value("axis") {
+        Value::Nil => (in_any_order(x, args.span), 0),
+        axis => {
+            let axis = infer::axis(axis, x.ndim())?;
+            (x, axis)
+        }
     };
+    let qs = parts_of_one(args.value("qs"))?;
+    let method = method(&args.name("method")?)?;
     let skip_nan = args.bool("skip-nan")?;
     if x.dtype().is_complex() {
         return Err(err!(Type, "complex numbers have no quantiles: they are in no order"));
@@ -245,6 +305,11 @@ fn quantiles(mut args: Args) -> Result<Value> {
     match x {
         Given::Now(block) => Ok(sort::quantiles(&block, axis, &qs, (method, skip_nan), threads(&args))?.into()),
         Given::Lazy(array) => {
+            if let Some(blocks) = sorted_blocks::in_blocks(&array).filter(|_| !qs.is_empty()) {
+                let (how, name) = ((method, skip_nan), args.value("method"));
+                let array = sorted_blocks::quantiles(&array, blocks, &qs, how, name, args.span);
+                return Ok(Value::Array(array.into()));
+            }
             let keywords = ["axis", "method", "skip-nan"].map(|name| {
                 let value = if name == "axis" { Value::Int(axis as i64) } else { args.value(name).clone() };
                 (name, Task::data(value))
@@ -441,6 +506,7 @@ pub fn topk(x: Given, k: i64, axis: &Value, threads: usize, span: Span) -> Resul
             let few = plan.array(Body::Blockwise { inputs, task });
             best(sort_array(Given::Lazy(few.into()), &Value::Int(axis as i64), threads, span)?)
         }
+        Given::Now(block) => best(sort::ends(&block, axis, count.min(block.shape()[axis]), k > 0, threads)?.into()),
         x => best(sort_array(x, &Value::Int(axis as i64), threads, span)?),
     }
 }

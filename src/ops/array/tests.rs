@@ -323,7 +323,7 @@ fn close(dtype: DType, a: &Value, b: &Value) -> bool {
 }
 
 /// Evaluates a graph from its printed text, key after key.
-fn from_text(small: &Small, layer: &Arc<Layer>) -> Result<FxHashMap<String, Value>> {
+pub(super) fn from_text(small: &Small, layer: &Arc<Layer>) -> Result<FxHashMap<String, Value>> {
     let mut names = Names::default();
     for (key, task) in Graph::of(std::slice::from_ref(layer)).tasks() {
         let text = crate::read::print(&Value::Code(Arc::new(task)));

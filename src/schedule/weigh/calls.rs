@@ -20,6 +20,9 @@ impl Weighing<'_> {
             (Memory::Accumulation { .. }, Some(Sketch::Block(acc))) => Some((acc.dtype, acc.shape.clone())),
             _ => declared.cloned().or_else(|| moments(memory, &args)).or_else(|| self.told(call, &args)),
         };
+        if memory == Memory::Varies {
+            self.ledger.guessed.set(true);
+        }
         let Some((dtype, shape)) = known else {
             let blocks = args.iter().any(|a| !matches!(a, Sketch::Value(_)));
             return if blocks { self.guess(&args) } else { Sketch::Unknown };

@@ -44,6 +44,7 @@ pub(super) fn scratch(memory: Memory, made: &Phantom, args: &[Sketch]) -> usize 
             let largest = all.iter().map(matrix).max().unwrap_or(0);
             largest.saturating_mul(COPIES) + COPY
         }
+        Memory::Varies => all.iter().map(|b| buffer::capacity(b.nbytes())).sum(),
         Memory::Join => all.iter().map(cast).max().unwrap_or(0) + COPY,
         Memory::Slice => COPY + all.first().map_or(0, |x| by_lists(x, &args[1..])),
         Memory::Reshape => COPY,

@@ -1,0 +1,347 @@
+//! The elements of given ranks in a lane that lies in several blocks, each of them sorted, without bringing the blocks together:
+//! Frederickson and Johnson, "The complexity of selection and ranking in X + Y and matrices with sorted columns", 1982, in the
+//! form that samples sorted runs at regular distances.
+//!
+//! Elements are told apart by their keys ([`super::radix`]) as signed integers, so that only the first and the last step know of dtypes:
+//!
+//! ```text
+//! samples     of each block    how many are nan, then every g-th key
+//! brackets    of all samples   for each rank two keys, with the wanted one from the one to the other
+//! candidates  of each block    for each bracket how many keys are below it, how many in it; and those between its ends
+//! found       of all of them   the key of each rank
+//! counts      of each block    for each of these keys, how many are below it, and how many are as large
+//! cuts        of all counts    for each block, where the ranks cut it
+//! ```
+//!
+//! Between `g k` and `g k + g - 1` elements of a block lie below what `k` of its samples lie below. Summed up over blocks that gives
+//! brackets of which there are at most twice the sum of the `g` between the ends, however the elements are distributed. Equal elements
+//! count for one, as the ends of brackets are not among the candidates, and go by the order of blocks where a cut goes through them.
+
+use super::radix::{Radix, Sort};
+use super::rank::Ranked;
+use super::sort::{Between, Method, quantile_dtype};
+use crate::data::{Block, DType, cancel};
+use crate::err;
+use crate::text::{Error, Result};
+use crate::with_dtype;
+
+/// Runs `$body` with `$T` standing for the type of a dtype that has an order.
+macro_rules! with_radix {
+    ($dtype:expr, $T:ident => $body:expr, $($D:ident $Type:ty),*) => {
+        match $dtype {
+            $(DType::$D => {
+                type $T = $Type;
+                $body
+            })*
+            _ => Err(err!(Type, "complex numbers are not sorted block by block")),
+        }
+    };
+    ($dtype:expr, $T:ident => $body:expr) => {
+        with_radix!(
+            $dtype, $T => $body,
+            Bool bool, I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64, F32 f32, F64 f64
+        )
+    };
+}
+
+const SIGN: u64 = 1 << 63;
+
+fn key<T: Radix>(x: T) -> i64 {
+    (x.key() ^ SIGN) as i64
+}
+
+fn of_key<T: Radix>(key: i64) -> T {
+    T::of_key(key as u64 ^ SIGN)
+}
+
+/// Of a sorted lane so many keys are below that one.
+fn below<T: Radix>(lane: &[T], than: i64) -> usize {
+    lane.partition_point(|&x| key(x) < than)
+}
+
+fn upto<T: Radix>(lane: &[T], than: i64) -> usize {
+    lane.partition_point(|&x| key(x) <= than)
+}
+
+/// The keys and numbers that a step before this one made.
+fn numbers(block: &Block) -> Result<&[i64]> {
+    block.as_slice::<i64>().filter(|_| block.dtype() == DType::I64 && block.ndim() == 1).ok_or_else(unfit)
+}
+
+/// The sum, which is a number of elements; of numbers of a user's it may be anything.
+fn total(numbers: impl Iterator<Item = i64>) -> i64 {
+    numbers.fold(0, i64::saturating_add)
+}
+
+fn unfit() -> Error {
+    err!(Value, "this is not what the step before it makes of sorted blocks")
+}
+
+/// How far apart samples are in a block, if there are to be so many at most.
+fn distance(len: usize, most: usize) -> usize {
+    len.div_ceil(most.max(1)).max(1)
+}
+
+/// How many samples there are of a block, if there are to be so many at most.
+pub fn sample_count(len: usize, most: usize) -> usize {
+    len / distance(len, most)
+}
+
+/// How many elements of a sorted lane are `nan`, then keys at regular distances, so many at most.
+pub fn samples(sorted: &Block, most: usize) -> Result<Block> {
+    let mut out = Block::for_answer(DType::I64, &[1 + sample_count(sorted.len(), most)])?;
+    let sorted = sorted.contiguous();
+    with_radix!(sorted.dtype(), T => {
+        let lane = sorted.as_slice::<T>().unwrap_or_default();
+        let nans = lane.len() - lane.partition_point(|&x| !Ranked::is_nan(x));
+        let every = distance(lane.len(), most);
+        let keys = lane.chunks_exact(every).filter_map(|part| part.last()).map(|&x| key(x));
+        out.as_mut_slice::<i64>().iter_mut().zip(std::iter::once(nans as i64).chain(keys)).for_each(|(to, x)| *to = x);
+        Ok(())
+    })?;
+    Ok(out)
+}
+
+/// For all blocks, whose lengths are these, how many elements are `nan`; then for each of the ranks that `wanted` asks for, told that
+/// number, the rank, a key that is not above the one of that rank, and one that is not below it.
+pub fn brackets(
+    samples: &[Block],
+    lengths: &[usize],
+    most: usize,
+    wanted: impl Fn(usize) -> Vec<usize>,
+) -> Result<Block> {
+    let samples = samples.iter().map(numbers).collect::<Result<Vec<_>>>()?;
+    let fits = |(samples, &len): (&&[i64], &usize)| samples.len() == 1 + sample_count(len, most);
+    if samples.len() != lengths.len() || !samples.iter().zip(lengths).all(fits) {
+        return Err(unfit());
+    }
+    let nans = total(samples.iter().map(|samples| samples[0]));
+    let blocks: Vec<(&[i64], usize, usize)> =
+        samples.iter().zip(lengths).map(|(samples, &len)| (&samples[1..], distance(len, most), len)).collect();
+    // The most elements that may be below a key, and the fewest that are not above it.
+    let may_be_below = |key: i64| -> usize {
+        let of_one = |&(samples, every, len): &(&[i64], usize, usize)| {
+            ((samples.partition_point(|&s| s < key) + 1).saturating_mul(every) - 1).min(len)
+        };
+        blocks.iter().map(of_one).fold(0, usize::saturating_add)
+    };
+    let are_upto = |key: i64| -> usize {
+        let of_one = |(samples, every, _): &(&[i64], usize, usize)| samples.partition_point(|&s| s <= key) * every;
+        blocks.iter().map(of_one).fold(0, usize::saturating_add)
+    };
+    let ranks = wanted(usize::try_from(nans).map_err(|_| unfit())?);
+    let mut out = vec![nans];
+    for rank in ranks {
+        cancel::check()?;
+        let low = last(|key| may_be_below(key) <= rank);
+        let high = last(|key| key == i64::MIN || are_upto(key - 1) <= rank);
+        out.extend([rank as i64, low, high.max(low)]);
+    }
+    Ok(Block::from_slice(&[out.len()], &out))
+}
+
+/// The last key of which something holds that holds of all before it; the first one where it holds of none.
+fn last(holds: impl Fn(i64) -> bool) -> i64 {
+    let (mut low, mut high) = (i64::MIN, i64::MAX);
+    while low < high {
+        // Rounded up, without overflow.
+        let middle = high - ((i128::from(high) - i128::from(low)) / 2) as i64;
+        if holds(middle) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    low
+}
+
+/// A rank, and the ends of its bracket.
+type Bracket = [i64; 3];
+
+fn bracket_list(brackets: &Block) -> Result<(i64, &[Bracket])> {
+    let (&nans, rest) = numbers(brackets)?.split_first().ok_or_else(unfit)?;
+    match rest.as_chunks::<3>() {
+        (brackets, []) => Ok((nans, brackets)),
+        _ => Err(unfit()),
+    }
+}
+
+/// For each bracket how many keys of a sorted lane are below its ends, how many are not above the lower one, and how many are between both;
+/// then these, bracket by bracket. A bracket like the one before it has the same.
+pub fn candidates(sorted: &Block, brackets: &Block) -> Result<Block> {
+    let (_, brackets) = bracket_list(brackets)?;
+    let sorted = sorted.contiguous();
+    with_radix!(sorted.dtype(), T => {
+        let lane = sorted.as_slice::<T>().unwrap_or_default();
+        let of_one = |&[_, low, high]: &Bracket| {
+            let (first, start) = (below(lane, low), upto(lane, low));
+            (first, start, below(lane, high).max(start))
+        };
+        let places: Vec<(usize, usize, usize)> = brackets.iter().map(of_one).collect();
+        let is_new = |n: usize| n == 0 || brackets[n][1..] != brackets[n - 1][1..];
+        let news = || places.iter().enumerate().filter(|(n, _)| is_new(*n)).map(|(_, place)| place);
+        let len = 3 * places.len() + news().map(|(_, start, stop)| stop - start).sum::<usize>();
+        let mut out = Block::for_answer(DType::I64, &[len])?;
+        let (head, mut rest) = out.as_mut_slice::<i64>().split_at_mut(3 * places.len());
+        for (numbers, &(first, start, stop)) in head.as_chunks_mut::<3>().0.iter_mut().zip(&places) {
+            *numbers = [first, start, stop - start].map(|n| n as i64);
+        }
+        for &(_, start, stop) in news() {
+            let (to, left) = std::mem::take(&mut rest).split_at_mut(stop - start);
+            to.iter_mut().zip(&lane[start..stop]).for_each(|(to, &x)| *to = key(x));
+            rest = left;
+        }
+        Ok(out)
+    })
+}
+
+/// The key of each rank.
+pub fn found(brackets: &Block, candidates: &[Block]) -> Result<Block> {
+    let (_, brackets) = bracket_list(brackets)?;
+    let mut blocks = candidates
+        .iter()
+        .map(|block| numbers(block)?.split_at_checked(3 * brackets.len()).ok_or_else(unfit))
+        .collect::<Result<Vec<_>>>()?;
+    let mut out = Vec::with_capacity(brackets.len());
+    let mut between: Vec<i64> = Vec::new();
+    for (n, &[rank, low, high]) in brackets.iter().enumerate() {
+        cancel::check()?;
+        if n == 0 || brackets[n][1..] != brackets[n - 1][1..] {
+            between.clear();
+            for (head, keys) in &mut blocks {
+                let count = usize::try_from(head[3 * n + 2]).map_err(|_| unfit())?;
+                let (own, left) = keys.split_at_checked(count).ok_or_else(unfit)?;
+                between.extend(own);
+                *keys = left;
+            }
+        }
+        let upto = total(blocks.iter().map(|(head, _)| head[3 * n + 1]));
+        out.push(match usize::try_from(rank.saturating_sub(upto)) {
+            Err(_) => low,
+            Ok(place) if place < between.len() => *between.select_nth_unstable(place).1,
+            Ok(_) => high,
+        });
+    }
+    Ok(Block::from_slice(&[out.len()], &out))
+}
+
+/// For each key how many of a sorted lane are below it, and how many are as large.
+pub fn counts(sorted: &Block, found: &Block) -> Result<Block> {
+    let keys = numbers(found)?;
+    let sorted = sorted.contiguous();
+    with_radix!(sorted.dtype(), T => {
+        let lane = sorted.as_slice::<T>().unwrap_or_default();
+        let of_one = |&key: &i64| {
+            let first = below(lane, key);
+            [first as i64, (upto(lane, key) - first) as i64]
+        };
+        let counts: Vec<i64> = keys.iter().flat_map(of_one).collect();
+        Ok(Block::from_slice(&[counts.len()], &counts))
+    })
+}
+
+/// Where each block is cut, block by block: so that of all blocks together as many elements come before the n-th cut as `bounds` says.
+/// The keys that are found are those of `ranks`, which rise; of the bounds, the others are 0 and the number of all elements.
+pub fn cuts(ranks: &[usize], counts: &[Block], lengths: &[usize], bounds: &[usize]) -> Result<Block> {
+    let counts = counts.iter().map(numbers).collect::<Result<Vec<_>>>()?;
+    if counts.len() != lengths.len() || counts.iter().any(|counts| counts.len() != 2 * ranks.len()) {
+        return Err(unfit());
+    }
+    let mut out = Block::for_answer(DType::I64, &[lengths.len(), bounds.len()])?;
+    let places = out.as_mut_slice::<i64>();
+    for (n, bound) in bounds.iter().enumerate() {
+        let column = places.iter_mut().skip(n).step_by(bounds.len());
+        let Ok(at) = ranks.binary_search(bound) else {
+            column.zip(lengths).for_each(|(place, &len)| *place = if *bound == 0 { 0 } else { len as i64 });
+            continue;
+        };
+        let before = total(counts.iter().map(|counts| counts[2 * at]));
+        // Of those that are equal, so many go before the cut.
+        let mut left = (*bound as i64).saturating_sub(before);
+        for (place, counts) in column.zip(&counts) {
+            let equal = left.clamp(0, counts[2 * at + 1].max(0));
+            left -= equal;
+            *place = counts[2 * at].saturating_add(equal);
+        }
+    }
+    Ok(out)
+}
+
+/// What lies between two cuts of a block.
+pub fn part(sorted: &Block, cuts: &Block, block: usize, part: usize) -> Result<Block> {
+    let [blocks, bounds] = *cuts.shape() else { return Err(unfit()) };
+    let places = cuts.as_slice::<i64>().filter(|_| cuts.dtype() == DType::I64).ok_or_else(unfit)?;
+    if block >= blocks || part + 1 >= bounds || sorted.ndim() != 1 {
+        return Err(unfit());
+    }
+    let at = |n: usize| usize::try_from(places[block * bounds + n]).map_err(|_| unfit());
+    let (start, stop) = (at(part)?, at(part + 1)?);
+    if start > stop || stop > sorted.len() {
+        return Err(unfit());
+    }
+    Ok(sorted.slice_axis(0, crate::data::slice::Range { start, step: 1, count: stop - start }).copied())
+}
+
+/// Sorted lanes as one.
+pub fn merge(parts: &[Block]) -> Result<Block> {
+    let mut all = super::layout::concatenate(parts, 0)?;
+    if all.ndim() != 1 {
+        return Err(unfit());
+    }
+    let mut other = Block::for_answer(all.dtype(), all.shape())?;
+    with_dtype!(all.dtype(), T => T::sort(all.as_mut_slice(), other.as_mut_slice(), 1))?;
+    Ok(all)
+}
+
+/// What quantiles are asked for.
+pub struct Quantiles<'a> {
+    pub qs: &'a [f64],
+    pub method: Method,
+    pub skip_nan: bool,
+    /// Of all elements, of which there is one at least.
+    pub len: usize,
+}
+
+impl Quantiles<'_> {
+    /// How many elements count, if so many are `nan`.
+    fn counting(&self, nans: usize) -> usize {
+        if self.skip_nan && nans < self.len { self.len - nans } else { self.len }
+    }
+
+    /// The ranks of the elements that a quantile lies between, two for each of them.
+    pub fn ranks(&self, nans: usize) -> Vec<usize> {
+        let len = self.counting(nans);
+        let of_one = |&q: &f64| {
+            let (first, second, _) = self.method.place(q, len);
+            [first, second]
+        };
+        self.qs.iter().flat_map(of_one).collect()
+    }
+
+    /// The quantiles, of elements of that dtype.
+    pub fn of(&self, dtype: DType, brackets: &Block, found: &Block) -> Result<Block> {
+        let (nans, _) = bracket_list(brackets)?;
+        let nans = usize::try_from(nans).map_err(|_| unfit())?;
+        let (keys, made) = (numbers(found)?, quantile_dtype(dtype, self.method));
+        if keys.len() != 2 * self.qs.len() {
+            return Err(unfit());
+        }
+        let ends = with_radix!(dtype, T => {
+            let ends: Vec<T> = keys.iter().map(|&key| of_key::<T>(key)).collect();
+            Ok(Block::from_slice(&[ends.len()], &ends))
+        })?;
+        let ends = ends.cast(made)?;
+        let len = self.counting(nans);
+        let is_nan = nans > 0 && len == self.len;
+        let mut out = Block::for_answer(made, &[self.qs.len()])?;
+        with_radix!(made, T => {
+            let ends = ends.as_slice::<T>().unwrap_or_default().as_chunks::<2>().0;
+            for ((to, ends), &q) in out.as_mut_slice::<T>().iter_mut().zip(ends).zip(self.qs) {
+                let (.., part) = self.method.place(q, len);
+                *to = if is_nan { of_key::<T>(i64::MAX) } else { T::between(ends[0], ends[1], part) };
+            }
+            Ok(())
+        })?;
+        Ok(out)
+    }
+}

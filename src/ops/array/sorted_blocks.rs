@@ -1,0 +1,558 @@
+//! Sorting and quantiles of one axis in several blocks, without bringing these together.
+//!
+//! Blocks are sorted by themselves, and samples of all of them tell about where each block of the result begins ([`select`]). What
+//! lies there in each sorted block tells it exactly, so that the result has the blocks that it is declared to have:
+//!
+//! ```text
+//! sorted      (sort-along [x i])
+//! samples     (sort-samples [sorted i] …)
+//! brackets    (sort-brackets … [samples 0] [samples 1] …)
+//! candidates  (sort-candidates [sorted i] brackets)
+//! keys        (sort-keys brackets [candidates 0] [candidates 1] …)
+//! counts      (sort-counts [sorted i] keys)
+//! cuts        (sort-cuts … [counts 0] [counts 1] …)
+//! pieces      (sorted-part [sorted i] cuts i j)
+//! result      (merge-sorted [pieces 0 j] [pieces 1 j] …)
+//! ```
+//!
+//! Quantiles are known when the keys are. How large candidates and pieces are depends on data; what is declared of them are the sizes that
+//! are to be expected, whose sum holds whatever the data are.
+
+use super::parts::concrete;
+use crate::data::{Args, Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Input, Memory, Task, Value};
+use crate::err;
+use crate::kernel::select::{self, Quantiles};
+use crate::kernel::sort::{Method, quantile_dtype};
+use crate::op::layers::{Parents, Plan, call, in_one_task, ints};
+use crate::op::recut::recut;
+use crate::op::{Given, Kind, Op, Token, infer};
+use crate::text::{Result, Span};
+
+/// What the tasks call.
+pub static PARTS: &[Op] = &[
+    Op {
+        usage: "(sort-samples sorted most)",
+        doc: "Of a sorted vector how many elements are `nan`, then the keys of elements at regular distances, so many at most.\nKeys are \
+            integers in the order of the elements. What `sort` makes of every block of a lazy array.",
+        examples: &[("(to-list (sort-samples [1 3 5 7 9] 2))", "[0 5]")],
+        see: &["sort-brackets", "sort"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Fresh, |mut args| {
+            let sorted = concrete(args.take("sorted"))?;
+            Ok(select::samples(&sorted, args.size("most")?)?.into())
+        }),
+    },
+    Op {
+        usage: "(sort-brackets ranks lengths most & samples)",
+        doc: "How many elements of all blocks are `nan`; then for each rank the rank itself and two keys, with the element of that \
+            rank from the one to the other.\n`lengths` are those of the blocks, and `most` is what the samples were taken with.",
+        examples: &[("(slice (sort-brackets [2] [5] 5 (sort-samples [1 3 5 7 9] 5)) 1:)", "[2 5 5]")],
+        see: &["sort-samples", "sort-candidates"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Fresh, |mut args| {
+            let (ranks, samples) = (sizes(&args, "ranks")?, blocks(&mut args)?);
+            Ok(select::brackets(&samples, &sizes(&args, "lengths")?, args.size("most")?, |_| ranks.clone())?.into())
+        }),
+    },
+    Op {
+        usage: "(quantile-brackets qs method skip-nan lengths most & samples)",
+        doc: "As `sort-brackets`, of the elements that quantiles lie between.",
+        examples: &[(
+            "(slice (quantile-brackets [0.5] \"median\" false [5] 5 (sort-samples [1 3 5 7 9] 5)) 1:4)",
+            "[2 5 5]",
+        )],
+        see: &["sort-brackets", "quantiles-of-keys"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Fresh, |mut args| {
+            let (lengths, samples) = (sizes(&args, "lengths")?, blocks(&mut args)?);
+            let len = lengths.iter().fold(0usize, |len, &n| len.saturating_add(n));
+            with_quantiles(&args, len, |quantiles| {
+                select::brackets(&samples, &lengths, args.size("most")?, |nans| quantiles.ranks(nans))
+            })
+        }),
+    },
+    Op {
+        usage: "(sort-candidates sorted brackets)",
+        doc: "For each bracket how many keys of a sorted vector are below it, how many are not above its lower end, and how many are \
+            between its ends; then these keys.",
+        examples: &[("(to-list (sort-candidates [1 3 5 7 9] [0 2 1 7]))", "[0 1 2 3 5]")],
+        see: &["sort-brackets", "sort-keys"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Varies, |mut args| {
+            let sorted = concrete(args.take("sorted"))?;
+            Ok(select::candidates(&sorted, &concrete(args.take("brackets"))?)?.into())
+        }),
+    },
+    Op {
+        usage: "(sort-keys brackets & candidates)",
+        doc: "The key of the element of each rank that the brackets are about.",
+        examples: &[("(to-list (sort-keys [0 2 1 7] (sort-candidates [1 3 5 7 9] [0 2 1 7])))", "[5]")],
+        see: &["sort-candidates", "sort-counts"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Varies, |mut args| {
+            let candidates = blocks(&mut args)?;
+            Ok(select::found(&concrete(args.take("brackets"))?, &candidates)?.into())
+        }),
+    },
+    Op {
+        usage: "(sort-counts sorted keys)",
+        doc: "For each key how many elements of a sorted vector are below it, and how many are as large.",
+        examples: &[("(to-list (sort-counts [1 3 3 7] [3 8]))", "[1 2 4 0]")],
+        see: &["sort-keys", "sort-cuts"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Fresh, |mut args| {
+            let sorted = concrete(args.take("sorted"))?;
+            Ok(select::counts(&sorted, &concrete(args.take("keys"))?)?.into())
+        }),
+    },
+    Op {
+        usage: "(sort-cuts ranks lengths bounds & counts)",
+        doc: "Where sorted vectors of these lengths are cut, each a row: so that of all together as many elements as the bounds say come before \
+            each cut.\nThe counts are those of the elements of the ranks, which are all bounds but 0 and the last one.",
+        examples: &[("(to-list (sort-cuts [1] [2 2] [0 1 4] [1 1] [0 1]))", "[[0 1 2] [0 0 2]]")],
+        see: &["sort-counts", "sorted-part"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Fresh, |mut args| {
+            let counts = blocks(&mut args)?;
+            let [ranks, lengths, bounds] = ["ranks", "lengths", "bounds"].map(|name| sizes(&args, name));
+            Ok(select::cuts(&ranks?, &counts, &lengths?, &bounds?)?.into())
+        }),
+    },
+    Op {
+        usage: "(sorted-part sorted cuts block part)",
+        doc: "What lies between two cuts of a sorted vector, which are in a row of their own.",
+        examples: &[("(to-list (sorted-part [1 3 5] [[0 1 3]] 0 1))", "[3 5]")],
+        see: &["sort-cuts", "merge-sorted"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Varies, |mut args| {
+            let (sorted, cuts) = (concrete(args.take("sorted"))?, concrete(args.take("cuts"))?);
+            Ok(select::part(&sorted, &cuts, args.size("block")?, args.size("part")?)?.into())
+        }),
+    },
+    Op {
+        usage: "(merge-sorted & vectors)",
+        doc: "Sorted vectors as one.",
+        examples: &[("(to-list (merge-sorted [1 4] [2 3]))", "[1 2 3 4]")],
+        see: &["sorted-part", "sort"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Varies, merge),
+    },
+    Op {
+        usage: "(quantiles-of-keys keys brackets qs method skip-nan length dtype)",
+        doc: "Quantiles of so many elements of that dtype, from the keys of those that they lie between.",
+        examples: &[("(to-list (quantiles-of-keys [5 7] [0] [0.5] \"median\" false 4 :int64))", "[6.0]")],
+        see: &["quantile-brackets", "quantiles-along"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Fresh, |mut args| {
+            let (keys, brackets) = (concrete(args.take("keys"))?, concrete(args.take("brackets"))?);
+            let dtype = infer::dtype(args.value("dtype"))?.unwrap_or(DType::F64);
+            with_quantiles(&args, args.size("length")?, |quantiles| quantiles.of(dtype, &brackets, &keys))
+        }),
+    },
+];
+
+fn sizes(args: &Args, name: &str) -> Result<Vec<usize>> {
+    Ok(infer::shape(args.value(name))?.to_vec())
+}
+
+fn blocks(args: &mut Args) -> Result<Vec<Block>> {
+    std::mem::take(&mut args.rest).into_iter().map(concrete).collect()
+}
+
+fn merge(args: Args) -> Result<Value> {
+    let parts: Vec<Given> = args.rest.into_iter().map(Given::of).collect::<Result<_>>()?;
+    let now = |part: &Given| match part {
+        Given::Now(block) => Some(block.clone()),
+        Given::Lazy(_) => None,
+    };
+    if let Some(blocks) = parts.iter().map(now).collect::<Option<Vec<Block>>>() {
+        return Ok(select::merge(&blocks)?.into());
+    }
+    let arrays: Vec<Array> = parts.into_iter().map(|part| part.into_lazy(args.span)).collect();
+    let dtype = arrays.iter().map(|array| array.dtype).fold(arrays[0].dtype, DType::promote);
+    let len = arrays.iter().map(Array::len).fold(0, usize::saturating_add);
+    let task = call("merge-sorted", (0..arrays.len()).map(Task::input).collect(), Vec::new());
+    let token = Token::new("merge-sorted");
+    Ok(Value::Array(in_one_task(&arrays, token, dtype, &[len], Cost::Dear, args.span, task).into()))
+}
+
+fn with_quantiles(args: &Args, len: usize, f: impl FnOnce(&Quantiles) -> Result<Block>) -> Result<Value> {
+    let qs = super::sorting::parts_of_one(args.value("qs"))?;
+    let method = super::sorting::method(&args.name("method")?)?;
+    if len == 0 {
+        return Err(err!(Index, "there is no quantile of nothing"));
+    }
+    Ok(f(&Quantiles { qs: &qs, method, skip_nan: args.bool("skip-nan")?, len })?.into())
+}
+
+/// Bytes of an array that is brought together sooner than all these tasks are gone through.
+const SMALL: usize = 4 << 20;
+/// Blocks that an array is sorted in, at most.
+const MOST_BLOCKS: usize = 256;
+/// Elements of a piece, of which there are as many as the square of the number of blocks, about and at least.
+const PIECE: usize = 256;
+
+/// The array in the blocks that it is sorted in, if it is to be sorted block by block.
+pub fn in_blocks(array: &Array) -> Option<Vec<usize>> {
+    if array.ndim() != 1 || array.dtype.is_complex() || array.chunks.block_count() < 2 || array.nbytes() <= SMALL {
+        return None;
+    }
+    let len = array.len();
+    let least = len.div_ceil(((len / PIECE).isqrt()).clamp(1, MOST_BLOCKS));
+    let mut together: Vec<usize> = Vec::new();
+    let mut open = 0;
+    for &n in array.chunks.axis(0).iter() {
+        open += n;
+        if open >= least {
+            together.push(std::mem::take(&mut open));
+        }
+    }
+    if open > 0 {
+        together.push(open);
+    }
+    (together.len() > 1).then_some(together)
+}
+
+/// An array of one axis, sorted in these blocks; the result has the blocks of the array.
+pub fn sorted(array: &Array, lengths: Vec<usize>, span: Span) -> Array {
+    let x = recut(array, Chunks::new(vec![lengths]), span);
+    let bounds = bounds(&x);
+    let ranks = inner(&bounds);
+    let most = most_samples(ranks.len(), &x);
+    recut(&Sorting { x: sorted_each(&x, span), most, span }.sorted(&bounds, &ranks), array.chunks.clone(), span)
+}
+
+/// Quantiles of an array of one axis, block by block.
+pub fn quantiles(
+    array: &Array,
+    lengths: Vec<usize>,
+    qs: &[f64],
+    (method, skip_nan): (Method, bool),
+    name: &Value,
+    span: Span,
+) -> Array {
+    let x = recut(array, Chunks::new(vec![lengths]), span);
+    let most = most_samples(2 * qs.len(), &x);
+    Sorting { x: sorted_each(&x, span), most, span }.quantiles(qs, method, skip_nan, name)
+}
+
+fn bounds(x: &Array) -> Vec<usize> {
+    x.chunks.bounds(0)
+}
+
+/// The bounds within the array, each once.
+fn inner(bounds: &[usize]) -> Vec<usize> {
+    let len = bounds.last().copied().unwrap_or(0);
+    let mut ranks: Vec<usize> = bounds.iter().copied().filter(|&bound| 0 < bound && bound < len).collect();
+    ranks.dedup();
+    ranks
+}
+
+/// Samples of a block, such that all of them are about as many as the candidates will be.
+fn most_samples(ranks: usize, x: &Array) -> usize {
+    const LEAST: usize = 1 << 10;
+    let all = 2.0 * ranks as f64 * x.len() as f64;
+    ((all / x.chunks.block_count() as f64).sqrt() as usize).max(LEAST)
+}
+
+fn sorted_each(x: &Array, span: Span) -> Array {
+    let task = call("sort-along", vec![Task::input(0)], vec![("axis", Task::data(0usize))]);
+    let plan = Plan {
+        token: Token::new("sort-along").with("each").layer(&x.layer),
+        parents: vec![x.layer.clone()],
+        dtype: x.dtype,
+        chunks: x.chunks.clone(),
+        cost: Cost::Dear,
+        span,
+    };
+    plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at: At::same(1) }], task })
+}
+
+/// An array whose blocks are sorted, each by itself, and how many samples are taken of each.
+struct Sorting {
+    x: Array,
+    most: usize,
+    span: Span,
+}
+
+impl Sorting {
+    fn lengths(&self) -> &[usize] {
+        self.x.chunks.axis(0)
+    }
+
+    /// A layer of what is told of each sorted block, with what is known of all of them.
+    fn each(&self, lengths: Vec<usize>, all: Option<&Array>, task: Task) -> Array {
+        let mut parents = Parents::default();
+        let mut inputs = vec![Input { parent: parents.add(&self.x.layer), at: At::same(1) }];
+        let mut token = Token::new(head(&task)).task(&task).layer(&self.x.layer);
+        if let Some(all) = all {
+            inputs.push(Input { parent: parents.add(&all.layer), at: At([Axis::Block(0)].into_iter().collect()) });
+            token = token.layer(&all.layer);
+        }
+        let chunks = Chunks::new(vec![lengths]);
+        let plan =
+            Plan { token, parents: parents.layers, dtype: DType::I64, chunks, cost: Cost::Dear, span: self.span };
+        plan.array(Body::Blockwise { inputs, task })
+    }
+
+    /// A layer of one task, of one block of each of `alone` and all blocks of `all`, in this order.
+    fn one(
+        &self,
+        dtype: DType,
+        shape: &[usize],
+        alone: &[&Array],
+        all: &Array,
+        task: impl Fn(Vec<Task>) -> Task,
+    ) -> Array {
+        let mut parents = Parents::default();
+        let mut inputs = Vec::new();
+        let mut token = Token::new("");
+        for (array, blocks) in alone.iter().map(|&a| (a, 1)).chain([(all, all.chunks.block_count())]) {
+            token = token.layer(&array.layer);
+            let parent = parents.add(&array.layer);
+            let block = |n| Input { parent, at: At([Axis::Block(n as u32)].into_iter().collect()) };
+            inputs.extend((0..blocks).map(block));
+        }
+        let task = task((0..inputs.len()).map(Task::input).collect());
+        let token = Token::new(head(&task)).with(token.hash()).task(&task);
+        let chunks = Chunks::whole(shape);
+        let plan = Plan { token, parents: parents.layers, dtype, chunks, cost: Cost::Dear, span: self.span };
+        plan.array(Body::Blockwise { inputs, task })
+    }
+
+    fn samples(&self) -> Array {
+        let task = call("sort-samples", vec![Task::input(0), Task::data(self.most)], Vec::new());
+        let len = |&n: &usize| 1 + select::sample_count(n, self.most);
+        self.each(self.lengths().iter().map(len).collect(), None, task)
+    }
+
+    /// The brackets of so many ranks, which the first arguments of the op say, and the keys of these.
+    fn keys(&self, ranks: usize, name: &'static str, first: &[Task]) -> (Array, Array) {
+        let with = |tasks| {
+            let data = [Task::data(ints(self.lengths())), Task::data(self.most)];
+            call(name, first.iter().cloned().chain(data).chain(tasks).collect(), Vec::new())
+        };
+        let samples = self.samples();
+        let brackets = self.one(DType::I64, &[1 + 3 * ranks], &[], &samples, with);
+        let task = call("sort-candidates", vec![Task::input(0), Task::input(1)], Vec::new());
+        let len = |&n: &usize| ranks * (3 + (2 * n).div_ceil(select::sample_count(n, self.most).max(1)));
+        let candidates = self.each(self.lengths().iter().map(len).collect(), Some(&brackets), task);
+        let keys =
+            self.one(DType::I64, &[ranks], &[&brackets], &candidates, |tasks| call("sort-keys", tasks, Vec::new()));
+        (brackets, keys)
+    }
+
+    fn sorted(&self, bounds: &[usize], ranks: &[usize]) -> Array {
+        let (_, keys) = self.keys(ranks.len(), "sort-brackets", &[Task::data(ints(ranks))]);
+        let task = call("sort-counts", vec![Task::input(0), Task::input(1)], Vec::new());
+        let counts = self.each(vec![2 * ranks.len(); self.lengths().len()], Some(&keys), task);
+        let shape = [self.lengths().len(), bounds.len()];
+        let cuts = self.one(DType::I64, &shape, &[], &counts, |tasks| {
+            let data = [ranks, self.lengths(), bounds].map(|numbers| Task::data(ints(numbers)));
+            call("sort-cuts", data.into_iter().chain(tasks).collect(), Vec::new())
+        });
+        self.merged(&self.pieces(&cuts, bounds), bounds)
+    }
+
+    /// The pieces of all blocks, those of one block one after the other.
+    fn pieces(&self, cuts: &Array, bounds: &[usize]) -> Array {
+        let parts = bounds.len() - 1;
+        let len = self.x.len().max(1) as f64;
+        let expected =
+            |n: usize| bounds.windows(2).map(move |b| (n as f64 * (b[1] - b[0]) as f64 / len).ceil() as usize);
+        let mut parents = Parents::default();
+        let (x, at) = (parents.add(&self.x.layer), parents.add(&cuts.layer));
+        let plan = Plan {
+            token: Token::new("sorted-part").layer(&self.x.layer).layer(&cuts.layer),
+            parents: parents.layers,
+            dtype: self.x.dtype,
+            chunks: Chunks::new(vec![self.lengths().iter().flat_map(|&n| expected(n)).collect()]),
+            cost: Cost::Dear,
+            span: self.span,
+        };
+        plan.per_block(move |index| {
+            let (block, part) = (index[0] as usize / parts, index[0] as usize % parts);
+            let blocks = vec![
+                BlockRef { parent: x, index: [block as u32].into_iter().collect() },
+                BlockRef { parent: at, index: [0, 0].into_iter().collect() },
+            ];
+            let items = vec![Task::input(0), Task::input(1), Task::data(block), Task::data(part)];
+            (blocks, call("sorted-part", items, Vec::new()))
+        })
+    }
+
+    /// The blocks of the result, each of one piece of every block.
+    fn merged(&self, pieces: &Array, bounds: &[usize]) -> Array {
+        let (blocks, parts) = (self.lengths().len(), bounds.len() - 1);
+        let plan = Plan {
+            token: Token::new("sort").layer(&pieces.layer),
+            parents: vec![pieces.layer.clone()],
+            dtype: self.x.dtype,
+            chunks: Chunks::new(vec![bounds.windows(2).map(|b| b[1] - b[0]).collect()]),
+            cost: Cost::Dear,
+            span: self.span,
+        };
+        plan.per_block(move |index| {
+            let piece = |block| {
+                let at = block * parts + index[0] as usize;
+                BlockRef { parent: 0, index: [at as u32].into_iter().collect() }
+            };
+            let tasks = (0..blocks).map(Task::input).collect();
+            ((0..blocks).map(piece).collect(), call("merge-sorted", tasks, Vec::new()))
+        })
+    }
+
+    fn quantiles(&self, qs: &[f64], method: Method, skip_nan: bool, name: &Value) -> Array {
+        let list = Task::data(Value::list(qs.iter().copied().map(Value::Float).collect()));
+        let asked = [list, Task::data(name.clone()), Task::data(Value::Bool(skip_nan))];
+        let (brackets, keys) = self.keys(2 * qs.len(), "quantile-brackets", &asked);
+        let (length, dtype) = (self.x.len(), self.x.dtype);
+        self.one(quantile_dtype(dtype, method), &[qs.len()], &[&keys], &brackets, |tasks| {
+            let last = [Task::data(length), Task::data(Value::keyword(dtype.name()))];
+            call("quantiles-of-keys", tasks.into_iter().chain(asked.clone()).chain(last).collect(), Vec::new())
+        })
+    }
+}
+
+/// The op that a task calls.
+fn head(task: &Task) -> crate::data::Str {
+    match &task.form {
+        crate::data::Form::Call(items) => items.first().and_then(Task::as_symbol).map(Into::into),
+        _ => None,
+    }
+    .unwrap_or_else(|| "sort".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Choices, Small, from_text};
+    use super::*;
+    use crate::data::Key;
+    use crate::kernel::sort;
+    use crate::op::layers::constant;
+    use crate::schedule::Config;
+    use proptest::prelude::*;
+
+    const METHODS: &[&str] = &[
+        "median",
+        "linear",
+        "lower",
+        "higher",
+        "midpoint",
+        "nearest",
+        "inverted-cdf",
+        "averaged-inverted-cdf",
+        "closest-observation",
+        "interpolated-inverted-cdf",
+        "hazen",
+        "weibull",
+        "median-unbiased",
+        "normal-unbiased",
+    ];
+
+    const DTYPES: &[DType] =
+        &[DType::F64, DType::F64, DType::F32, DType::I64, DType::I8, DType::U64, DType::U16, DType::Bool];
+
+    /// Numbers of which many are equal, and some are none.
+    fn numbers(choices: &mut Choices, len: usize) -> Block {
+        let (dtype, spread) = (choices.of(DTYPES), choices.of(&[1, 3, 1000]));
+        let number = |c: &mut Choices| match c.below(12) {
+            0 => c.of(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY]),
+            1 => c.of(&[-0.0, 0.0]),
+            _ => c.below(spread) as f64 - spread as f64 / 4.0,
+        };
+        let with_nan = choices.coin();
+        let numbers: Vec<f64> = (0..len).map(|_| number(choices)).collect();
+        let numbers: Vec<f64> = numbers.iter().map(|&x| if x.is_nan() && !with_nan { 1.0 } else { x }).collect();
+        Block::from_slice(&[len], &numbers).cast(dtype).unwrap()
+    }
+
+    /// Blocks, some of which may be empty.
+    fn lengths(choices: &mut Choices, len: usize) -> Vec<usize> {
+        let mut bounds: Vec<usize> = (0..1 + choices.below(6)).map(|_| choices.below(len + 1)).collect();
+        bounds.extend([0, len]);
+        bounds.sort_unstable();
+        bounds.windows(2).map(|b| b[1] - b[0]).collect()
+    }
+
+    fn bits(block: &Block) -> Vec<u64> {
+        with_bits(block).unwrap()
+    }
+
+    fn with_bits(block: &Block) -> Result<Vec<u64>> {
+        Ok(match block.dtype() {
+            DType::F64 => block.view::<f64>().iter().map(|x| x.to_bits()).collect(),
+            DType::F32 => block.view::<f32>().iter().map(|x| x.to_bits().into()).collect(),
+            DType::U64 => block.view::<u64>().iter().copied().collect(),
+            _ => block.cast(DType::I64)?.view::<i64>().iter().map(|&x| x as u64).collect(),
+        })
+    }
+
+    fn computed(small: &Small, array: &Array, config: &Config) -> Block {
+        match small.computed(&Value::Array(array.clone().into()), config).unwrap() {
+            Value::Block(block) => (*block).clone(),
+            other => panic!("{other:?} is no block"),
+        }
+    }
+
+    /// That an array is this block, however it is computed, and in the blocks that it says.
+    fn check(small: &Small, array: &Array, whole: &Block, story: &str) -> std::result::Result<(), TestCaseError> {
+        prop_assert_eq!(array.dtype, whole.dtype(), "{}", story);
+        for (workers, optimize) in [(1, false), (1, true), (3, true)] {
+            let found = computed(small, array, &Config { workers, optimize, ..Config::default() });
+            prop_assert_eq!(bits(&found), bits(whole), "{} workers, {}: {:?} {:?}", workers, story, found, whole);
+        }
+        let names = from_text(small, &array.layer).unwrap();
+        for index in array.layer.indices() {
+            let key = Key::block(array.layer.name.clone(), &index);
+            let Some(Value::Block(block)) = names.get(&key.to_string()) else { panic!("{key} is no block") };
+            prop_assert_eq!(block.shape(), &*array.chunks.block_shape(&index), "{}", story);
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+        /// However few samples are taken: only the candidates are more then.
+        #[test]
+        fn blocks_are_sorted_as_the_whole_is(seed in any::<u64>(), len in 0usize..80, most in 1usize..8) {
+            let (small, mut choices) = (Small::new(), Choices(seed));
+            let block = numbers(&mut choices, len);
+            let x = constant(&block, Chunks::new(vec![lengths(&mut choices, len)]), Span::NONE);
+            let story = format!("{block:?} in blocks of {:?}, {most} samples", x.chunks);
+            let bounds = bounds(&x);
+            let sorting = Sorting { x: sorted_each(&x, Span::NONE), most, span: Span::NONE };
+            let sorted = sorting.sorted(&bounds, &inner(&bounds));
+            prop_assert_eq!(&sorted.chunks, &x.chunks);
+            check(&small, &sorted, &sort::sort(&block, 0, 1).unwrap(), &story)?;
+        }
+
+        #[test]
+        fn quantiles_of_blocks_are_those_of_the_whole(seed in any::<u64>(), len in 1usize..80, most in 1usize..8) {
+            let (small, mut choices) = (Small::new(), Choices(seed));
+            let block = numbers(&mut choices, len);
+            let x = constant(&block, Chunks::new(vec![lengths(&mut choices, len)]), Span::NONE);
+            let qs: Vec<f64> = (0..1 + choices.below(4)).map(|_| choices.below(101) as f64 / 100.0).collect();
+            let (name, skip_nan) = (choices.of(METHODS), choices.coin());
+            let method = Method::parse(name).unwrap();
+            let story = format!("{qs:?} {name} {skip_nan} of {block:?} in blocks of {:?}, {most} samples", x.chunks);
+            let sorting = Sorting { x: sorted_each(&x, Span::NONE), most, span: Span::NONE };
+            let found = sorting.quantiles(&qs, method, skip_nan, &Value::from(name));
+            check(&small, &found, &sort::quantiles(&block, 0, &qs, (method, skip_nan), 1).unwrap(), &story)?;
+        }
+    }
+
+    #[test]
+    fn blocks_are_put_together_where_they_are_many() {
+        let lengths = |n: usize, blocks: usize| {
+            let x = constant(&Block::alloc(DType::U8, &[0]), Chunks::new(vec![vec![0]]), Span::NONE);
+            let chunks = Chunks::new(vec![vec![n / blocks; blocks]]);
+            in_blocks(&Array { chunks, ..x })
+        };
+        assert_eq!(lengths(4 << 20, 4), None);
+        assert_eq!(lengths(8 << 20, 4), Some(vec![2 << 20; 4]));
+        assert_eq!(lengths(8 << 20, 1 << 15), Some([vec![46592; 180], vec![2048]].concat()));
+        assert_eq!(lengths(1 << 30, 1 << 15), Some(vec![1 << 22; 256]));
+    }
+}
