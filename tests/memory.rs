@@ -405,7 +405,7 @@ fn what_many_tasks_take_parts_of_comes_back_from_disk_once() {
 fn a_long_axis_is_sorted_in_little_memory() {
     let folder = tempfile::tempdir().unwrap();
     let (x, y) = (folder.path().join("x.h5"), folder.path().join("y.h5"));
-    let random = "(round (random/normal 0 1 [2400000] :chunks 60000 :seed 1) 4)";
+    let random = "(round (random/normal 0 1 [2400000] :chunks 25000 :seed 1) 4)";
     let define = |engine: &Engine| engine.eval(&format!("(def x {random})")).unwrap();
     let whole = Engine::with_config(Config { memory_limit: 1 << 30, workers: 2, ..Config::default() });
     define(&whole);
@@ -414,7 +414,7 @@ fn a_long_axis_is_sorted_in_little_memory() {
     let quantiles = "(compute [(quantile x [0 0.1 0.999] :method \"hazen\") (quantile x [0.5] :method \"median\")])";
     let expected = whole.eval(&quantiles.replace("x", "whole").replace("compute", "do")).unwrap();
     for (workers, path) in [(1, &x), (2, &y)] {
-        let limit = 6 << 20;
+        let limit = 5 << 20;
         let engine = Engine::with_config(Config { memory_limit: limit, workers, ..Config::default() });
         define(&engine);
         engine

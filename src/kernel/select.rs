@@ -7,10 +7,9 @@
 //! ```text
 //! samples     of each block    how many are nan, then every g-th key
 //! brackets    of all samples   for each rank two keys, with the wanted one from the one to the other
-//! candidates  of each block    for each bracket how many keys are below it, how many in it; and those between its ends
+//! candidates  of each block    for each bracket how many keys are below it, and at its ends; and those between these
 //! found       of all of them   the key of each rank
-//! counts      of each block    for each of these keys, how many are below it, and how many are as large
-//! cuts        of all counts    for each block, where the ranks cut it
+//! cuts        of all of them   for each block, where the ranks cut it
 //! ```
 //!
 //! Between `g k` and `g k + g - 1` elements of a block lie below what `k` of its samples lie below. Summed up over blocks that gives
@@ -166,8 +165,14 @@ fn bracket_list(brackets: &Block) -> Result<(i64, &[Bracket])> {
     }
 }
 
-/// For each bracket how many keys of a sorted lane are below its ends, how many are not above the lower one, and how many are between both;
-/// then these, bracket by bracket. A bracket like the one before it has the same.
+/// What a block has of a bracket: how many keys are below its ends, how many up to the lower one, how many between both, and how many are
+/// as large as the upper one, if that is another.
+type Share = [i64; 4];
+/// How many numbers that are.
+pub const SHARE: usize = 4;
+
+/// For each bracket the share that a sorted lane has of it, then the keys between its ends, bracket by bracket. A bracket with the ends of the
+/// one before it has the same.
 pub fn candidates(sorted: &Block, brackets: &Block) -> Result<Block> {
     let (_, brackets) = bracket_list(brackets)?;
     let sorted = sorted.contiguous();
@@ -175,18 +180,18 @@ pub fn candidates(sorted: &Block, brackets: &Block) -> Result<Block> {
         let lane = sorted.as_slice::<T>().unwrap_or_default();
         let of_one = |&[_, low, high]: &Bracket| {
             let (first, start) = (below(lane, low), upto(lane, low));
-            (first, start, below(lane, high).max(start))
+            let stop = below(lane, high).max(start);
+            [first, start, stop, upto(lane, high).max(stop)]
         };
-        let places: Vec<(usize, usize, usize)> = brackets.iter().map(of_one).collect();
-        let is_new = |n: usize| n == 0 || brackets[n][1..] != brackets[n - 1][1..];
-        let news = || places.iter().enumerate().filter(|(n, _)| is_new(*n)).map(|(_, place)| place);
-        let len = 3 * places.len() + news().map(|(_, start, stop)| stop - start).sum::<usize>();
+        let places: Vec<[usize; 4]> = brackets.iter().map(of_one).collect();
+        let news = || places.iter().enumerate().filter(|(n, _)| is_new(brackets, *n)).map(|(_, place)| place);
+        let len = SHARE * places.len() + news().map(|[_, start, stop, _]| stop - start).sum::<usize>();
         let mut out = Block::for_answer(DType::I64, &[len])?;
-        let (head, mut rest) = out.as_mut_slice::<i64>().split_at_mut(3 * places.len());
-        for (numbers, &(first, start, stop)) in head.as_chunks_mut::<3>().0.iter_mut().zip(&places) {
-            *numbers = [first, start, stop - start].map(|n| n as i64);
+        let (head, mut rest) = out.as_mut_slice::<i64>().split_at_mut(SHARE * places.len());
+        for (share, &[first, start, stop, end]) in head.as_chunks_mut::<SHARE>().0.iter_mut().zip(&places) {
+            *share = [first, start, stop - start, end - stop].map(|n| n as i64);
         }
-        for &(_, start, stop) in news() {
+        for &[_, start, stop, _] in news() {
             let (to, left) = std::mem::take(&mut rest).split_at_mut(stop - start);
             to.iter_mut().zip(&lane[start..stop]).for_each(|(to, &x)| *to = key(x));
             rest = left;
@@ -195,75 +200,115 @@ pub fn candidates(sorted: &Block, brackets: &Block) -> Result<Block> {
     })
 }
 
-/// The key of each rank.
-pub fn found(brackets: &Block, candidates: &[Block]) -> Result<Block> {
-    let (_, brackets) = bracket_list(brackets)?;
-    let mut blocks = candidates
-        .iter()
-        .map(|block| numbers(block)?.split_at_checked(3 * brackets.len()).ok_or_else(unfit))
-        .collect::<Result<Vec<_>>>()?;
-    let mut out = Vec::with_capacity(brackets.len());
+/// Whether a bracket has other ends than the one before it.
+fn is_new(brackets: &[Bracket], n: usize) -> bool {
+    n == 0 || brackets[n][1..] != brackets[n - 1][1..]
+}
+
+/// What [`candidates`] made of one block, bracket by bracket.
+struct Candidates<'a> {
+    shares: &'a [Share],
+    keys: &'a [i64],
+    rest: &'a [i64],
+}
+
+impl<'a> Candidates<'a> {
+    fn of(block: &'a Block, brackets: &[Bracket]) -> Result<Candidates<'a>> {
+        let (shares, rest) = numbers(block)?.split_at_checked(SHARE * brackets.len()).ok_or_else(unfit)?;
+        Ok(Candidates { shares: shares.as_chunks::<SHARE>().0, keys: &[], rest })
+    }
+
+    /// Goes on to the keys between the ends of the n-th bracket, where these are new.
+    fn advance(&mut self, n: usize) -> Result<()> {
+        let count = usize::try_from(self.shares[n][2]).map_err(|_| unfit())?;
+        (self.keys, self.rest) = self.rest.split_at_checked(count).ok_or_else(unfit)?;
+        Ok(())
+    }
+
+    /// Of the block how many elements are below a key of the n-th bracket, and how many are as large.
+    fn count(&self, n: usize, [_, low, high]: Bracket, key: i64) -> [i64; 2] {
+        let [first, upto, between, last] = self.shares[n];
+        if key <= low {
+            return [first, upto.saturating_sub(first)];
+        }
+        if key >= high {
+            return [upto.saturating_add(between), last];
+        }
+        let below = self.keys.partition_point(|&other| other < key);
+        let equal = self.keys.partition_point(|&other| other <= key).saturating_sub(below);
+        [upto.saturating_add(below as i64), equal as i64]
+    }
+}
+
+/// Calls `each` with the place of every bracket and its key, when the candidates are at it.
+fn find(
+    brackets: &[Bracket],
+    candidates: &[Block],
+    mut each: impl FnMut(usize, i64, &[Candidates]) -> Result<()>,
+) -> Result<()> {
+    let mut blocks =
+        candidates.iter().map(|block| Candidates::of(block, brackets)).collect::<Result<Vec<Candidates>>>()?;
     let mut between: Vec<i64> = Vec::new();
     for (n, &[rank, low, high]) in brackets.iter().enumerate() {
         cancel::check()?;
-        if n == 0 || brackets[n][1..] != brackets[n - 1][1..] {
+        if is_new(brackets, n) {
             between.clear();
-            for (head, keys) in &mut blocks {
-                let count = usize::try_from(head[3 * n + 2]).map_err(|_| unfit())?;
-                let (own, left) = keys.split_at_checked(count).ok_or_else(unfit)?;
-                between.extend(own);
-                *keys = left;
+            for block in &mut blocks {
+                block.advance(n)?;
+                between.extend(block.keys);
             }
         }
-        let upto = total(blocks.iter().map(|(head, _)| head[3 * n + 1]));
-        out.push(match usize::try_from(rank.saturating_sub(upto)) {
+        let upto = total(blocks.iter().map(|block| block.shares[n][1]));
+        let key = match usize::try_from(rank.saturating_sub(upto)) {
             Err(_) => low,
             Ok(place) if place < between.len() => *between.select_nth_unstable(place).1,
             Ok(_) => high,
-        });
+        };
+        each(n, key, &blocks)?;
     }
+    Ok(())
+}
+
+/// The key of each rank.
+pub fn found(brackets: &Block, candidates: &[Block]) -> Result<Block> {
+    let (_, brackets) = bracket_list(brackets)?;
+    let mut out = Vec::with_capacity(brackets.len());
+    find(brackets, candidates, |_, key, _| {
+        out.push(key);
+        Ok(())
+    })?;
     Ok(Block::from_slice(&[out.len()], &out))
 }
 
-/// For each key how many of a sorted lane are below it, and how many are as large.
-pub fn counts(sorted: &Block, found: &Block) -> Result<Block> {
-    let keys = numbers(found)?;
-    let sorted = sorted.contiguous();
-    with_radix!(sorted.dtype(), T => {
-        let lane = sorted.as_slice::<T>().unwrap_or_default();
-        let of_one = |&key: &i64| {
-            let first = below(lane, key);
-            [first as i64, (upto(lane, key) - first) as i64]
-        };
-        let counts: Vec<i64> = keys.iter().flat_map(of_one).collect();
-        Ok(Block::from_slice(&[counts.len()], &counts))
-    })
-}
-
 /// Where each block is cut, block by block: so that of all blocks together as many elements come before the n-th cut as `bounds` says.
-/// The keys that are found are those of `ranks`, which rise; of the bounds, the others are 0 and the number of all elements.
-pub fn cuts(ranks: &[usize], counts: &[Block], lengths: &[usize], bounds: &[usize]) -> Result<Block> {
-    let counts = counts.iter().map(numbers).collect::<Result<Vec<_>>>()?;
-    if counts.len() != lengths.len() || counts.iter().any(|counts| counts.len() != 2 * ranks.len()) {
+/// The brackets are those of the bounds, without 0 and the number of all elements.
+pub fn cuts(brackets: &Block, candidates: &[Block], lengths: &[usize], bounds: &[usize]) -> Result<Block> {
+    let (_, brackets) = bracket_list(brackets)?;
+    if candidates.len() != lengths.len() {
         return Err(unfit());
     }
     let mut out = Block::for_answer(DType::I64, &[lengths.len(), bounds.len()])?;
     let places = out.as_mut_slice::<i64>();
-    for (n, bound) in bounds.iter().enumerate() {
+    for (n, &bound) in bounds.iter().enumerate() {
         let column = places.iter_mut().skip(n).step_by(bounds.len());
-        let Ok(at) = ranks.binary_search(bound) else {
-            column.zip(lengths).for_each(|(place, &len)| *place = if *bound == 0 { 0 } else { len as i64 });
-            continue;
-        };
-        let before = total(counts.iter().map(|counts| counts[2 * at]));
-        // Of those that are equal, so many go before the cut.
-        let mut left = (*bound as i64).saturating_sub(before);
-        for (place, counts) in column.zip(&counts) {
-            let equal = left.clamp(0, counts[2 * at + 1].max(0));
-            left -= equal;
-            *place = counts[2 * at].saturating_add(equal);
-        }
+        column.zip(lengths).for_each(|(place, &len)| *place = if bound == 0 { 0 } else { len as i64 });
     }
+    find(brackets, candidates, |n, key, blocks| {
+        let [rank, ..] = brackets[n];
+        let counts: Vec<[i64; 2]> = blocks.iter().map(|block| block.count(n, brackets[n], key)).collect();
+        // Of those that are equal, so many go before the cut.
+        let mut left = rank.saturating_sub(total(counts.iter().map(|[below, _]| *below)));
+        let cut = |&[below, equal]: &[i64; 2]| {
+            let equal = left.clamp(0, equal.max(0));
+            left -= equal;
+            below.saturating_add(equal)
+        };
+        let cuts: Vec<i64> = counts.iter().map(cut).collect();
+        for (at, _) in bounds.iter().enumerate().filter(|(_, bound)| **bound as i64 == rank) {
+            places.iter_mut().skip(at).step_by(bounds.len()).zip(&cuts).for_each(|(place, &cut)| *place = cut);
+        }
+        Ok(())
+    })?;
     Ok(out)
 }
 
@@ -343,5 +388,97 @@ impl Quantiles<'_> {
             Ok(())
         })?;
         Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(numbers: &[i64]) -> Block {
+        Block::from_slice(&[numbers.len()], numbers)
+    }
+
+    fn shown(block: &Block) -> Vec<i64> {
+        block.view::<i64>().iter().copied().collect()
+    }
+
+    #[test]
+    fn samples_lie_at_regular_distances() {
+        let sorted = Block::from_slice(&[5], &[-1.0, -0.0, 0.0, 2.0, f64::NAN]);
+        let keys = shown(&samples(&sorted, 5).unwrap());
+        assert!(keys[0] == 1 && keys[1..].is_sorted_by(|a, b| a < b), "{keys:?}");
+        assert_eq!(shown(&samples(&list(&[1, 2, 3, 4, 5]), 2).unwrap()), [0, 3]);
+        assert_eq!(shown(&samples(&list(&[]), 2).unwrap()), [0]);
+        assert_eq!(
+            [(5, 2), (5, 5), (5, 9), (0, 3), (9, 3)].map(|(len, most)| sample_count(len, most)),
+            [1, 5, 5, 0, 3]
+        );
+    }
+
+    #[test]
+    fn brackets_hold_the_element_and_few_others() {
+        let blocks: Vec<Block> = (0..7)
+            .map(|b| {
+                let mut numbers: Vec<i64> = (0..400 + b * 30).map(|i| (i * 7919 + b * 104_729) % 5000).collect();
+                numbers.sort_unstable();
+                list(&numbers)
+            })
+            .collect();
+        let mut all: Vec<i64> = blocks.iter().flat_map(shown).collect();
+        all.sort_unstable();
+        let lengths: Vec<usize> = blocks.iter().map(Block::len).collect();
+        for most in [1, 10, 64, 1000] {
+            let told: Vec<Block> = blocks.iter().map(|block| samples(block, most).unwrap()).collect();
+            let every: usize = lengths.iter().map(|&len| distance(len, most)).sum();
+            let ranks: Vec<usize> = (0..all.len()).step_by(97).chain([all.len() - 1]).collect();
+            let brackets = brackets(&told, &lengths, most, |_| ranks.clone()).unwrap();
+            for (&[rank, low, high], &wanted) in bracket_list(&brackets).unwrap().1.iter().zip(&ranks) {
+                assert_eq!(rank as usize, wanted);
+                let x = all[wanted];
+                assert!(low <= x && x <= high, "{low} {x} {high}");
+                let between = all.iter().filter(|&&x| low < x && x < high).count();
+                assert!(between <= 2 * every, "{between} of {every}");
+            }
+            let candidates: Vec<Block> = blocks.iter().map(|block| candidates(block, &brackets).unwrap()).collect();
+            let keys = shown(&found(&brackets, &candidates).unwrap());
+            assert!(keys.iter().zip(&ranks).all(|(&key, &rank)| key == all[rank]));
+        }
+    }
+
+    #[test]
+    fn equal_elements_are_cut_by_the_order_of_blocks() {
+        let blocks = [list(&[1, 5, 5, 5]), list(&[5, 5]), list(&[]), list(&[0, 5, 9])];
+        let (lengths, bounds) = ([4, 2, 0, 3], [0, 2, 4, 6, 6, 9]);
+        let told: Vec<Block> = blocks.iter().map(|block| samples(block, 1).unwrap()).collect();
+        let brackets = brackets(&told, &lengths, 1, |_| vec![2, 4, 6]).unwrap();
+        let told: Vec<Block> = blocks.iter().map(|block| candidates(block, &brackets).unwrap()).collect();
+        let cuts = cuts(&brackets, &told, &lengths, &bounds).unwrap();
+        assert_eq!(
+            shown(&cuts),
+            [[0, 1, 3, 4, 4, 4], [0, 0, 0, 1, 1, 2], [0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 1, 3]].concat()
+        );
+        assert_eq!(shown(&part(&blocks[0], &cuts, 0, 1).unwrap()), [5, 5]);
+        let first = [part(&blocks[0], &cuts, 0, 0).unwrap(), part(&blocks[3], &cuts, 3, 0).unwrap()];
+        assert_eq!(shown(&merge(&first).unwrap()), [0, 1]);
+    }
+
+    /// What is not what the step before makes of blocks is refused, or gives some numbers.
+    #[test]
+    fn wrong_numbers_are_errors() {
+        let (x, wild) = (list(&[3, 1, 2]), list(&[i64::MAX, i64::MIN, i64::MAX, i64::MIN]));
+        assert!(brackets(std::slice::from_ref(&wild), &[1], 1, |_| vec![0]).is_err());
+        let huge = usize::MAX / 2;
+        assert!(brackets(&[list(&[-1, 0])], &[huge], 1, |_| vec![0]).is_err());
+        brackets(&[list(&[9, 0]), list(&[9, 0])], &[huge, huge], 1, |_| vec![usize::MAX]).unwrap();
+        let told = candidates(&x, &wild).unwrap();
+        found(&wild, &[told.clone(), wild.clone()]).unwrap_err();
+        let most = list(&[i64::MAX, i64::MAX, 0, i64::MAX]);
+        cuts(&wild, &[most.clone(), most], &[1, 1], &[0, usize::MAX]).unwrap();
+        assert!(cuts(&wild, &[told], &[], &[]).is_err());
+        assert!(part(&x, &Block::from_slice(&[1, 2], &[2i64, 1]), 0, 0).is_err());
+        assert!(part(&x, &Block::from_slice(&[1, 2], &[0i64, 9]), 0, 0).is_err());
+        assert!(candidates(&x, &list(&[])).is_err() && candidates(&x, &list(&[0, 1])).is_err());
+        assert!(merge(&[]).is_err());
     }
 }

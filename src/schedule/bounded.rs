@@ -191,7 +191,7 @@ struct Floor<'r, 'a> {
 }
 
 /// Tasks that run one after the other for what they let go of together.
-const MOST_TOGETHER: usize = 64;
+const MOST_TOGETHER: usize = 256;
 
 /// Bytes that calls of functions are presumed to take as long as nobody knows.
 const PRESUMED: usize = 256 << 20;

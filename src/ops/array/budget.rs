@@ -246,7 +246,6 @@ const OTHERS: &[&str] = &[
     "quantile-brackets",
     "sort-candidates",
     "sort-keys",
-    "sort-counts",
     "sort-cuts",
     "sorted-part",
     "merge-sorted",

@@ -26,6 +26,7 @@ pub mod scans;
 pub mod set_part;
 pub mod slice;
 pub mod sorted_blocks;
+pub mod sorted_parts;
 pub mod sorting;
 #[cfg(test)]
 mod tests;
@@ -63,7 +64,7 @@ pub static OPS: &[&[Op]] = &[
     blockwise::OPS,
     parts::OPS,
     extremes::PARTS,
-    sorted_blocks::PARTS,
+    sorted_parts::PARTS,
     product::LINKS,
 ];
 

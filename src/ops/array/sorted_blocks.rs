@@ -8,182 +8,21 @@
 //! samples     (sort-samples [sorted i] …)
 //! brackets    (sort-brackets … [samples 0] [samples 1] …)
 //! candidates  (sort-candidates [sorted i] brackets)
-//! keys        (sort-keys brackets [candidates 0] [candidates 1] …)
-//! counts      (sort-counts [sorted i] keys)
-//! cuts        (sort-cuts … [counts 0] [counts 1] …)
+//! cuts        (sort-cuts brackets … [candidates 0] [candidates 1] …)
 //! pieces      (sorted-part [sorted i] cuts i j)
 //! result      (merge-sorted [pieces 0 j] [pieces 1 j] …)
 //! ```
 //!
-//! Quantiles are known when the keys are. How large candidates and pieces are depends on data; what is declared of them are the sizes that
+//! Quantiles are known when the candidates are. How large candidates and pieces are depends on data; what is declared of them are the sizes that
 //! are to be expected, whose sum holds whatever the data are.
 
-use super::parts::concrete;
-use crate::data::{Args, Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Input, Memory, Task, Value};
-use crate::err;
-use crate::kernel::select::{self, Quantiles};
+use crate::data::{Array, At, Axis, BlockRef, Body, Chunks, Cost, DType, Input, Task, Value};
+use crate::kernel::select;
 use crate::kernel::sort::{Method, quantile_dtype};
-use crate::op::layers::{Parents, Plan, call, in_one_task, ints};
+use crate::op::Token;
+use crate::op::layers::{Parents, Plan, call, ints};
 use crate::op::recut::recut;
-use crate::op::{Given, Kind, Op, Token, infer};
-use crate::text::{Result, Span};
-
-/// What the tasks call.
-pub static PARTS: &[Op] = &[
-    Op {
-        usage: "(sort-samples sorted most)",
-        doc: "Of a sorted vector how many elements are `nan`, then the keys of elements at regular distances, so many at most.\nKeys are \
-            integers in the order of the elements. What `sort` makes of every block of a lazy array.",
-        examples: &[("(to-list (sort-samples [1 3 5 7 9] 2))", "[0 5]")],
-        see: &["sort-brackets", "sort"],
-        cost: Cost::Dear,
-        kind: Kind::Array(Memory::Fresh, |mut args| {
-            let sorted = concrete(args.take("sorted"))?;
-            Ok(select::samples(&sorted, args.size("most")?)?.into())
-        }),
-    },
-    Op {
-        usage: "(sort-brackets ranks lengths most & samples)",
-        doc: "How many elements of all blocks are `nan`; then for each rank the rank itself and two keys, with the element of that \
-            rank from the one to the other.\n`lengths` are those of the blocks, and `most` is what the samples were taken with.",
-        examples: &[("(slice (sort-brackets [2] [5] 5 (sort-samples [1 3 5 7 9] 5)) 1:)", "[2 5 5]")],
-        see: &["sort-samples", "sort-candidates"],
-        cost: Cost::Dear,
-        kind: Kind::Array(Memory::Fresh, |mut args| {
-            let (ranks, samples) = (sizes(&args, "ranks")?, blocks(&mut args)?);
-            Ok(select::brackets(&samples, &sizes(&args, "lengths")?, args.size("most")?, |_| ranks.clone())?.into())
-        }),
-    },
-    Op {
-        usage: "(quantile-brackets qs method skip-nan lengths most & samples)",
-        doc: "As `sort-brackets`, of the elements that quantiles lie between.",
-        examples: &[(
-            "(slice (quantile-brackets [0.5] \"median\" false [5] 5 (sort-samples [1 3 5 7 9] 5)) 1:4)",
-            "[2 5 5]",
-        )],
-        see: &["sort-brackets", "quantiles-of-keys"],
-        cost: Cost::Dear,
-        kind: Kind::Array(Memory::Fresh, |mut args| {
-            let (lengths, samples) = (sizes(&args, "lengths")?, blocks(&mut args)?);
-            let len = lengths.iter().fold(0usize, |len, &n| len.saturating_add(n));
-            with_quantiles(&args, len, |quantiles| {
-                select::brackets(&samples, &lengths, args.size("most")?, |nans| quantiles.ranks(nans))
-            })
-        }),
-    },
-    Op {
-        usage: "(sort-candidates sorted brackets)",
-        doc: "For each bracket how many keys of a sorted vector are below it, how many are not above its lower end, and how many are \
-            between its ends; then these keys.",
-        examples: &[("(to-list (sort-candidates [1 3 5 7 9] [0 2 1 7]))", "[0 1 2 3 5]")],
-        see: &["sort-brackets", "sort-keys"],
-        cost: Cost::Dear,
-        kind: Kind::Array(Memory::Varies, |mut args| {
-            let sorted = concrete(args.take("sorted"))?;
-            Ok(select::candidates(&sorted, &concrete(args.take("brackets"))?)?.into())
-        }),
-    },
-    Op {
-        usage: "(sort-keys brackets & candidates)",
-        doc: "The key of the element of each rank that the brackets are about.",
-        examples: &[("(to-list (sort-keys [0 2 1 7] (sort-candidates [1 3 5 7 9] [0 2 1 7])))", "[5]")],
-        see: &["sort-candidates", "sort-counts"],
-        cost: Cost::Dear,
-        kind: Kind::Array(Memory::Varies, |mut args| {
-            let candidates = blocks(&mut args)?;
-            Ok(select::found(&concrete(args.take("brackets"))?, &candidates)?.into())
-        }),
-    },
-    Op {
-        usage: "(sort-counts sorted keys)",
-        doc: "For each key how many elements of a sorted vector are below it, and how many are as large.",
-        examples: &[("(to-list (sort-counts [1 3 3 7] [3 8]))", "[1 2 4 0]")],
-        see: &["sort-keys", "sort-cuts"],
-        cost: Cost::Dear,
-        kind: Kind::Array(Memory::Fresh, |mut args| {
-            let sorted = concrete(args.take("sorted"))?;
-            Ok(select::counts(&sorted, &concrete(args.take("keys"))?)?.into())
-        }),
-    },
-    Op {
-        usage: "(sort-cuts ranks lengths bounds & counts)",
-        doc: "Where sorted vectors of these lengths are cut, each a row: so that of all together as many elements as the bounds say come before \
-            each cut.\nThe counts are those of the elements of the ranks, which are all bounds but 0 and the last one.",
-        examples: &[("(to-list (sort-cuts [1] [2 2] [0 1 4] [1 1] [0 1]))", "[[0 1 2] [0 0 2]]")],
-        see: &["sort-counts", "sorted-part"],
-        cost: Cost::Dear,
-        kind: Kind::Array(Memory::Fresh, |mut args| {
-            let counts = blocks(&mut args)?;
-            let [ranks, lengths, bounds] = ["ranks", "lengths", "bounds"].map(|name| sizes(&args, name));
-            Ok(select::cuts(&ranks?, &counts, &lengths?, &bounds?)?.into())
-        }),
-    },
-    Op {
-        usage: "(sorted-part sorted cuts block part)",
-        doc: "What lies between two cuts of a sorted vector, which are in a row of their own.",
-        examples: &[("(to-list (sorted-part [1 3 5] [[0 1 3]] 0 1))", "[3 5]")],
-        see: &["sort-cuts", "merge-sorted"],
-        cost: Cost::Dear,
-        kind: Kind::Array(Memory::Varies, |mut args| {
-            let (sorted, cuts) = (concrete(args.take("sorted"))?, concrete(args.take("cuts"))?);
-            Ok(select::part(&sorted, &cuts, args.size("block")?, args.size("part")?)?.into())
-        }),
-    },
-    Op {
-        usage: "(merge-sorted & vectors)",
-        doc: "Sorted vectors as one.",
-        examples: &[("(to-list (merge-sorted [1 4] [2 3]))", "[1 2 3 4]")],
-        see: &["sorted-part", "sort"],
-        cost: Cost::Dear,
-        kind: Kind::Array(Memory::Varies, merge),
-    },
-    Op {
-        usage: "(quantiles-of-keys keys brackets qs method skip-nan length dtype)",
-        doc: "Quantiles of so many elements of that dtype, from the keys of those that they lie between.",
-        examples: &[("(to-list (quantiles-of-keys [5 7] [0] [0.5] \"median\" false 4 :int64))", "[6.0]")],
-        see: &["quantile-brackets", "quantiles-along"],
-        cost: Cost::Dear,
-        kind: Kind::Array(Memory::Fresh, |mut args| {
-            let (keys, brackets) = (concrete(args.take("keys"))?, concrete(args.take("brackets"))?);
-            let dtype = infer::dtype(args.value("dtype"))?.unwrap_or(DType::F64);
-            with_quantiles(&args, args.size("length")?, |quantiles| quantiles.of(dtype, &brackets, &keys))
-        }),
-    },
-];
-
-fn sizes(args: &Args, name: &str) -> Result<Vec<usize>> {
-    Ok(infer::shape(args.value(name))?.to_vec())
-}
-
-fn blocks(args: &mut Args) -> Result<Vec<Block>> {
-    std::mem::take(&mut args.rest).into_iter().map(concrete).collect()
-}
-
-fn merge(args: Args) -> Result<Value> {
-    let parts: Vec<Given> = args.rest.into_iter().map(Given::of).collect::<Result<_>>()?;
-    let now = |part: &Given| match part {
-        Given::Now(block) => Some(block.clone()),
-        Given::Lazy(_) => None,
-    };
-    if let Some(blocks) = parts.iter().map(now).collect::<Option<Vec<Block>>>() {
-        return Ok(select::merge(&blocks)?.into());
-    }
-    let arrays: Vec<Array> = parts.into_iter().map(|part| part.into_lazy(args.span)).collect();
-    let dtype = arrays.iter().map(|array| array.dtype).fold(arrays[0].dtype, DType::promote);
-    let len = arrays.iter().map(Array::len).fold(0, usize::saturating_add);
-    let task = call("merge-sorted", (0..arrays.len()).map(Task::input).collect(), Vec::new());
-    let token = Token::new("merge-sorted");
-    Ok(Value::Array(in_one_task(&arrays, token, dtype, &[len], Cost::Dear, args.span, task).into()))
-}
-
-fn with_quantiles(args: &Args, len: usize, f: impl FnOnce(&Quantiles) -> Result<Block>) -> Result<Value> {
-    let qs = super::sorting::parts_of_one(args.value("qs"))?;
-    let method = super::sorting::method(&args.name("method")?)?;
-    if len == 0 {
-        return Err(err!(Index, "there is no quantile of nothing"));
-    }
-    Ok(f(&Quantiles { qs: &qs, method, skip_nan: args.bool("skip-nan")?, len })?.into())
-}
+use crate::text::Span;
 
 /// Bytes of an array that is brought together sooner than all these tasks are gone through.
 const SMALL: usize = 4 << 20;
@@ -326,8 +165,8 @@ impl Sorting {
         self.each(self.lengths().iter().map(len).collect(), None, task)
     }
 
-    /// The brackets of so many ranks, which the first arguments of the op say, and the keys of these.
-    fn keys(&self, ranks: usize, name: &'static str, first: &[Task]) -> (Array, Array) {
+    /// The brackets of so many ranks, which the first arguments of the op say, and the candidates of these.
+    fn candidates(&self, ranks: usize, name: &'static str, first: &[Task]) -> (Array, Array) {
         let with = |tasks| {
             let data = [Task::data(ints(self.lengths())), Task::data(self.most)];
             call(name, first.iter().cloned().chain(data).chain(tasks).collect(), Vec::new())
@@ -335,21 +174,19 @@ impl Sorting {
         let samples = self.samples();
         let brackets = self.one(DType::I64, &[1 + 3 * ranks], &[], &samples, with);
         let task = call("sort-candidates", vec![Task::input(0), Task::input(1)], Vec::new());
-        let len = |&n: &usize| ranks * (3 + (2 * n).div_ceil(select::sample_count(n, self.most).max(1)));
-        let candidates = self.each(self.lengths().iter().map(len).collect(), Some(&brackets), task);
-        let keys =
-            self.one(DType::I64, &[ranks], &[&brackets], &candidates, |tasks| call("sort-keys", tasks, Vec::new()));
-        (brackets, keys)
+        let few = |n: usize| (2 * n).div_ceil(select::sample_count(n, self.most).max(1));
+        let lengths = self.lengths().iter().map(|&n| ranks * (select::SHARE + few(n))).collect();
+        let candidates = self.each(lengths, Some(&brackets), task);
+        (brackets, candidates)
     }
 
     fn sorted(&self, bounds: &[usize], ranks: &[usize]) -> Array {
-        let (_, keys) = self.keys(ranks.len(), "sort-brackets", &[Task::data(ints(ranks))]);
-        let task = call("sort-counts", vec![Task::input(0), Task::input(1)], Vec::new());
-        let counts = self.each(vec![2 * ranks.len(); self.lengths().len()], Some(&keys), task);
+        let (brackets, candidates) = self.candidates(ranks.len(), "sort-brackets", &[Task::data(ints(ranks))]);
         let shape = [self.lengths().len(), bounds.len()];
-        let cuts = self.one(DType::I64, &shape, &[], &counts, |tasks| {
-            let data = [ranks, self.lengths(), bounds].map(|numbers| Task::data(ints(numbers)));
-            call("sort-cuts", data.into_iter().chain(tasks).collect(), Vec::new())
+        let cuts = self.one(DType::I64, &shape, &[&brackets], &candidates, |mut tasks| {
+            let candidates = tasks.split_off(1);
+            let data = [self.lengths(), bounds].map(|numbers| Task::data(ints(numbers)));
+            call("sort-cuts", tasks.into_iter().chain(data).chain(candidates).collect(), Vec::new())
         });
         self.merged(&self.pieces(&cuts, bounds), bounds)
     }
@@ -405,7 +242,10 @@ impl Sorting {
     fn quantiles(&self, qs: &[f64], method: Method, skip_nan: bool, name: &Value) -> Array {
         let list = Task::data(Value::list(qs.iter().copied().map(Value::Float).collect()));
         let asked = [list, Task::data(name.clone()), Task::data(Value::Bool(skip_nan))];
-        let (brackets, keys) = self.keys(2 * qs.len(), "quantile-brackets", &asked);
+        let ranks = 2 * qs.len();
+        let (brackets, candidates) = self.candidates(ranks, "quantile-brackets", &asked);
+        let keys =
+            self.one(DType::I64, &[ranks], &[&brackets], &candidates, |tasks| call("sort-keys", tasks, Vec::new()));
         let (length, dtype) = (self.x.len(), self.x.dtype);
         self.one(quantile_dtype(dtype, method), &[qs.len()], &[&keys], &brackets, |tasks| {
             let last = [Task::data(length), Task::data(Value::keyword(dtype.name()))];
@@ -427,10 +267,11 @@ fn head(task: &Task) -> crate::data::Str {
 mod tests {
     use super::super::tests::{Choices, Small, from_text};
     use super::*;
-    use crate::data::Key;
+    use crate::data::{Block, Key};
     use crate::kernel::sort;
     use crate::op::layers::constant;
     use crate::schedule::Config;
+    use crate::text::Result;
     use proptest::prelude::*;
 
     const METHODS: &[&str] = &[
