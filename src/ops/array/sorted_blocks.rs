@@ -384,6 +384,32 @@ mod tests {
         }
     }
 
+    /// Of all elements, it does not matter where they lie: small arrays and large ones, of several axes.
+    #[test]
+    fn flattened_arrays_are_sorted_by_their_blocks() {
+        let small = Small::new();
+        for (shape, chunks, blocks) in
+            [("[12 10]", "[5 4]", 1), ("[700 1000]", "[300 260]", 12), ("[1000000]", "300000", 4), ("[]", "[]", 1)]
+        {
+            let x = format!("(random/normal 0 1 {shape} :chunks {chunks} :seed 1)");
+            let whole = small.computed(&small.text(&x).unwrap(), &Config::default()).unwrap();
+            for op in ["sort-along x :axis nil", "quantiles-along x [0 0.3 1] :axis nil", "topk-along x 3"] {
+                if shape == "[]" && op.starts_with("topk") {
+                    continue;
+                }
+                let form = crate::read::read_one(crate::text::SourceId(1), &format!("({op})")).unwrap();
+                let of = |x: Value| small.eval(&form, &[("x".to_string(), x)].into_iter().collect()).unwrap();
+                let lazy = of(small.text(&x).unwrap());
+                if let (Value::Array(array), true) = (&lazy, op.starts_with("sort")) {
+                    assert_eq!(array.chunks.block_count(), blocks, "{op} of {shape}");
+                }
+                let found = small.computed(&lazy, &Config { workers: 2, ..Config::default() }).unwrap();
+                let expected = of(crate::kernel::create::from_value(&whole, None).unwrap().into());
+                assert!(found.same(&expected), "{op} of {shape}: {found:?} {expected:?}");
+            }
+        }
+    }
+
     #[test]
     fn blocks_are_put_together_where_they_are_many() {
         let lengths = |n: usize, blocks: usize| {
