@@ -1,6 +1,6 @@
-//! The elements of given ranks in a lane that lies in several blocks, each of them sorted, without bringing the blocks together:
-//! Frederickson and Johnson, "The complexity of selection and ranking in X + Y and matrices with sorted columns", 1982, in the
-//! form that samples sorted runs at regular distances.
+//! The elements of given ranks in a lane that lies in several blocks, each of them sorted, without bringing the blocks together. Samples at
+//! regular distances narrow it down, as in Shi and Schaeffer, "Parallel sorting by regular sampling", 1992; what is left is looked
+//! at, so that ranks are exact.
 //!
 //! Elements are told apart by their keys ([`super::radix`]) as signed integers, so that only the first and the last step know of dtypes:
 //!

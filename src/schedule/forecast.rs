@@ -27,7 +27,7 @@ pub struct Forecast {
     pub peak_bytes: usize,
     /// Bytes of the whole process that will be in memory, at most; where the system tells how many are now.
     pub resident_bytes: Option<usize>,
-    /// Whether these bounds hold for certain: what users' functions make in passing is a guess.
+    /// Whether these bounds hold for certain: what users' functions make in passing is a guess, and so are parts as large as data decide.
     pub exact: bool,
 }
 

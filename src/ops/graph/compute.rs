@@ -44,7 +44,7 @@ pub static OPS: &[Op] = &[
               What the cache has is left out, as computing would. The answer is a map of `:tasks`, `:tasks-before` the passes and the cache, `:result-bytes` of the arrays asked for, `:bytes-read` and \
               `:bytes-written` of data in files, `:bytes-spilled` of results that will wait on disk, which are among both, and `:peak-bytes`: a \
               bound on the memory that the computation takes, besides the program itself. A run is kept to it: tasks wait where it \
-              would be exceeded. `:resident-bytes` is the bound on all of the process. `:exact` is false where users' functions are called; what these take in passing is a guess.\n\
+              would be exceeded. `:resident-bytes` is the bound on all of the process. `:exact` is false where users' functions are called, as what these take in passing is a guess, and where a long axis is sorted block by block, as the size of the parts depends on data.\n\
                With `:passes true`, `:passes` is the graph after each pass of the optimizer that changed it: a list of names and graphs.\n\
               Errors: those of computing where the plan is refused before it starts, as `dsk::memory` for blocks that do not fit.",
         examples: &[

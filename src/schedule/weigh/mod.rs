@@ -11,8 +11,8 @@
 //!   sum        8 B, then lets go     held 8 B, at most 8 MB + 8 B
 //! ```
 //!
-//! What a user's function takes is known to nobody. Its task is then said to be a guess ([`Load::exact`]), and who runs it
-//! watches.
+//! What a user's function takes is known to nobody, and of what varies with data only what is to be expected. The task is then said to be a
+//! guess ([`Load::exact`]), and who runs it watches.
 
 mod calls;
 mod kernels;
