@@ -248,7 +248,7 @@ pub(super) fn unique(array: &Array, asked: &[&'static str], span: Span) -> Value
     let found = call("unique", vec![Task::input(0)], keywords);
     let token = Token::new("unique").task(&found).layer(&whole);
     let named = name(&Token::new("unique").layer(&whole).name(), &[array.len()]);
-    let one = |n: usize, dtype: DType| {
+    let one = |n: usize, dtype: DType, shape: &[usize]| {
         let task = match asked {
             [] => found.clone(),
             _ => call("get", vec![found.clone(), Task::data(Value::from(n))], Vec::new()),
@@ -257,15 +257,16 @@ pub(super) fn unique(array: &Array, asked: &[&'static str], span: Span) -> Value
             token: token.clone().with(n),
             parents: vec![whole.clone()],
             dtype,
-            chunks: Chunks::whole(&[array.len()]),
+            chunks: Chunks::whole(shape),
             cost: Cost::Dear,
             span,
         };
         plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at: at.clone() }], task })
     };
-    let mut all = vec![one(0, array.dtype).with_unknown(Unknown::one(0, 1, named.clone()))];
+    let flat = [array.len()];
+    let mut all = vec![one(0, array.dtype, &flat).with_unknown(Unknown::one(0, 1, named.clone()))];
     for (n, &asked) in asked.iter().enumerate() {
-        // For each element which of them it is: as many as there are elements.
+        // For each element which of them it is, in the array's shape.
         let named = match (asked, array.ndim()) {
             ("return-inverse", _) if array.unknown.is_none() => None,
             ("return-inverse", 1) => array.unknown.axis(0).filter(|_| array.chunks.axis(0).len() == 1).cloned(),
@@ -273,7 +274,8 @@ pub(super) fn unique(array: &Array, asked: &[&'static str], span: Span) -> Value
             _ => Some(named.clone()),
         };
         let named = named.or_else(|| (!array.unknown.is_none()).then(|| name(&whole.name, &[array.len()])));
-        let made = one(n + 1, DType::I64);
+        let own = array.shape();
+        let made = one(n + 1, DType::I64, if asked == "return-inverse" && named.is_none() { &own } else { &flat });
         all.push(match named {
             Some(named) => made.with_unknown(Unknown::one(0, 1, named)),
             None => made,
