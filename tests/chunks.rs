@@ -1,30 +1,13 @@
 //! Random expressions over NumPy's functions, those said in dsk too: an array in blocks gives what the whole one gives.
 
+mod choices;
+
+use choices::Choices;
 use dsk::data::{Block, Complex64, DType};
 use dsk::{Config, Engine, Value};
 use proptest::prelude::*;
 
-/// Random choices, all from one seed.
-struct Choices(u64);
-
 impl Choices {
-    fn next(&mut self) -> u64 {
-        // Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-
-    fn of<T: Clone>(&mut self, items: &[T]) -> T {
-        items[self.below(items.len())].clone()
-    }
-
     fn coin(&mut self) -> bool {
         self.below(2) == 0
     }

@@ -1,6 +1,9 @@
 //! Nothing that the reader is given makes it panic or hang, and what it accepts it prints so that it reads back.
 //! `DSK_FUZZ_SECONDS=600 cargo test --test fuzz_reader` runs as long as that; by default it is a second.
 
+mod choices;
+
+use choices::Choices;
 use dsk::read::Forms;
 use dsk::text::{SourceId, Sources, report::render};
 use std::time::{Duration, Instant};
@@ -22,56 +25,35 @@ const PIECES: &[&str] = &[
     "@", "#", "^",
 ];
 
-/// SplitMix64 (Steele, Lea, Flood 2014): a small generator, the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len())]
-    }
-}
-
-fn noise(random: &mut Random) -> String {
+fn noise(random: &mut Choices) -> String {
     let bytes: Vec<u8> = (0..random.below(80)).map(|_| random.next() as u8).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn pieces(random: &mut Random) -> String {
-    (0..random.below(40)).map(|_| random.pick(PIECES)).collect()
+fn pieces(random: &mut Choices) -> String {
+    (0..random.below(40)).map(|_| random.of(PIECES)).collect()
 }
 
 /// A valid program, and some changes.
-fn mutated(random: &mut Random) -> String {
-    let mut text: Vec<char> = random.pick(SEEDS).chars().collect();
+fn mutated(random: &mut Choices) -> String {
+    let mut text: Vec<char> = random.of(SEEDS).chars().collect();
     for _ in 0..1 + random.below(6) {
         let at = random.below(text.len());
         match random.below(4) {
             0 => drop(text.splice(at..(at + random.below(6)).min(text.len()), [])),
-            1 => drop(text.splice(at..at, random.pick(PIECES).chars())),
-            2 => drop(text.splice(at..at, random.pick(SEEDS).chars())),
+            1 => drop(text.splice(at..at, random.of(PIECES).chars())),
+            2 => drop(text.splice(at..at, random.of(SEEDS).chars())),
             _ => text.truncate(at),
         }
     }
     text.into_iter().collect()
 }
 
-fn nested(random: &mut Random) -> String {
-    let unit = format!("{}{}", random.pick(PIECES), random.pick(PIECES));
-    let close = random.pick(&[")", "]", "}", "|#", "\"", ""]);
+fn nested(random: &mut Choices) -> String {
+    let unit = format!("{}{}", random.of(PIECES), random.of(PIECES));
+    let close = random.of(&[")", "]", "}", "|#", "\"", ""]);
     let n = random.below(3_000);
-    format!("{}{}{}", unit.repeat(n), random.pick(SEEDS), close.repeat(n))
+    format!("{}{}{}", unit.repeat(n), random.of(SEEDS), close.repeat(n))
 }
 
 /// Reads all forms, renders all errors, and holds the reader to what it promises.
@@ -110,7 +92,7 @@ fn nothing_makes_the_reader_fail() {
     let until = Instant::now() + Duration::from_secs_f64(seconds.unwrap_or(1.0));
     // A long run begins elsewhere each time; the short one is always the same.
     let begin = seconds.map_or(1, |_| std::process::id().into());
-    let mut random = Random(begin);
+    let mut random = Choices(begin);
     while Instant::now() < until {
         let state = random.0;
         let text = match random.below(20) {

@@ -64,7 +64,8 @@ fn upto<T: Radix>(lane: &[T], than: i64) -> usize {
 
 /// The keys and numbers that a step before this one made.
 fn numbers(block: &Block) -> Result<&[i64]> {
-    block.as_slice::<i64>().filter(|_| block.dtype() == DType::I64 && block.ndim() == 1).ok_or_else(unfit)
+    let fits = block.dtype() == DType::I64 && block.ndim() == 1;
+    fits.then(|| block.as_slice()).flatten().ok_or_else(unfit)
 }
 
 /// The sum, which is a number of elements; of numbers of a user's it may be anything.
@@ -315,7 +316,8 @@ pub fn cuts(brackets: &Block, candidates: &[Block], lengths: &[usize], bounds: &
 /// What lies between two cuts of a block.
 pub fn part(sorted: &Block, cuts: &Block, block: usize, part: usize) -> Result<Block> {
     let [blocks, bounds] = *cuts.shape() else { return Err(unfit()) };
-    let places = cuts.as_slice::<i64>().filter(|_| cuts.dtype() == DType::I64).ok_or_else(unfit)?;
+    let fits = cuts.dtype() == DType::I64;
+    let places: &[i64] = fits.then(|| cuts.as_slice()).flatten().ok_or_else(unfit)?;
     if block >= blocks || part + 1 >= bounds || sorted.ndim() != 1 {
         return Err(unfit());
     }

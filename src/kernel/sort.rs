@@ -80,25 +80,31 @@ pub fn argsort_descending(block: &Block, axis: usize) -> Result<Block> {
 }
 
 fn places(block: &Block, axis: usize, descending: bool) -> Result<Block> {
+    // Ranks beside their places: what is compared lies together, and of equals the first place comes first.
+    Block::check_room(block.shape()[axis].saturating_mul(size_of::<((i64, i64), i64)>()))?;
+    with_dtype!(block.dtype(), T => {
+        let rank = |x: &T| if descending { x.opposite() } else { x.rank() };
+        let mut ranks = Vec::with_capacity(block.shape()[axis]);
+        indices(block, axis, |lane: &[T], places| {
+            ranks.clear();
+            ranks.extend(lane.iter().map(rank).zip(0i64..));
+            ranks.sort_unstable();
+            places.iter_mut().zip(&ranks).for_each(|(place, (_, at))| *place = *at);
+        })
+    })
+}
+
+/// Indices along an axis, those that `fill` writes for each lane.
+fn indices<T: Ranked>(block: &Block, axis: usize, mut fill: impl FnMut(&[T], &mut [i64])) -> Result<Block> {
     let (lanes, back) = lanes_last(block, axis);
     let len = block.shape()[axis];
     let mut out = Block::for_answer(DType::I64, lanes.shape())?;
     if !lanes.is_empty() {
-        with_dtype!(block.dtype(), T => {
-            let elements = lanes.as_slice::<T>().unwrap_or_default();
-            let places = out.as_mut_slice::<i64>().chunks_exact_mut(len);
-            // Ranks beside their places: what is compared lies together, and of equals the first place comes first.
-            Block::check_room(size_of::<(<T as Ranked>::Rank, i64)>() * len)?;
-            let mut ranks = Vec::with_capacity(len);
-            for (lane, places) in elements.chunks_exact(len).zip(places) {
-                cancel::check()?;
-                ranks.clear();
-                let rank = |x: &T| if descending { x.opposite() } else { x.rank() };
-                ranks.extend(lane.iter().map(rank).zip(0i64..));
-                ranks.sort_unstable();
-                places.iter_mut().zip(&ranks).for_each(|(place, (_, at))| *place = *at);
-            }
-        });
+        let elements = lanes.as_slice::<T>().unwrap_or_default();
+        for (lane, places) in elements.chunks_exact(len).zip(out.as_mut_slice::<i64>().chunks_exact_mut(len)) {
+            cancel::check()?;
+            fill(lane, places);
+        }
     }
     Ok(out.transpose(&back))
 }
@@ -131,21 +137,12 @@ pub fn partition(block: &Block, axis: usize, places: &[usize]) -> Result<Block> 
 
 /// The indices that would partition along an axis.
 pub fn argpartition(block: &Block, axis: usize, places: &[usize]) -> Result<Block> {
-    let (lanes, back) = lanes_last(block, axis);
-    let len = block.shape()[axis];
-    let mut out = Block::for_answer(DType::I64, lanes.shape())?;
-    if !lanes.is_empty() {
-        with_dtype!(block.dtype(), T => {
-            let elements = lanes.as_slice::<T>().unwrap_or_default();
-            let found = out.as_mut_slice::<i64>().chunks_exact_mut(len);
-            for (lane, found) in elements.chunks_exact(len).zip(found) {
-                cancel::check()?;
-                found.iter_mut().enumerate().for_each(|(n, at)| *at = n as i64);
-                select(found, places, |&at| lane[at as usize].rank());
-            }
-        });
-    }
-    Ok(out.transpose(&back))
+    with_dtype!(block.dtype(), T => {
+        indices(block, axis, |lane: &[T], found| {
+            found.iter_mut().enumerate().for_each(|(n, at)| *at = n as i64);
+            select(found, places, |&at| lane[at as usize].rank());
+        })
+    })
 }
 
 /// Where each of `values` would go into a sorted lane so that it stays sorted: before what is equal, or behind it.

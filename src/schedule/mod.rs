@@ -59,7 +59,7 @@ pub trait Observer: Send + std::marker::Sync {
     /// The run begins; it has so many tasks.
     fn start(&self, _tasks: usize) {}
     fn before_task(&self, _task: &TaskEvent) {}
-    /// The task is done, with what it made.
+    /// The task is done, with what it made: nil where that stands in the answer already, or in a file.
     fn after_task(&self, _task: &TaskEvent, _result: &Result<Value>) {}
     /// The run is over.
     fn finish(&self, _error: Option<&Error>) {}

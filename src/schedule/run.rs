@@ -239,7 +239,6 @@ impl<'a> Run<'a> {
                     Some(task::Code::Fused(nest))
                         if let Some(gather) = gather
                             && self.keeper.is_none()
-                            && self.observers.is_empty()
                             && self.plan.dependents.get(id).is_empty() =>
                     {
                         // SAFETY: each index is that of one task, which runs once.

@@ -4,6 +4,7 @@ use super::unknown;
 use crate::data::{Args, Array, Block, BlockRef, Chunks, Cost, DType, Memory, Task, Value};
 use crate::err;
 use crate::kernel::{count, create, layout};
+use crate::op::chunking::show;
 use crate::op::layers::{Parents, Plan, call, in_one_task, unknown_of};
 use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Operand, Token, infer};
@@ -123,7 +124,11 @@ fn bin_edges(mut args: Args) -> Result<Value> {
         return Err(err!(Value, "there is one bin at least"));
     }
     let dtype = infer::dtype(args.value("dtype"))?.unwrap_or(DType::F64).to_inexact();
+    Block::check_room(Block::byte_size(dtype, &[n.saturating_add(1)])?)?;
     let ends = [Given::of(args.take("low"))?, Given::of(args.take("high"))?];
+    if let Some(end) = ends.iter().find(|end| end.shape().iter().any(|&size| size != 1)) {
+        return Err(err!(Shape, "bins go from one number to another, found an array of shape {}", show(&end.shape())));
+    }
     let ends = match ends {
         [Given::Now(low), Given::Now(high)] => [low, high],
         ends => {
