@@ -77,7 +77,7 @@ impl Nothing {
     fn new() -> Self {
         let params = vec![Param { name: "xs".into(), kind: ParamKind::Rest, default: Value::Nil }];
         let callable = Box::new(Native(|_: Args| Ok(Value::Int(1))));
-        let signature = Arc::new(Signature { params });
+        let signature = Arc::new(Signature { params, ..Signature::default() });
         Nothing(Arc::new(Function {
             name: "noop".into(),
             signature,

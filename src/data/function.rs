@@ -223,6 +223,8 @@ pub struct Param {
 #[derive(Clone, Debug, Default)]
 pub struct Signature {
     pub params: Vec<Param>,
+    /// Of dsk's own functions: a keyword that is not declared and has a value behind it is taken for a slip in a name.
+    pub strict: bool,
 }
 
 /// Arguments bound to parameters: `values[i]` belongs to `params[i]`, except that the rest parameter's are in `rest`.
@@ -346,7 +348,12 @@ impl Signature {
             let value = std::mem::take(&mut args[i]);
             match open.pop() {
                 // `(sum x :axes 0)`: a slip in the name, not an axis.
-                Some(at) if params[at].kind == ParamKind::Optional && self.nearest(&value).is_some() => {
+                Some(at)
+                    if params[at].kind == ParamKind::Optional
+                        && (self.nearest(&value).is_some()
+                            || named.peek().map_or(args.len(), |(next, _)| *next) > i + 1
+                                && self.names_nothing(&value, &params[at])) =>
+                {
                     return Err(self.stray_keyword(name, &value, span));
                 }
                 Some(at) => {
@@ -376,6 +383,12 @@ impl Signature {
         err!(Arity, "{name} takes {wants}, got {positional}")
             .label(span, label)
             .help(format!("usage: {}", self.usage(name)))
+    }
+
+    /// Whether a value that has another one behind it is a name that dsk's own function does not know, rather than a value for
+    /// that parameter: dtypes are keywords, and keywords can be called.
+    fn names_nothing(&self, value: &Value, param: &Param) -> bool {
+        self.strict && matches!(value, Value::Keyword(_)) && !matches!(&*param.name, "dtype" | "key")
     }
 
     /// The keyword that this value nearly is.

@@ -398,7 +398,8 @@ impl Analyzer<'_> {
             let message = format!("functions are nested more than {MAX_FUNCTIONS} deep");
             return Err(Error::new(Code::Limit, message).label(span, "in here"));
         }
-        let params = Params::parse(params)?;
+        let mut params = Params::parse(params)?;
+        params.signature.strict = Arc::ptr_eq(self.namespace, &self.interpreter.language);
         let itself = name.map(|name| (name.clone(), span.source));
         self.functions.push(Scope { name: itself, is_function: true, ..Scope::default() });
         let compiled = self.function_body(&params, body, span);

@@ -1,5 +1,6 @@
 //! Errors as values, for `catch`, and values as errors, for `throw`.
 
+use super::code::Proto;
 use crate::data::{Map, Value};
 use crate::read;
 use crate::text::{Code, Error, Sources, Span};
@@ -7,6 +8,20 @@ use std::sync::Arc;
 
 /// Labels a report shows at most: where it failed, and the calls that led there.
 const MAX_LABELS: usize = 4;
+
+/// Says in a failure that points at no text which function of dsk's own it was: the one that was called, not one that it is
+/// written with.
+pub(super) fn of_function(error: Error, callee: &Proto, is_function: impl Fn(&str) -> bool) -> Error {
+    let named = callee.signature.strict && &*callee.name != "fn" && !error.has_place();
+    match error.message().split_once(": ") {
+        Some((inner, rest)) if named && inner != &*callee.name && is_function(inner) => {
+            let message = format!("{}: {rest}", callee.name);
+            let usage = format!("usage: ({inner} ");
+            error.with_message(message).without_help(|line| line.starts_with(&usage))
+        }
+        _ => error,
+    }
+}
 
 /// Says that the failure came out of a call.
 pub(super) fn called_from(error: Error, span: Span) -> Error {

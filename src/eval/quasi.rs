@@ -54,7 +54,7 @@ fn native(name: &'static str, f: fn(Args) -> Result<Value>) -> Arc<Function> {
     let rest = Param { name: Str::from("args"), kind: ParamKind::Rest, default: Value::Nil };
     Arc::new(Function {
         name: Str::from(name),
-        signature: Arc::new(Signature { params: vec![rest] }),
+        signature: Arc::new(Signature { params: vec![rest], ..Signature::default() }),
         doc: None,
         cost: Default::default(),
         memory: Default::default(),

@@ -73,6 +73,7 @@ fn nest(out: &mut String, axes: &[Vec<Option<usize>>], depth: usize, words: &mut
             };
             let width = word.chars().count();
             if n > 0 && column + 1 + width + depth + 1 > WIDTH {
+                out.truncate(out.trim_end().len());
                 let _ = write!(out, "\n{:indent$}", "");
                 column = indent;
             } else if n > 0 {
@@ -133,12 +134,13 @@ fn elements<T: Element>(block: &Block) -> Vec<T> {
 }
 
 fn join(re: Vec<String>, im: Vec<String>) -> Vec<String> {
+    let signed = im.into_iter().map(|im| if im.starts_with('-') { im } else { format!("+{im}") });
+    // The points of both parts are below each other; blanks for digits come after the j.
     let join = |(re, im): (String, String)| {
-        let (re, im) = (re.trim(), im.trim());
-        let plus = if im.starts_with('-') { "" } else { "+" };
-        format!("{re}{plus}{im}j")
+        let digits = im.trim_end();
+        format!("{re}{digits}j{}", &im[digits.len()..])
     };
-    re.into_iter().zip(im).map(join).collect()
+    pad(re).into_iter().zip(pad(signed.collect())).map(join).collect()
 }
 
 /// To the width of the widest, words to the right.
@@ -157,6 +159,7 @@ fn floats<T: Copy>(xs: &[T], wide: impl Fn(T) -> f64, digits: impl Fn(T) -> Stri
     let needed: Vec<usize> =
         xs.iter().map(|&x| if wide(x).is_finite() { places(wide(x), &digits(x)) } else { 0 }).collect();
     let precision = needed.iter().copied().max().unwrap_or(0);
+    let exponents = if most >= 1e100 || least < 1e-99 { 3 } else { 2 };
     // An element is written with the digits it needs, so that a float32 does not show those of its float64.
     let word = |(&x, &own): (&T, &usize)| -> String {
         let value = wide(x);
@@ -164,7 +167,7 @@ fn floats<T: Copy>(xs: &[T], wide: impl Fn(T) -> f64, digits: impl Fn(T) -> Stri
             return if value.is_nan() { "nan".into() } else { value.to_string() };
         }
         if scientific {
-            return exponential(value, own, precision);
+            return exponential(value, own, precision, exponents);
         }
         let point = if own == 0 { "." } else { "" };
         format!("{value:.own$}{point}{:1$}", "", precision - own)
@@ -194,14 +197,15 @@ fn mantissa_places(x: f64, scientific: &str) -> usize {
     digits.split_once('.').map_or(0, |(_, f)| f.len())
 }
 
-/// `1.5e+10`, `1.e+00`: `own` digits, filled with zeros to `precision`.
-fn exponential(x: f64, own: usize, precision: usize) -> String {
+/// `1.5e+10`, `1.e+00`: `own` digits, filled with zeros to `precision`, and as many of the exponent.
+fn exponential(x: f64, own: usize, precision: usize, exponents: usize) -> String {
     let text = format!("{x:.own$e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let point = if own == 0 { "." } else { "" };
     let zeros = "0".repeat(precision - own);
-    format!("{mantissa}{point}{zeros}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}{point}{zeros}e{sign}{:0exponents$}", exponent.abs())
 }
 
 /// Items on one line, or below each other where one takes more lines than one.
@@ -217,7 +221,7 @@ pub fn beside_or_below(items: &[String]) -> String {
 mod tests {
     use super::*;
 
-    /// What NumPy 2 prints for the same arrays; complex numbers are aligned as words.
+    /// What NumPy 2 prints for the same arrays.
     #[test]
     fn arrays_are_laid_out_as_numpy_does() {
         for (array, text) in [
@@ -233,7 +237,16 @@ mod tests {
             (Block::from_slice(&[2], &[true, false]), "[ true false]"),
             (Block::from_slice(&[1, 1, 2], &[1u8, 2]), "[[[1 2]]]"),
             (Block::from_slice(&[2, 1, 2], &[1u8, 2, 3, 4]), "[[[1 2]]\n\n [[3 4]]]"),
-            (Block::from_slice(&[2], &[Complex64::new(1.0, 2.0), Complex64::new(0.5, -1.0)]), "[ 1.+2.j 0.5-1.j]"),
+            (Block::from_slice(&[2], &[Complex64::new(1.0, 2.0), Complex64::new(0.5, -1.0)]), "[1. +2.j 0.5-1.j]"),
+            (
+                Block::from_slice(&[2], &[Complex64::new(1.0, 20.0), Complex64::new(3.5, -1e-3)]),
+                "[1. +2.e+01j 3.5-1.e-03j]",
+            ),
+            (
+                Block::from_slice(&[2], &[Complex64::new(1.0, 2.25), Complex64::new(-3.5, 1.0)]),
+                "[ 1. +2.25j -3.5+1.j  ]",
+            ),
+            (Block::from_slice(&[2], &[1e100, 1.0]), "[1.e+100 1.e+000]"),
             (Block::scalar(2.5), "2.5"),
             (Block::scalar(u64::MAX), "18446744073709551615"),
             (Block::zeros(DType::F64, &[0]), "[]"),

@@ -71,7 +71,7 @@ struct Small {
 impl Small {
     fn new(scheduler: impl Scheduler + 'static, workers: usize) -> Self {
         let rest = Param { name: "xs".into(), kind: ParamKind::Rest, default: Value::Nil };
-        let signature = Arc::new(Signature { params: vec![rest] });
+        let signature = Arc::new(Signature { params: vec![rest], ..Signature::default() });
         let function = |(name, body): &(&str, Body1)| {
             let callable = Box::new(Native(*body));
             let (signature, name) = (signature.clone(), (*name).into());

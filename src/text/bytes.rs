@@ -21,6 +21,6 @@ impl fmt::Display for Bytes {
                 };
             }
         }
-        write!(f, "{amount:.0} EB")
+        write!(f, "{:.0} EB", amount / 1000.0)
     }
 }

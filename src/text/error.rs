@@ -141,6 +141,16 @@ impl Error {
         self.0.labels.iter().any(|label| label.span != Span::NONE)
     }
 
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = message.into();
+        self
+    }
+
+    pub fn without_help(mut self, drop: impl Fn(&str) -> bool) -> Self {
+        self.0.help.retain(|line| !drop(line));
+        self
+    }
+
     /// Adds a line of help.
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.0.help.push(text.into());

@@ -8,6 +8,7 @@
 use faer::linalg::solvers::{DenseSolveCore, Solve};
 use faer::{Mat, MatMut, MatRef, Side};
 pub use num_complex::Complex64;
+use std::ops::{Div, Mul, Sub};
 
 /// A factorization that does not exist, or that no algorithm arrives at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +63,42 @@ fn zero_on_diagonal<T: Copy + PartialEq + Default>(upper: MatRef<T>) -> bool {
     (0..upper.nrows().min(upper.ncols())).any(|i| upper[(i, i)] == T::default())
 }
 
+/// LU factors, as [`Field::lu`], where a column has nothing but zeros left to divide by: it is left as it is, as LAPACK does.
+fn lu_of_singular<T>(
+    a: &[T],
+    [m, n]: [usize; 2],
+    order: &mut [usize],
+    l: &mut [T],
+    u: &mut [T],
+    size: impl Fn(T) -> f64,
+) where
+    T: Copy + Default + PartialEq + From<f64> + Mul<Output = T> + Sub<Output = T> + Div<Output = T>,
+{
+    let (zero, k) = (T::default(), m.min(n));
+    let mut rows: Vec<Vec<T>> = a.chunks_exact(n.max(1)).map(<[T]>::to_vec).collect();
+    order.iter_mut().enumerate().for_each(|(i, at)| *at = i);
+    for j in 0..k {
+        let largest = |best: usize, i: usize| if size(rows[i][j]) > size(rows[best][j]) { i } else { best };
+        let pivot = (j..m).fold(j, largest);
+        rows.swap(j, pivot);
+        order.swap(j, pivot);
+        let (done, left) = rows.split_at_mut(j + 1);
+        let top = &done[j][j..];
+        for row in left.iter_mut().filter(|row| row[j] != zero) {
+            let factor = row[j] / top[0];
+            row[j + 1..].iter_mut().zip(&top[1..]).for_each(|(x, &y)| *x = *x - factor * y);
+            row[j] = factor;
+        }
+    }
+    for (i, row) in rows.iter().enumerate() {
+        let part = |j: usize| if j < i { row[j] } else { T::from(f64::from(u8::from(j == i))) };
+        (0..k).for_each(|j| l[i * k + j] = part(j));
+        if i < k {
+            (0..n).for_each(|j| u[i * n + j] = if j < i { zero } else { row[j] });
+        }
+    }
+}
+
 /// Whether a permutation is an odd number of exchanges.
 fn odd(order: &[usize]) -> bool {
     let mut seen = vec![false; order.len()];
@@ -113,6 +150,9 @@ macro_rules! field {
 
             fn lu(a: &[Self], [m, n]: [usize; 2], order: &mut [usize], l: &mut [Self], u: &mut [Self]) {
                 let lu = MatRef::from_row_major_slice(a, m, n).partial_piv_lu();
+                if zero_on_diagonal(lu.U()) {
+                    return lu_of_singular(a, [m, n], order, l, u, |x: $T| Complex64::from(x).l1_norm());
+                }
                 order.copy_from_slice(lu.P().arrays().0);
                 write(l, lu.L());
                 write(u, lu.U());

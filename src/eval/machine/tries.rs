@@ -62,15 +62,20 @@ impl Run<'_> {
             let handler = if catch { m.handlers.pop() } else { None };
             let keep = handler.as_ref().map_or(self.entry.frames, |h| h.frames);
             let mut deepest = self.base + running.registers as usize;
+            let mut callee = running;
+            let is_function = |name: &str| self.interpreter.language.bound(name).is_some();
             while m.frames.len() > keep {
                 let Some(frame) = m.frames.pop() else { break };
                 let Frame { closure, pc, base, .. } = frame;
                 let waiting = &*(*closure).proto;
+                error = failure::of_function(error, callee, is_function);
+                callee = waiting;
                 let at = pc.offset_from(waiting.code.as_ptr()) as usize;
                 error = failure::called_from(error, waiting.spans[at.saturating_sub(1)]);
                 deepest = deepest.max(base as usize + waiting.registers as usize);
             }
             let Some(handler) = handler else {
+                error = failure::of_function(error, callee, is_function);
                 m.clear(self.entry.base, deepest);
                 m.handlers.truncate(self.entry.handlers);
                 m.pending.truncate(self.entry.pending);

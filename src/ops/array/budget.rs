@@ -220,6 +220,8 @@ const CALLS: &[&str] = &[
     "(reshape x [8 12])",
     "(reshape x [2 6 8])",
     "(broadcast-to x [3 12 8])",
+    "(array/windows x 1 3)",
+    "(sum (array/windows x 1 3) :axis -1)",
     "(concatenate [x x] :axis 1)",
     "(stack [x x] :axis 1)",
     "(block [[x x] [x x]])",

@@ -72,6 +72,11 @@ fn nonzero(mut args: Args) -> Result<Value> {
 }
 
 fn unique(mut args: Args) -> Result<Value> {
+    // The parts along the only axis are elements.
+    let vector = matches!(args.value("x"), Value::Array(x) if x.ndim() == 1);
+    if vector && !args.is_nil("axis") {
+        infer::axis(&args.take("axis"), 1)?;
+    }
     let plain = args.is_nil("axis") && args.bool("equal-nan")?;
     if !plain && args.value("x").is_lazy() {
         return args.host.delay(&args);
@@ -87,7 +92,10 @@ fn unique(mut args: Args) -> Result<Value> {
     };
     let found = match args.value("axis") {
         Value::Nil => count::distinct(&block, args.bool("equal-nan")?)?,
-        axis => count::distinct_along(&block, infer::axis(axis, block.ndim())?)?,
+        axis => match (infer::axis(axis, block.ndim())?, block.ndim()) {
+            (_, 1) => count::distinct(&block, args.bool("equal-nan")?)?,
+            (axis, _) => count::distinct_along(&block, axis)?,
+        },
     };
     let mut all = vec![Value::from(found.values)];
     for (name, block) in

@@ -31,6 +31,7 @@ pub mod sorting;
 #[cfg(test)]
 mod tests;
 pub mod unknown;
+pub mod windows;
 
 use crate::data::{Args, Block, DType};
 use crate::op::{Op, infer};
@@ -58,6 +59,7 @@ pub static OPS: &[&[Op]] = &[
     axes::OPS,
     reshape::OPS,
     broadcast_to::OPS,
+    windows::OPS,
     join::OPS,
     rechunk::OPS,
     map_blocks::OPS,
