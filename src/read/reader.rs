@@ -276,7 +276,7 @@ impl Reader<'_> {
     /// The tasks between brackets.
     ///
     /// At the head of a call a `:` alone is the function that makes slices of computed bounds, and `%` is the op, also in a
-    /// short function; elsewhere they are the slice, and the first argument.
+    /// short function, of two arguments; elsewhere they are the slice, and the first argument.
     fn items(&self, pair: Pair<Rule>, open: &str) -> Result<Vec<Task>> {
         let whole = self.span(&pair);
         let opening = Span { end: whole.start + open.len() as u32, ..whole };
@@ -311,6 +311,14 @@ impl Reader<'_> {
             }
             Ok(())
         })?;
+        // The op takes two: `#(% 0)` calls the argument.
+        if let [head, _] = &mut items[..]
+            && close == ")"
+            && self.short.get().is_some()
+            && head.as_symbol().is_some_and(|name| name == "%")
+        {
+            *head = Task::symbol(self.argument("%", head.span)?).with_span(head.span);
+        }
         Ok(items)
     }
 
@@ -549,6 +557,7 @@ mod tests {
         assert_eq!(one("'x"), one("(quote x)"));
         assert_eq!(one("`(f ~x ~@xs)"), one("(quasiquote (f (unquote x) (unquote-splicing xs)))"));
         assert_eq!(one("#(* % 2)"), one("(fn [%1] (* %1 2))"));
+        assert_eq!(one("#(% 0)"), one("(fn [%1] (%1 0))"));
         assert_eq!(one("#(% %2 (f %&))"), one("(fn [%1 %2 & %&] (% %2 (f %&)))"));
         assert_eq!(one("[1 #_ 2 #_ #_ 3 4 5]"), one("[1 5]"));
         assert_eq!(one("#| a #| b |# c |# x ; d"), one("x"));

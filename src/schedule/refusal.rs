@@ -87,17 +87,26 @@ fn too_large(plan: &Plan, task: &Needs, outlook: &Outlook, smaller: Smaller) -> 
             .help("`:memory-limit` raises the limit")
             .at(plan.span(id));
     }
-    let inside = |id: &u32| Some(outlook.loads.get(*id).largest.to_vec());
+    let elements = |shape: &[usize]| shape.iter().product::<usize>();
+    let shapes = |id: &u32| [plan.shape(*id), Some(outlook.loads.get(*id).largest.to_vec())].into_iter().flatten();
     let all = plan.dependencies.get(id).iter().chain([&id]);
-    let shapes = all.flat_map(|id| [plan.shape(*id), inside(id)]).flatten();
-    let largest = shapes.max_by_key(|shape| shape.iter().product::<usize>()).unwrap_or_default();
+    let largest = all.flat_map(shapes).max_by_key(|shape| elements(shape)).unwrap_or_default();
     let share = match fitting(plan, task, outlook.limit, smaller) {
         Ok(share) => share,
         Err(interrupted) => return interrupted,
     };
+    // Where what is made first is in blocks as small as that, something else puts them together.
+    let made = plan.roots.iter().flat_map(shapes).map(|shape| elements(&shape)).max().unwrap_or(0);
     let error = match share.and_then(|share| shrunk(&largest, share)) {
         Some(sides) => {
+            let put_together = made <= elements(&sides);
             let sides = sides.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
+            if put_together {
+                return error
+                    .help(format!("it puts smaller blocks together: where `rechunk` asks for that, [{sides}] would fit"))
+                    .help("for an op that needs a whole array, as factorizations do, `:memory-limit` raises the limit")
+                    .at(plan.span(id));
+            }
             // What is made in large blocks is made before it can be cut.
             let roots = plan.roots.iter().map(|&id| outlook.loads.get(id).takes()).max().unwrap_or(0);
             let cut =

@@ -1,14 +1,15 @@
 //! Linear algebra of whole matrices: what the functions of `stdlib/linalg.dsk`, which go block by block, are made of. A lazy array
-//! is taken as a whole, in one task; of more axes than two each matrix of the last two is one.
+//! is taken as a whole, in one task, but right sides some columns at a time; of more axes than two each matrix of the last two is one.
 
-use crate::data::{Args, Block, Cost, DType, Dims, Memory, Task, Value};
+use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Value};
 use crate::err;
 use crate::kernel::layout;
 use crate::kernel::linalg::{self, Factors, Triangle};
 use crate::op::chunking::show;
-use crate::op::layers::{call, in_one_task};
+use crate::op::layers::{Parents, Plan, call, in_one_task, whole_along};
+use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Token};
-use crate::text::Result;
+use crate::text::{Result, Span};
 
 pub static OPS: &[Op] = &[
     Op {
@@ -86,13 +87,27 @@ fn reordered(mut args: Args) -> Result<Value> {
             Ok(layout::take(&x, 0, order.as_slice::<i64>().unwrap_or_default())?.into())
         }
         (x, order) => {
-            let dtype = x.dtype();
-            let arrays = [x.into_lazy(args.span), order.into_lazy(args.span)];
+            let (x, order) = (x.into_lazy(args.span), order.into_lazy(args.span));
             let task = call("linalg/reordered", vec![Task::input(0), Task::input(1)], Vec::new());
             let token = Token::new("linalg/reordered");
-            Ok(Value::Array(in_one_task(&arrays, token, dtype, &shape, Cost::Cheap, args.span, task).into()))
+            let dtype = x.dtype;
+            Ok(Value::Array(by_columns(&x, &order, token, dtype, Cost::Cheap, args.span, task).into()))
         }
     }
+}
+
+/// What a task makes of all rows of some columns of x, its first input, and of all of another array, its second: as many rows.
+fn by_columns(x: &Array, whole: &Array, token: Token, dtype: DType, cost: Cost, span: Span, task: Task) -> Array {
+    let x = whole_along(x, &[0], span);
+    let whole = recut(whole, Chunks::whole(&whole.shape()), span);
+    let mut parents = Parents::default();
+    let inputs = vec![
+        Input { parent: parents.add(&x.layer), at: At::same(x.ndim()) },
+        Input { parent: parents.add(&whole.layer), at: At((0..whole.ndim()).map(|_| Axis::Block(0)).collect()) },
+    ];
+    let token = token.with(dtype).layer(&x.layer).layer(&whole.layer);
+    let plan = Plan { token, parents: parents.layers, dtype, chunks: x.chunks.clone(), cost, span };
+    plan.array(Body::Blockwise { inputs, task })
 }
 
 /// The leading axes of a stack, and the sides of its matrices.
@@ -169,13 +184,13 @@ fn with_right_sides(mut args: Args, name: &'static str, triangle: Option<Triangl
             None => linalg::solve(&a, &b)?.into(),
         }),
         (a, b) => {
-            let arrays = [a.into_lazy(args.span), b.into_lazy(args.span)];
+            let (a, b) = (a.into_lazy(args.span), b.into_lazy(args.span));
             let keywords = triangle.map_or_else(Vec::new, |t| {
                 vec![("lower", Task::data(Value::Bool(t.lower))), ("unit-diagonal", Task::data(Value::Bool(t.unit)))]
             });
-            let task = call(name, vec![Task::input(0), Task::input(1)], keywords);
+            let task = call(name, vec![Task::input(1), Task::input(0)], keywords);
             let token = Token::new(name).with(triangle.map(|t| (t.lower, t.unit)));
-            Ok(Value::Array(in_one_task(&arrays, token, dtype, &shape, Cost::Dear, args.span, task).into()))
+            Ok(Value::Array(by_columns(&b, &a, token, dtype, Cost::Dear, args.span, task).into()))
         }
     }
 }
