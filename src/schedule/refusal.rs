@@ -103,7 +103,9 @@ fn too_large(plan: &Plan, task: &Needs, outlook: &Outlook, smaller: Smaller) -> 
             let sides = sides.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
             if put_together {
                 return error
-                    .help(format!("it puts smaller blocks together: where `rechunk` asks for that, [{sides}] would fit"))
+                    .help(format!(
+                        "it puts smaller blocks together: where `rechunk` asks for that, [{sides}] would fit"
+                    ))
                     .help("for an op that needs a whole array, as factorizations do, `:memory-limit` raises the limit")
                     .at(plan.span(id));
             }

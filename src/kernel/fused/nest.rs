@@ -83,12 +83,16 @@ impl Nest {
         Plan { outer: self.axes, row, column, rows, columns, operands: self.operands }
     }
 
-    /// Tiles of a reduction along the last axes. Axes that are kept give vectors of at most `widest`.
-    pub fn reduction(mut self, limit: usize, widest: usize) -> Plan {
+    /// Tiles of a reduction along the last axes, runs of at most `limit` elements. Axes that are kept give vectors of at most `widest`;
+    /// where rows are reduced to one, `tallest` is the limit.
+    pub fn reduction(mut self, limit: usize, widest: usize, tallest: usize) -> Plan {
         let column = self.axes.pop().unwrap_or_else(|| self.unit());
         let row = self.axes.pop().unwrap_or_else(|| self.unit());
         let columns = column.len.min(if column.mark { limit } else { widest });
-        let rows = row.len.min((limit / columns).max(1));
+        let rows = match columns < column.len {
+            true => 1,
+            false => row.len.min((if row.mark && !column.mark { tallest } else { limit } / columns).max(1)),
+        };
         Plan { outer: self.axes, row, column, rows, columns, operands: self.operands }
     }
 }

@@ -26,13 +26,6 @@ impl Tile {
 
     /// # Safety
     /// The data must be of that type and live for `'a`.
-    pub unsafe fn row<'a, T>(&self, row: usize) -> &'a [T] {
-        // SAFETY: passed on to the caller.
-        unsafe { std::slice::from_raw_parts(self.data.cast::<T>().add(row * self.columns), self.columns) }
-    }
-
-    /// # Safety
-    /// As for `row`.
     pub unsafe fn all<'a, T>(&self) -> &'a [T] {
         // SAFETY: passed on to the caller.
         unsafe { std::slice::from_raw_parts(self.data.cast::<T>(), self.rows * self.columns) }

@@ -113,6 +113,8 @@ pub fn moments(block: &Block, axes: &[usize]) -> Result<Block> {
 
 /// Elements of a tile, at most.
 const TILE: usize = 4096;
+/// Bytes of a tile whose rows are reduced to one: what is done once for each column and tile is worth some rows.
+const TALL_BYTES: usize = 64 << 10;
 /// Elements of a tile that an expression is computed by.
 const STEP: usize = 512;
 
@@ -191,7 +193,7 @@ impl Reduction {
         axes.iter().for_each(|&axis| to[axis] = 0);
         // The tiles are those of a block in row-major order: runs of its elements.
         let nest = Nest::marked(shape, &[to, row_major(shape).to_vec()], axes);
-        let plan = nest.reduction(TILE, TILE);
+        let plan = nest.reduction(TILE, TILE, TALL_BYTES / size);
         let (rows_reduced, columns_reduced) = plan.marks();
         let mut runs: Vec<Runs> = inputs.iter().map(|b| Runs::new(b, shape, plan.elements())).collect();
         let sizes: Vec<isize> = inputs.iter().map(|b| b.dtype().size() as isize).collect();

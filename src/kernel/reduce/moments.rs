@@ -4,7 +4,7 @@
 //!
 //! The sum is kept rather than the mean, so that infinities stay what they are.
 
-use super::fold::{Accumulate, Carry, Tile, fold_map, fold_tile};
+use super::fold::{Accumulate, Carry, Tile, fold_tile};
 use crate::data::slice::Range;
 use crate::data::{Block, DType};
 use crate::kernel::elementwise::{Binary, Unary};
@@ -13,10 +13,10 @@ use crate::kernel::layout::concatenate;
 use crate::text::Result;
 use multiversion::multiversion;
 use num_complex::Complex;
-use std::ops::{Add, Div, Sub};
+use std::ops::{Add, Mul, Sub};
 
 /// float64 or complex128.
-trait Number: Copy + Default + Add<Output = Self> + Sub<Output = Self> + Div<f64, Output = Self> + 'static {
+trait Number: Copy + Default + Add<Output = Self> + Sub<Output = Self> + Mul<f64, Output = Self> + 'static {
     /// The square of the magnitude.
     fn square(self) -> f64;
     fn from_real(x: f64) -> Self;
@@ -42,6 +42,11 @@ impl Number for Complex<f64> {
     }
 }
 
+#[inline(always)]
+fn is_finite<T: Number>(x: T) -> bool {
+    (x - x).square() == 0.0
+}
+
 /// Moments of several places side by side, each of `count` elements.
 #[derive(Default)]
 struct Part<T> {
@@ -53,59 +58,156 @@ struct Part<T> {
 impl<T: Number> Part<T> {
     fn merge(&mut self, other: &Part<T>) {
         let (a, b) = (self.count, other.count);
-        let weight = a * b / (a + b);
-        for ((m2, sum), (&m2_b, &sum_b)) in self.m2.iter_mut().zip(&mut self.sum).zip(other.m2.iter().zip(&other.sum)) {
-            let apart = sum_b / b - *sum / a;
-            *m2 += m2_b + apart.square() * weight;
-            *sum = *sum + sum_b;
-        }
+        merge(&mut self.m2, &mut self.sum, (&other.m2, &other.sum), [1.0 / a, 1.0 / b, a * b / (a + b)]);
         self.count += b;
     }
 }
 
+/// Merges moments of places with others. The parts are of 1 / `per_a` and 1 / `per_b` elements.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn merge<T: Number>(m2: &mut [f64], sum: &mut [T], (m2_b, sum_b): (&[f64], &[T]), [per_a, per_b, weight]: [f64; 3]) {
+    for ((m2, sum), (&m2_b, &sum_b)) in m2.iter_mut().zip(sum).zip(m2_b.iter().zip(sum_b)) {
+        let apart = sum_b * per_b - *sum * per_a;
+        *m2 += m2_b + apart.square() * weight;
+        *sum = *sum + sum_b;
+    }
+}
+
+/// Elements that are summed up side by side.
+const LANES: usize = 32;
+
+/// The sums of the distances of elements from `shift`, and of their squares.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn shifted<T: Number>(x: &[T], shift: T) -> (T, f64) {
+    let mut sums = [T::default(); LANES];
+    let mut squares = [0.0; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for chunk in chunks {
+        for ((sum, square), &x) in sums.iter_mut().zip(&mut squares).zip(chunk) {
+            let apart = x - shift;
+            *sum = *sum + apart;
+            *square += apart.square();
+        }
+    }
+    for ((sum, square), &x) in sums.iter_mut().zip(&mut squares).zip(rest) {
+        let apart = x - shift;
+        *sum = *sum + apart;
+        *square += apart.square();
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            sums[i] = sums[i] + sums[i + width];
+            squares[i] += squares[i + width];
+        }
+        width /= 2;
+    }
+    (sums[0], squares[0])
+}
+
+/// As [`shifted`], of each column of rows of as many elements as there are shifts.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn shifted_columns<T: Number>(rows: &[T], shifts: &[T], sums: &mut [T], squares: &mut [f64]) {
+    /// Columns whose sums stay in registers.
+    const WIDE: usize = 16;
+    let columns = shifts.len();
+    let whole = columns - columns % WIDE;
+    for at in (0..whole).step_by(WIDE) {
+        let mut sum = [T::default(); WIDE];
+        let mut square = [0.0; WIDE];
+        let shift: &[T; WIDE] = shifts[at..].first_chunk().expect("a whole stretch of columns");
+        for row in rows.chunks_exact(columns) {
+            let x: &[T; WIDE] = row[at..].first_chunk().expect("a whole stretch of columns");
+            for i in 0..WIDE {
+                let apart = x[i] - shift[i];
+                sum[i] = sum[i] + apart;
+                square[i] += apart.square();
+            }
+        }
+        sums[at..at + WIDE].copy_from_slice(&sum);
+        squares[at..at + WIDE].copy_from_slice(&square);
+    }
+    for at in whole..columns {
+        for row in rows.chunks_exact(columns) {
+            let apart = row[at] - shifts[at];
+            sums[at] = sums[at] + apart;
+            squares[at] += apart.square();
+        }
+    }
+}
+
+/// From sums of `count` distances from `shifts`, and of their squares, to the sums of the elements and M2.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn unshift<T: Number>(sums: &mut [T], squares: &mut [f64], shifts: &[T], count: f64) {
+    let per = 1.0 / count;
+    for ((sum, square), &shift) in sums.iter_mut().zip(squares).zip(shifts) {
+        let m2 = *square - sum.square() * per;
+        // What is not a number stays that, and squares of finite distances may be too large for one.
+        *square = match m2 < 0.0 {
+            true => 0.0,
+            false if square.is_infinite() && is_finite(*sum) => *square,
+            false => m2,
+        };
+        *sum = *sum + shift * count;
+    }
+}
+
+/// Moments tile by tile, each in one pass as distances from the means of the tile before: where two tiles lie apart, so that squares
+/// lose digits to each other, what lies between them is in the result, too, and larger.
 struct Moments<T> {
     carry: Carry<Part<T>>,
     spare: Vec<Part<T>>,
-    means: Vec<T>,
+    /// What elements of each place are near to, once there are some.
+    shifts: Vec<T>,
     /// Count, sum and M2 as elements of the result.
     results: [Vec<T>; 3],
     pointers: [*const u8; 3],
 }
 
-/// Adds the squares of the distances of a row from the means.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn add_squares<T: Number>(m2: &mut [f64], row: &[T], means: &[T]) {
-    for ((m2, &x), &mean) in m2.iter_mut().zip(row).zip(means) {
-        *m2 += (x - mean).square();
+impl<T: Number> Moments<T> {
+    /// Goes on from the means of these sums, but not from what is not a number.
+    fn shift_to_means(&mut self, sums: &[T], count: f64) {
+        let per = 1.0 / count;
+        self.shifts.clear();
+        self.shifts.extend(sums.iter().map(|&sum| sum * per).map(|m| if is_finite(m) { m } else { T::default() }));
     }
 }
 
 impl<T: Number> Accumulate for Moments<T> {
     unsafe fn push(&mut self, tile: Tile) {
         let mut part = self.spare.pop().unwrap_or_default();
-        // SAFETY: passed on to the caller.
-        unsafe { fold_tile(tile, |a: T, b: T| a + b, &mut part.sum) };
         part.count = (tile.rows * tile.columns / tile.width()) as f64;
+        if self.shifts.is_empty() {
+            // SAFETY: passed on to the caller.
+            unsafe { fold_tile(tile, |a: T, b: T| a + b, &mut part.sum) };
+            self.shift_to_means(&part.sum, part.count);
+        }
+        part.sum.clear();
+        part.sum.resize(self.shifts.len(), T::default());
         part.m2.clear();
-        part.m2.resize(part.sum.len(), 0.0);
-        self.means.clear();
-        self.means.extend(part.sum.iter().map(|&sum| sum / part.count));
-        for i in 0..tile.rows {
-            // SAFETY: as above.
-            let row: &[T] = unsafe { tile.row(i) };
-            let place = if tile.rows_reduced { 0 } else { i };
-            if tile.columns_reduced {
-                let mean = self.means[place];
-                part.m2[place] += fold_map(row, |x| (x - mean).square(), |a, b| a + b);
-            } else {
-                let start = place * tile.columns;
-                add_squares(&mut part.m2[start..], row, &self.means[start..]);
+        part.m2.resize(self.shifts.len(), 0.0);
+        // SAFETY: as above.
+        let all: &[T] = unsafe { tile.all() };
+        match (tile.rows_reduced, tile.columns_reduced) {
+            (true, false) => shifted_columns(all, &self.shifts, &mut part.sum, &mut part.m2),
+            (rows_reduced, columns_reduced) => {
+                let each = match (rows_reduced, columns_reduced) {
+                    (true, _) => all.len(),
+                    (_, true) => tile.columns,
+                    _ => 1,
+                };
+                for (at, lane) in all.chunks_exact(each).enumerate() {
+                    (part.sum[at], part.m2[at]) = shifted(lane, self.shifts[at]);
+                }
             }
         }
+        unshift(&mut part.sum, &mut part.m2, &self.shifts, part.count);
+        self.shift_to_means(&part.sum, part.count);
         self.carry.push(part, &mut self.spare, Part::merge);
     }
 
     fn finish(&mut self) -> &[*const u8] {
+        self.shifts.clear();
         if let Some(part) = self.carry.finish(&mut self.spare, Part::merge) {
             self.results = [
                 vec![T::from_real(part.count); part.sum.len()],
@@ -124,7 +226,7 @@ pub fn accumulator(dtype: DType) -> Box<dyn Accumulate> {
         Box::new(Moments::<T> {
             carry: Carry::default(),
             spare: Vec::new(),
-            means: Vec::new(),
+            shifts: Vec::new(),
             results: Default::default(),
             pointers: [std::ptr::null(); 3],
         })

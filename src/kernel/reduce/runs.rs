@@ -52,7 +52,11 @@ impl Runs {
             return self.base.wrapping_add(start * self.size);
         }
         if start < self.held.start || start + n > self.held.end {
-            self.ahead = if start == self.held.end { (2 * self.ahead).min(MOST_AHEAD) } else { 1 };
+            self.ahead = if start == self.held.end {
+                (2 * self.ahead).min((MOST_AHEAD * super::TILE / self.longest).max(1))
+            } else {
+                1
+            };
             let end = match self.ahead {
                 1 => start + n,
                 runs => self.total.min(start + runs * self.longest),

@@ -76,7 +76,7 @@ proptest! {
         let n = counts.len();
         for i in 0..n {
             prop_assert_eq!(got[i], counts[i]);
-            prop_assert_eq!(got[n + i], sums[i]);
+            prop_assert!((got[n + i] - sums[i]).abs() < 1e-14 * (1.0 + squares[i]), "{} {}", got[n + i], sums[i]);
             let m2 = if counts[i] > 0.0 { squares[i] - sums[i] * sums[i] / counts[i] } else { 0.0 };
             prop_assert!((got[2 * n + i] - m2).abs() < 1e-9 * (1.0 + squares[i]), "{} {}", got[2 * n + i], m2);
         }
@@ -164,6 +164,41 @@ fn variance_survives_a_large_mean() {
     let moments = reduce::moments(&Block::from_slice(&[100, 100], &elements), &[0, 1]).unwrap();
     let var = reduce::var(&moments, 0.0, DType::F64).unwrap();
     assert_eq!((var.shape(), var.get::<f64>(&[0, 0])), (&[1, 1][..], 0.25));
+}
+
+/// Distances are taken from where the elements before lay, however far away that is.
+#[test]
+fn variance_is_exact_wherever_the_elements_begin_or_jump_to() {
+    let noise = |i: usize| ((i * 7919) % 1000) as f64 / 1000.0;
+    let signals: [&dyn Fn(usize) -> f64; 4] =
+        [&|i| if i < 4096 { 1e8 } else { 0.0 }, &|i| (i / 4096 % 2) as f64 * 1e9, &|i| i as f64 * 1e3, &|_| 1e3];
+    for signal in signals {
+        for columns in [1, 3, 16, 37, 5000] {
+            let rows = 100_000 / columns;
+            let elements: Vec<f64> = (0..rows * columns).map(|i| signal(i) + noise(i)).collect();
+            let block = Block::from_slice(&[rows, columns], &elements);
+            let var = |axes: &[usize]| {
+                let moments = reduce::moments(&block, axes).unwrap();
+                reduce::var(&moments, 0.0, DType::F64).unwrap().contiguous().as_slice::<f64>().unwrap().to_vec()
+            };
+            let exact = |xs: &[f64]| {
+                let n = xs.len() as f64;
+                let mean = xs.iter().map(|x| x - xs[0]).sum::<f64>() / n + xs[0];
+                let left = xs.iter().map(|x| x - mean).sum::<f64>();
+                (xs.iter().map(|x| (x - mean).powi(2)).sum::<f64>() - left * left / n) / n
+            };
+            let near = |a: f64, b: f64| (a - b).abs() <= 1e-11 * b;
+            assert!(near(var(&[0, 1])[0], exact(&elements)), "{} {}", var(&[0, 1])[0], exact(&elements));
+            for (column, found) in var(&[0]).into_iter().enumerate() {
+                let of: Vec<f64> = elements.iter().skip(column).step_by(columns).copied().collect();
+                assert!(near(found, exact(&of)), "column {column} of {columns}: {found} {}", exact(&of));
+            }
+        }
+    }
+    let large = reduce::moments(&Block::from_slice(&[3], &[1e200, 1e200, 1e200]), &[0]).unwrap();
+    assert_eq!(reduce::var(&large, 0.0, DType::F64).unwrap().get::<f64>(&[0]), 0.0);
+    let apart = reduce::moments(&Block::from_slice(&[2], &[-1e200, 1e200]), &[0]).unwrap();
+    assert_eq!(reduce::var(&apart, 0.0, DType::F64).unwrap().get::<f64>(&[0]), f64::INFINITY);
 }
 
 #[test]
