@@ -14,7 +14,8 @@ pub static OPS: &[Op] = &[
     Op {
         usage: "(linalg/packed-factors x kind)",
         doc: "The factors of a matrix, one after the other, row by row, along the last axis.\nKinds are \"qr\" (Q and R), \"svd\" \
-            (U, the singular values, V transposed), \"eigh\" (eigenvalues and vectors) and \"lu\" (the order of rows, L, U).",
+            (U, the singular values, V transposed), \"eigh\" and \"eig\" (eigenvalues and vectors), \"eigvals\" (eigenvalues) and \"lu\" (the order of rows, L, \
+            U).",
         examples: &[("(to-list (linalg/packed-factors [[2.0]] \"lu\"))", "[0.0 1.0 2.0]")],
         see: &["linalg/qr", "linalg/svd", "linalg/eigh", "linalg/lu"],
         cost: Cost::Dear,
@@ -38,12 +39,12 @@ pub static OPS: &[Op] = &[
         kind: Kind::Array(Memory::Copies, |args| of_square(args, "linalg/whole-inv", true, linalg::inverse)),
     },
     Op {
-        usage: "(linalg/det x)",
+        usage: "(linalg/whole-det x)",
         doc: "The determinant of a square matrix.\nErrors: `dsk::shape` where it is not square.",
-        examples: &[("(linalg/det [[3.0]])", "3.0")],
-        see: &["linalg/slogdet", "linalg/inv"],
+        examples: &[("(linalg/whole-det [[3.0]])", "3.0")],
+        see: &["linalg/det"],
         cost: Cost::Dear,
-        kind: Kind::Array(Memory::Copies, |args| of_square(args, "linalg/det", false, linalg::determinant)),
+        kind: Kind::Array(Memory::Copies, |args| of_square(args, "linalg/whole-det", false, linalg::determinant)),
     },
     Op {
         usage: "(linalg/whole-solve a b)",
@@ -71,6 +72,15 @@ pub static OPS: &[Op] = &[
         cost: Cost::Cheap,
         kind: Kind::Array(Memory::Fresh, reordered),
     },
+    Op {
+        usage: "(linalg/permutation-sign order)",
+        doc: "The determinant of the matrix that exchanges rows in that order, each number from 0 on once: 1.0, or -1.0 for an odd number of \
+            exchanges.\nOf several axes the last one is an order. Errors: `dsk::value`.",
+        examples: &[("(float (linalg/permutation-sign [1 0 2]))", "-1.0")],
+        see: &["linalg/det", "linalg/reordered"],
+        cost: Cost::Cheap,
+        kind: Kind::Array(Memory::Copies, permutation_sign),
+    },
 ];
 
 fn reordered(mut args: Args) -> Result<Value> {
@@ -95,6 +105,20 @@ fn reordered(mut args: Args) -> Result<Value> {
     }
 }
 
+fn permutation_sign(mut args: Args) -> Result<Value> {
+    match Given::of(args.take("order"))? {
+        Given::Now(order) => Ok(linalg::permutation_signs(&order)?.into()),
+        Given::Lazy(array) => {
+            let shape = array.shape();
+            let Some((_, lead)) = shape.split_last() else { return Err(err!(Shape, "an order has an axis")) };
+            let task = call("linalg/permutation-sign", vec![Task::input(0)], Vec::new());
+            let token = Token::new("linalg/permutation-sign");
+            let arrays = [(*array).clone()];
+            Ok(Value::Array(in_one_task(&arrays, token, DType::F64, lead, Cost::Cheap, args.span, task).into()))
+        }
+    }
+}
+
 /// The leading axes of a stack, and the sides of its matrices.
 fn sides(shape: &[usize]) -> Result<(Dims, usize, usize)> {
     match shape {
@@ -113,11 +137,11 @@ fn square(shape: &[usize]) -> Result<(Dims, usize)> {
 fn packed_factors(mut args: Args) -> Result<Value> {
     let kind = args.name("kind")?;
     let Some(factors) = Factors::parse(&kind) else {
-        return Err(err!(Value, "there are no factors `{kind}`; there are qr, svd, eigh and lu"));
+        return Err(err!(Value, "there are no factors `{kind}`; there are qr, svd, eigh, eig, eigvals and lu"));
     };
     let x = Given::of(args.take("x"))?;
     let (mut shape, m, n) = sides(&x.shape())?;
-    if factors == Factors::Eigh && m != n {
+    if factors.of_square() && m != n {
         return Err(err!(Shape, "the matrix is square, found {}", show(&x.shape())));
     }
     shape.push(factors.shapes(m, n).iter().map(|shape| shape.iter().product::<usize>()).sum());
@@ -126,7 +150,7 @@ fn packed_factors(mut args: Args) -> Result<Value> {
         Given::Lazy(array) => {
             let task =
                 call("linalg/packed-factors", vec![Task::input(0), Task::data(Value::str(kind.clone()))], Vec::new());
-            let (token, dtype) = (Token::new("factors").with(kind.as_str()), linalg::field(array.dtype));
+            let (token, dtype) = (Token::new("factors").with(kind.as_str()), factors.dtype(array.dtype));
             Ok(Value::Array(in_one_task(&[(*array).clone()], token, dtype, &shape, Cost::Dear, args.span, task).into()))
         }
     }
