@@ -232,6 +232,7 @@ const CALLS: &[&str] = &[
 /// Ops of no lazy array: they answer at once, are what tasks are made of, or call what nobody knows.
 const OTHERS: &[&str] = &[
     "shape",
+    "known-shape",
     "ndim",
     "size",
     "dtype",
@@ -264,6 +265,8 @@ const OTHERS: &[&str] = &[
     "compute-chunk-sizes",
     "known-sizes?",
     "reduce-some",
+    "extremes-in",
+    "merge-extremes-in-turn",
     "bincount",
 ];
 
