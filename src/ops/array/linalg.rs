@@ -1,14 +1,15 @@
-//! Linear algebra of whole matrices: what the functions of `stdlib/linalg.dsk`, which go block by block, are made of. A lazy array
-//! is taken as a whole, in one task; of more axes than two each matrix of the last two is one.
+//! Linear algebra of whole matrices: what the functions of `stdlib/linalg.dsk`, which go block by block, are made of. A lazy matrix
+//! is taken as a whole, in one task; of more axes than two each matrix of the last two is one, and blocks of such stay in tasks of
+//! their own.
 
-use crate::data::{Args, Block, Cost, DType, Dims, Memory, Task, Value};
+use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Value};
 use crate::err;
 use crate::kernel::layout;
 use crate::kernel::linalg::{self, Factors, Triangle};
 use crate::op::chunking::show;
-use crate::op::layers::{call, in_one_task};
+use crate::op::layers::{Plan, call, in_one_task, whole_along};
 use crate::op::{Given, Kind, Op, Token};
-use crate::text::Result;
+use crate::text::{Result, Span};
 
 pub static OPS: &[Op] = &[
     Op {
@@ -109,14 +110,31 @@ fn permutation_sign(mut args: Args) -> Result<Value> {
     match Given::of(args.take("order"))? {
         Given::Now(order) => Ok(linalg::permutation_signs(&order)?.into()),
         Given::Lazy(array) => {
-            let shape = array.shape();
-            let Some((_, lead)) = shape.split_last() else { return Err(err!(Shape, "an order has an axis")) };
+            if array.ndim() == 0 {
+                return Err(err!(Shape, "an order has an axis"));
+            }
             let task = call("linalg/permutation-sign", vec![Task::input(0)], Vec::new());
             let token = Token::new("linalg/permutation-sign");
-            let arrays = [(*array).clone()];
-            Ok(Value::Array(in_one_task(&arrays, token, DType::F64, lead, Cost::Cheap, args.span, task).into()))
+            Ok(Value::Array(stacked(&array, 1, token, DType::F64, &[], args.span, task).into()))
         }
     }
+}
+
+/// What a task makes of each block of a stack: of its last axes, as many as `own`, which are whole in a block, others of these sizes.
+fn stacked(array: &Array, own: usize, token: Token, dtype: DType, made: &[usize], span: Span, task: Task) -> Array {
+    let lead = array.ndim() - own;
+    let array = whole_along(array, &(lead..array.ndim()).collect::<Vec<_>>(), span);
+    let cuts = array.chunks.axes()[..lead].iter().cloned().chain(made.iter().map(|&n| [n].into()));
+    let at = (0..array.ndim()).map(|axis| if axis < lead { Axis::Axis(axis as u8) } else { Axis::Block(0) });
+    let plan = Plan {
+        token: token.layer(&array.layer).with((dtype, made)),
+        parents: vec![array.layer.clone()],
+        dtype,
+        chunks: Chunks::from_axes(cuts.collect()),
+        cost: Cost::Dear,
+        span,
+    };
+    plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at: At(at.collect()) }], task })
 }
 
 /// The leading axes of a stack, and the sides of its matrices.
@@ -140,18 +158,18 @@ fn packed_factors(mut args: Args) -> Result<Value> {
         return Err(err!(Value, "there are no factors `{kind}`; there are qr, svd, eigh, eig, eigvals and lu"));
     };
     let x = Given::of(args.take("x"))?;
-    let (mut shape, m, n) = sides(&x.shape())?;
+    let (_, m, n) = sides(&x.shape())?;
     if factors.of_square() && m != n {
         return Err(err!(Shape, "the matrix is square, found {}", show(&x.shape())));
     }
-    shape.push(factors.shapes(m, n).iter().map(|shape| shape.iter().product::<usize>()).sum());
+    let packed: usize = factors.shapes(m, n).iter().map(|shape| shape.iter().product::<usize>()).sum();
     match x {
         Given::Now(block) => Ok(linalg::factors(&block, factors)?.into()),
         Given::Lazy(array) => {
             let task =
                 call("linalg/packed-factors", vec![Task::input(0), Task::data(Value::str(kind.clone()))], Vec::new());
             let (token, dtype) = (Token::new("factors").with(kind.as_str()), factors.dtype(array.dtype));
-            Ok(Value::Array(in_one_task(&[(*array).clone()], token, dtype, &shape, Cost::Dear, args.span, task).into()))
+            Ok(Value::Array(stacked(&array, 2, token, dtype, &[packed], args.span, task).into()))
         }
     }
 }
@@ -161,19 +179,18 @@ fn of_square(mut args: Args, name: &'static str, matrix: bool, kernel: fn(&Block
     let value = args.take("x");
     let plain = matches!(value, Value::List(_));
     let x = Given::of(value)?;
-    let (mut shape, n) = square(&x.shape())?;
-    if matrix {
-        shape.extend([n, n]);
-    }
+    let (_, n) = square(&x.shape())?;
+    let sizes = [n, n];
+    let made = if matrix { &sizes[..] } else { &[] };
     match x {
         Given::Now(block) => {
-            let made = Value::from(kernel(&block)?);
-            Ok(if plain { made.plain() } else { made })
+            let found = Value::from(kernel(&block)?);
+            Ok(if plain { found.plain() } else { found })
         }
         Given::Lazy(array) => {
             let task = call(name, vec![Task::input(0)], Vec::new());
             let (token, dtype) = (Token::new(name), linalg::field(array.dtype));
-            Ok(Value::Array(in_one_task(&[(*array).clone()], token, dtype, &shape, Cost::Dear, args.span, task).into()))
+            Ok(Value::Array(stacked(&array, 2, token, dtype, made, args.span, task).into()))
         }
     }
 }
