@@ -207,7 +207,7 @@ impl Choices {
                 let (along, b) = (a.rem_euclid(n as i64) as usize, self.axis(n));
                 let others: Vec<usize> = (0..n).filter(|&other| other != along).collect();
                 let labels = &"ijk"[..n.min(3)];
-                let step = match self.below(14) {
+                let step = match self.below(15) {
                     0 => format!("(cumsum y :axis {b})"),
                     1 => format!("(cumprod y :axis {b})"),
                     2 | 3 => format!("({} y :axis {b} :keepdims {keep})", self.of(&["argmax", "argmin"])),
@@ -220,6 +220,7 @@ impl Choices {
                     10 => format!("(blockwise (fn [b] (* b 2)) {labels:?} y {labels:?})"),
                     11 => format!("(push (real y) :axis {b})"),
                     12 => "(+ y (full-like y 1))".into(),
+                    13 => self.of(&["(nonzero y)", "(argwhere y)"]).into(),
                     _ => format!("(expand-dims (squeeze (expand-dims y {b}) :axis {b}) {b})"),
                 };
                 format!("(let [y (compress (any (> (real x) 0) :axis {others:?}) x :axis {along})] {step})")

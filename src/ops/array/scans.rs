@@ -104,6 +104,11 @@ fn cumulative(op: Scan, mut args: Args) -> Result<Value> {
     }
 }
 
+/// The running sums of a lazy array of int64.
+pub(super) fn sums(array: &Array, axis: usize, span: Span) -> Array {
+    lazy(Scan::Sum, array, axis, DType::I64, span)
+}
+
 fn lazy(op: Scan, array: &Array, axis: usize, dtype: DType, span: Span) -> Array {
     let array = without_empty(array, &[axis], span);
     let keywords = || {

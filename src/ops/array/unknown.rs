@@ -228,6 +228,29 @@ pub(super) fn flipped(array: &Array, axes: &[usize], span: Span) -> Array {
     made.with_unknown(unknown)
 }
 
+/// Where the blocks of an array begin along its first axis, which is whole along the others: one number in a block.
+fn starts(array: &Array, span: Span) -> Result<Arc<Array>> {
+    let shape = call("array", vec![call("shape", vec![Task::input(0)], Vec::new())], Vec::new());
+    let first = Task::data(Value::from(Slice::new(0, 1)));
+    let plan = Plan {
+        token: Token::new("lengths").layer(&array.layer),
+        parents: vec![array.layer.clone()],
+        dtype: DType::I64,
+        chunks: Chunks::new(vec![vec![1; array.chunks.axis(0).len()]]),
+        cost: Cost::Cheap,
+        span,
+    };
+    let at = At((0..array.ndim()).map(|axis| if axis == 0 { Axis::Axis(0) } else { Axis::Block(0) }).collect());
+    let inputs = vec![Input { parent: 0, at }];
+    let lengths = plan.array(Body::Blockwise { inputs, task: call("slice", vec![shape, first], Vec::new()) });
+    let ends = super::scans::sums(&lengths, 0, span);
+    let [ends, lengths] = [ends, lengths].map(|array| Value::Array(array.into()));
+    match super::elementwise::apply_binary(Binary::Subtract, ends, lengths, span)? {
+        Value::Array(starts) => Ok(starts),
+        _ => Err(err!(Internal, "what is made of lazy arrays is lazy")),
+    }
+}
+
 /// Where elements of a lazy array are not 0, an array for each axis.
 pub(super) fn nonzero(array: &Array, span: Span) -> Result<Value> {
     if array.ndim() == 0 {
@@ -245,24 +268,33 @@ pub(super) fn nonzero(array: &Array, span: Span) -> Result<Value> {
     infer::byte_size(&chunks.shape(), DType::I64)?;
     let unknown = Unknown::one(0, 1, name(&array.layer.name, &cut));
     let at = At((0..array.ndim()).map(|axis| if axis == 0 { Axis::Axis(0) } else { Axis::Block(0) }).collect());
+    let starts = array.unknown.axis(0).map(|_| starts(&array, span)).transpose()?;
     let along = |axis: usize| {
         let found = call("nonzero", vec![Task::input(0)], Vec::new());
         let own = call("get", vec![found, Task::data(Value::from(axis))], Vec::new());
+        let (mut parents, mut inputs) = (vec![array.layer.clone()], vec![Input { parent: 0, at: at.clone() }]);
         let bounds = Bounds::of(&array.chunks);
-        let task = match axis {
-            // Blocks count from their own beginnings.
-            0 => call("add", vec![own, Task::index(move |index| Value::from(bounds.start(0, index[0])))], Vec::new()),
+        // Blocks count from their own beginnings.
+        let task = match (axis, &starts) {
+            (0, Some(starts)) => {
+                parents.push(starts.layer.clone());
+                inputs.push(Input { parent: 1, at: At::same(1) });
+                call("add", vec![own, Task::input(1)], Vec::new())
+            }
+            (0, None) => {
+                call("add", vec![own, Task::index(move |index| Value::from(bounds.start(0, index[0])))], Vec::new())
+            }
             _ => own,
         };
         let plan = Plan {
             token: Token::new("nonzero").layer(&array.layer).with(axis),
-            parents: vec![array.layer.clone()],
+            parents,
             dtype: DType::I64,
             chunks: chunks.clone(),
             cost: Cost::Dear,
             span,
         };
-        let body = Body::Blockwise { inputs: vec![Input { parent: 0, at: at.clone() }], task };
+        let body = Body::Blockwise { inputs, task };
         Value::Array(plan.array(body).with_unknown(unknown.clone()).into())
     };
     Ok(Value::list((0..array.ndim()).map(along).collect()))
