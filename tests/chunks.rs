@@ -70,7 +70,7 @@ impl Choices {
         let n = shape.len();
         let (a, keep) = (self.axis(n), self.coin());
         let small = |c: &mut Choices| c.below(5) as i64 - 2;
-        match self.below(60) {
+        match self.below(66) {
             0 | 1 => {
                 let f = self.of(&["nansum", "nanprod", "nanmin", "nanmax", "nanmean", "nanvar", "nanstd"]);
                 format!("({f} x :axis {} :keepdims {keep})", self.axes(n))
@@ -195,7 +195,36 @@ impl Choices {
             56 => self.of(&["(slice x [[0 0] [0 0]])", "(slice x ... [[0] [0]])", "(slice x (> (real x) 0))"]).into(),
             57 => format!("(compress [true false true] x :axis {a})"),
             58 => format!("(delete x {} :axis {a})", self.below(3)),
-            _ => format!("(insert x {} 3 :axis {a})", self.below(2)),
+            59 => format!("(insert x {} 3 :axis {a})", self.below(2)),
+            60 if n > 1 => {
+                let gram = format!("(+ (nan-to-num (matmul (matrix-transpose x) x)) (* 100 (eye {})))", shape[n - 1]);
+                format!("(linalg/{} {gram})", self.of(&["det", "slogdet", "inv"]))
+            }
+            // Where there is nothing to find one of, it is by the size of an axis that finding it fails.
+            _ if shape.contains(&0) || n == 0 => "(+ x 1)".into(),
+            // How many elements there are along an axis is not known of blocks.
+            _ => {
+                let (along, b) = (a.rem_euclid(n as i64) as usize, self.axis(n));
+                let others: Vec<usize> = (0..n).filter(|&other| other != along).collect();
+                let labels = &"ijk"[..n.min(3)];
+                let step = match self.below(15) {
+                    0 => format!("(cumsum y :axis {b})"),
+                    1 => format!("(cumprod y :axis {b})"),
+                    2 | 3 => format!("({} y :axis {b} :keepdims {keep})", self.of(&["argmax", "argmin"])),
+                    4 => format!("(sort y :axis {b})"),
+                    5 => format!("(argsort y :axis {b})"),
+                    6 => format!("(flip y :axis {})", self.axes(n)),
+                    7 => format!("(quantiles-along y [0.3 1] :axis {b})"),
+                    8 => format!("(topk y {} :axis {b})", self.of(&["0", "1", "2", "-2"])),
+                    9 => format!("(tensordot y y :axes [[{b}] [{b}]])"),
+                    10 => format!("(blockwise (fn [b] (* b 2)) {labels:?} y {labels:?})"),
+                    11 => format!("(push (real y) :axis {b})"),
+                    12 => "(+ y (full-like y 1))".into(),
+                    13 => self.of(&["(nonzero y)", "(argwhere y)"]).into(),
+                    _ => format!("(expand-dims (squeeze (expand-dims y {b}) :axis {b}) {b})"),
+                };
+                format!("(let [y (compress (any (> (real x) 0) :axis {others:?}) x :axis {along})] {step})")
+            }
         }
     }
 }

@@ -29,8 +29,18 @@ impl Unknown {
         Unknown::of((0..ndim).map(|a| (a == axis).then(|| name.clone())).collect())
     }
 
+    /// How an unknown size is written: `?n3f09c2`.
+    pub fn name(hash: u64) -> Str {
+        format!("?n{:06x}", hash & 0xff_ffff).into()
+    }
+
     pub fn is_none(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// The same, but that the sizes of these axes, of so many, are known.
+    pub fn but(&self, axes: &[usize], ndim: usize) -> Unknown {
+        Unknown::of((0..ndim).map(|axis| self.axis(axis).filter(|_| !axes.contains(&axis)).cloned()).collect())
     }
 
     /// The name of an axis, if it is one of them.

@@ -176,13 +176,14 @@ impl Namespace {
         all
     }
 
-    /// Every bound name, sorted.
+    /// Every bound name, sorted; not those of the standard library's helpers.
     pub fn names(&self) -> Vec<Str> {
         let mut all: Vec<Str> = self.cells().into_iter().map(|(n, _)| n).collect();
         all.extend(self.later.names());
         if let Some(behind) = &self.behind {
             all.extend(behind.names());
         }
+        all.retain(|name| !self.later.is_helper(name));
         all.sort();
         all.dedup();
         all

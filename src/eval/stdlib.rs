@@ -1,12 +1,15 @@
 //! What of the language is written in the language. A definition is read and compiled when its name is asked for: a program uses few of
 //! them, and starting takes no longer for the others.
+//!
+//! What is there for other definitions only is a `defn-`: a `defn` that neither completion nor the reference tells of. A program that
+//! knows its name can call it, as tasks do.
 
 use super::interpreter::{Interpreter, without_spans};
-use crate::data::Str;
+use crate::data::{Form, Str, Task};
 use crate::read;
 use crate::text::{Result, SourceId, Span};
 use parking_lot::{ReentrantMutex, RwLock};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock, Weak};
@@ -43,8 +46,9 @@ type Place = (SourceId, Range<usize>);
 pub(super) struct Later {
     /// The lock is held while one is evaluated: another thread that asks for the same name waits for it.
     forms: ReentrantMutex<RefCell<FxHashMap<Str, Place>>>,
-    /// All their names.
+    /// All their names, and those of helpers.
     names: RwLock<Vec<Str>>,
+    helpers: RwLock<FxHashSet<Str>>,
     interpreter: OnceLock<Weak<Interpreter>>,
 }
 
@@ -55,6 +59,9 @@ impl Later {
         for &(file, text) in STDLIB {
             let source = interpreter.sources().add(file, text);
             interpreter.modules.fill(source, &interpreter.language);
+            let is_helper = |range: &Range<usize>| text[range.start..].starts_with(HELPER);
+            let helpers = definitions(text).filter(|(_, range)| is_helper(range)).map(|(name, _)| Str::from(name));
+            self.helpers.write().extend(helpers);
             forms.borrow_mut().extend(definitions(text).map(|(name, range)| (Str::from(name), (source, range))));
         }
         *self.names.write() = forms.borrow().keys().cloned().collect();
@@ -77,6 +84,25 @@ impl Later {
     pub fn names(&self) -> Vec<Str> {
         self.names.read().clone()
     }
+
+    /// Whether a name is that of a helper, of which nobody is told.
+    pub fn is_helper(&self, name: &str) -> bool {
+        self.helpers.read().contains(name)
+    }
+}
+
+/// How the definition of a helper begins.
+const HELPER: &str = "(defn- ";
+
+/// The definition of a helper as that of any other function.
+fn as_defn(form: Task) -> Task {
+    match &form.form {
+        Form::Call(items) if form.is_call_of("defn-") => {
+            let head = Task::symbol("defn");
+            Task::call(std::iter::once(head).chain(items[1..].iter().cloned()).collect()).with_span(form.span)
+        }
+        _ => form,
+    }
 }
 
 fn evaluate(interpreter: &Interpreter, (source, range): &Place) -> Result<()> {
@@ -86,7 +112,7 @@ fn evaluate(interpreter: &Interpreter, (source, range): &Place) -> Result<()> {
         // What the macros here make is the user's code: it has no text of its own. The whole keeps its place, for `source`.
         let place = |at: u32| range.start + at as usize;
         let span = Span::new(*source, place(form.span.start), place(form.span.end));
-        let form = without_spans(&form, false).with_span(span);
+        let form = as_defn(without_spans(&form, false).with_span(span));
         interpreter.eval_in(&interpreter.language, &form)?;
     }
     Ok(())
@@ -104,7 +130,7 @@ mod tests {
             assert_eq!(forms.len(), found.len(), "{file}");
             for (form, (name, range)) in forms.iter().zip(found) {
                 assert_eq!(form.span.start as usize, range.start, "{file}: {name}");
-                assert!(["defn", "defmacro", "def"].iter().any(|how| form.is_call_of(how)), "{file}: {name}");
+                assert!(["defn", "defmacro", "def", "defn-"].iter().any(|how| form.is_call_of(how)), "{file}: {name}");
             }
         }
     }

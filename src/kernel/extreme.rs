@@ -3,7 +3,9 @@
 //! The answer about a part of an array is a block of int64: how the best element ranks ([`super::rank`]; two rows for complex
 //! numbers), then its place in the whole array. Such answers merge: the better rank wins, of equals the first place.
 
+use super::layout::concatenate;
 use super::rank::Ranked;
+use crate::data::slice::Range;
 use crate::data::{Block, DType, Dims, cancel};
 use crate::err;
 use crate::text::Result;
@@ -109,6 +111,47 @@ pub fn best(extreme: Extreme, block: &Block, place: &Place) -> Result<Block> {
     });
     cancel::check()?;
     Ok(answer)
+}
+
+/// As [`best`] along an axis, with places from the block's own beginning, and a last row that tells how long the block is there: what
+/// merges where nobody knows how long the blocks before are.
+pub fn best_and_length(extreme: Extreme, block: &Block, axis: usize) -> Result<Block> {
+    let len = block.shape()[axis];
+    let found = best(extreme, block, &Place { axis: Some(axis), starts: &[0], shape: &[len] })?;
+    let mut one = Dims::from_slice(found.shape());
+    one[0] = 1;
+    let mut lengths = Block::alloc(DType::I64, &one);
+    lengths.as_mut_slice::<i64>().fill(len as i64);
+    concatenate(&[found, lengths], 0)
+}
+
+/// One answer out of several with lengths, about parts that lie one behind the other.
+pub fn merge_in_turn(parts: &[Block]) -> Result<Block> {
+    let Some(first) = parts.first() else { return Err(err!(Value, "there is nothing to merge")) };
+    let rows = first.shape().first().copied().unwrap_or(0);
+    let alike = |part: &Block| part.dtype() == DType::I64 && part.shape() == first.shape();
+    if rows < 3 || !parts.iter().all(alike) {
+        return Err(err!(Shape, "these are not places of extremes, with lengths, in parts of one array"));
+    }
+    let lanes = first.len() / rows;
+    let mut one = Dims::from_slice(first.shape());
+    one[0] = 1;
+    let mut lengths = Block::zeros(DType::I64, &one);
+    let before = lengths.as_mut_slice::<i64>();
+    let mut moved = Vec::with_capacity(parts.len());
+    for part in parts {
+        let mut part = part.copied();
+        let numbers = part.as_mut_slice::<i64>();
+        for (lane, before) in before.iter_mut().enumerate() {
+            let (place, len) = (numbers[(rows - 2) * lanes + lane], numbers[(rows - 1) * lanes + lane]);
+            if place >= 0 {
+                numbers[(rows - 2) * lanes + lane] = place.wrapping_add(*before);
+            }
+            *before = before.wrapping_add(len);
+        }
+        moved.push(part.slice_axis(0, Range { start: 0, step: 1, count: rows - 1 }));
+    }
+    concatenate(&[merge(&moved)?, lengths], 0)
 }
 
 /// For each lane its best rank, and the first place along it that has it. Lanes lie `inner` side by side.
@@ -231,7 +274,7 @@ pub fn places(answer: &Block) -> Result<Block> {
     // In memory of its own: a view would keep the ranks, too.
     let places = answer.take_axis(0, rows - 1).copied();
     if places.as_slice::<i64>().is_some_and(|places| places.iter().any(|&at| at < 0)) {
-        return Err(err!(Value, "there are nothing but nans to find it among"));
+        return Err(err!(Value, "there is nothing, or nothing but nans, to find it among"));
     }
     Ok(places)
 }
@@ -260,6 +303,18 @@ mod tests {
         assert_eq!(found(skipping, &nothing, None).unwrap_err().code().as_str(), "dsk::value");
         let long: Vec<i32> = (0..5000).map(|n| if n == 4321 || n == 4500 { 9 } else { n % 7 }).collect();
         assert_eq!(found(greatest, &Block::from_slice(&[5000], &long), None).unwrap(), [4321]);
+    }
+
+    #[test]
+    fn parts_in_turn_are_counted_from_the_first() {
+        let greatest = Extreme { least: false, skip_nan: false };
+        let parts: Vec<Block> = [&[1.0, 3.0][..], &[], &[3.0, 4.0, 4.0], &[2.0]]
+            .map(|part| best_and_length(greatest, &Block::from_slice(&[part.len()], part), 0).unwrap())
+            .to_vec();
+        let merged =
+            merge_in_turn(&[merge_in_turn(&parts[..2]).unwrap(), merge_in_turn(&parts[2..]).unwrap()]).unwrap();
+        assert_eq!(merged.as_slice::<i64>().unwrap()[1..], [3, 6]);
+        assert_eq!(merge_in_turn(&parts[1..2]).unwrap().as_slice::<i64>().unwrap()[1..], [-1, 0]);
     }
 
     #[test]

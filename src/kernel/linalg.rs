@@ -16,6 +16,10 @@ pub enum Factors {
     Svd,
     /// Eigenvalues from the smallest on (n), and eigenvectors as columns (n×n), of what the lower triangle tells of a Hermitian matrix.
     Eigh,
+    /// Eigenvalues (n), in no order, and eigenvectors of length 1 as columns (n×n). All complex.
+    Eig,
+    /// Eigenvalues alone (n), in no order. Complex.
+    Eigvals,
     /// The order of rows (m), L with ones on its diagonal (m×k), and U (k×n): rows in that order are the product.
     Lu,
 }
@@ -26,6 +30,8 @@ impl Factors {
             "qr" => Factors::Qr,
             "svd" => Factors::Svd,
             "eigh" => Factors::Eigh,
+            "eig" => Factors::Eig,
+            "eigvals" => Factors::Eigvals,
             "lu" => Factors::Lu,
             _ => return None,
         })
@@ -37,10 +43,25 @@ impl Factors {
         let all: &[&[usize]] = match self {
             Factors::Qr => &[&[m, k], &[k, n]],
             Factors::Svd => &[&[m, k], &[k], &[k, n]],
-            Factors::Eigh => &[&[n], &[n, n]],
+            Factors::Eigh | Factors::Eig => &[&[n], &[n, n]],
+            Factors::Eigvals => &[&[n]],
             Factors::Lu => &[&[m], &[m, k], &[k, n]],
         };
         all.iter().map(|shape| Dims::from_slice(shape)).collect()
+    }
+
+    /// Whether there are factors of a square matrix only.
+    pub fn of_square(self) -> bool {
+        matches!(self, Factors::Eigh | Factors::Eig | Factors::Eigvals)
+    }
+
+    /// The dtype of the factors of a matrix.
+    pub fn dtype(self, dtype: DType) -> DType {
+        match (self, field(dtype)) {
+            (Factors::Eig | Factors::Eigvals, DType::F32) => DType::C64,
+            (Factors::Eig | Factors::Eigvals, DType::F64) => DType::C128,
+            (_, dtype) => dtype,
+        }
     }
 }
 
@@ -82,8 +103,12 @@ fn singular(what: &str) -> crate::text::Error {
 /// All matrices of a stack, one after the other, in the wide dtype: `f` makes one of as many elements of each. The result has the
 /// field's dtype.
 fn stacked(stack: &Block, shape: &[usize], f: impl Fn(&Block) -> Result<Block>) -> Result<Block> {
-    let dtype = field(stack.dtype());
-    let stack = stack.cast(wide(dtype))?;
+    stacked_as(field(stack.dtype()), stack, shape, f)
+}
+
+/// As [`stacked`], with the dtype of the result.
+fn stacked_as(dtype: DType, stack: &Block, shape: &[usize], f: impl Fn(&Block) -> Result<Block>) -> Result<Block> {
+    let stack = stack.cast(wide(stack.dtype()))?;
     let (lead, matrix) = stack.shape().split_at(stack.ndim() - 2);
     if lead.is_empty() {
         return f(&stack.contiguous())?.cast(dtype);
@@ -103,11 +128,17 @@ fn stacked(stack: &Block, shape: &[usize], f: impl Fn(&Block) -> Result<Block>) 
 }
 
 /// The factors of each matrix of a stack, one after the other, row by row, as the last axis.
+///
+/// # Errors
+/// `dsk::singular` where an algorithm does not arrive at them.
 pub fn factors(stack: &Block, factors: Factors) -> Result<Block> {
     let dtype = wide(stack.dtype());
     let (m, n) = sides(stack);
     let shapes = factors.shapes(m, n);
     let len: usize = shapes.iter().map(|shape| shape.iter().product::<usize>()).sum();
+    if let Factors::Eig | Factors::Eigvals = factors {
+        return eigen(stack, factors.dtype(stack.dtype()), n, len);
+    }
     stacked(stack, &[len], |one| {
         let mut out = Block::for_answer(dtype, &[len])?;
         if len == 0 {
@@ -135,6 +166,8 @@ pub fn factors(stack: &Block, factors: Factors) -> Result<Block> {
                     let found = T::eigh(a, n, next(), next());
                     found.map_err(|NotFound| singular("has eigenvalues that are not found"))?;
                 }
+                // Of another dtype than the matrix: made above.
+                Factors::Eig | Factors::Eigvals => {}
                 Factors::Lu => {
                     let mut order = vec![0; m];
                     let numbers = next();
@@ -145,6 +178,47 @@ pub fn factors(stack: &Block, factors: Factors) -> Result<Block> {
         });
         Ok(out)
     })
+}
+
+/// Eigenvalues, and where there is room for them eigenvectors, of the square matrices of a stack.
+fn eigen(stack: &Block, dtype: DType, n: usize, len: usize) -> Result<Block> {
+    let wide = wide(stack.dtype());
+    stacked_as(dtype, stack, &[len], |one| {
+        let mut out = Block::for_answer(DType::C128, &[len])?;
+        if len == 0 {
+            return Ok(out);
+        }
+        let numbers = one.cast(DType::C128)?.contiguous();
+        if !elements::<Complex64>(&numbers).iter().all(|x| x.is_finite()) {
+            return Err(singular("has elements that are not finite: there are no eigenvalues"));
+        }
+        let (values, vectors) = out.as_mut_slice::<Complex64>().split_at_mut(n);
+        let found = with_field!(wide, T => T::eig(elements(one), n, values, vectors));
+        found.map_err(|NotFound| singular("has eigenvalues that are not found"))?;
+        Ok(out)
+    })
+}
+
+/// 1 for each order of a stack, along the last axis, that an even number of exchanges makes, -1 for an odd number.
+///
+/// # Errors
+/// `dsk::value` for what is no order: each number from 0 on once.
+pub fn permutation_signs(orders: &Block) -> Result<Block> {
+    let (lead, n) = match orders.shape().split_last() {
+        Some((&n, lead)) => (lead, n),
+        None => return Err(err!(Shape, "an order has an axis")),
+    };
+    let mut signs = Block::alloc(DType::F64, lead);
+    let all = orders.cast(DType::I64)?.contiguous();
+    let all = all.as_slice::<i64>().unwrap_or_default();
+    for (at, sign) in signs.as_mut_slice::<f64>().iter_mut().enumerate() {
+        let mut seen = vec![false; n];
+        let place = |&x: &i64| usize::try_from(x).ok().filter(|&x| x < n && !std::mem::replace(&mut seen[x], true));
+        let order = all[at * n..(at + 1) * n].iter().map(place).collect::<Option<Vec<usize>>>();
+        let order = order.ok_or_else(|| err!(Value, "an order of {n} has each number from 0 on once"))?;
+        *sign = if dsk_dense::odd(&order) { -1.0 } else { 1.0 };
+    }
+    Ok(signs)
 }
 
 fn sides(stack: &Block) -> (usize, usize) {

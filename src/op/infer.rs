@@ -42,7 +42,7 @@ pub fn axes(value: &Value, ndim: usize) -> Result<Option<Dims>> {
 /// A shape given as a list of sizes or one size. Sizes are 0 or more.
 pub fn shape(value: &Value) -> Result<Dims> {
     let size = |v: &Value| {
-        let n = v.as_int().ok_or_else(|| err!(Type, "a shape is made of integers, found {}", v.a_type_name()))?;
+        let n = size(v)?;
         usize::try_from(n).map_err(|_| err!(Value, "a shape has sizes of 0 or more, found {n}"))
     };
     match value {
@@ -52,6 +52,20 @@ pub fn shape(value: &Value) -> Result<Dims> {
         }
         one => Ok(Dims::from_elem(size(one)?, 1)),
     }
+}
+
+/// A size in a shape, which `shape` may have told.
+pub fn size(value: &Value) -> Result<i64> {
+    let unknown = |value: &Value| match value {
+        Value::Code(task) => task.as_symbol().filter(|name| name.starts_with("?n")).map(|name| {
+            err!(Shape, "the size {name} is not known before it is computed")
+                .help("`(compute-chunk-sizes x)` computes the sizes of the blocks of an array")
+        }),
+        _ => None,
+    };
+    value.as_int().ok_or_else(|| {
+        unknown(value).unwrap_or_else(|| err!(Type, "a shape is made of integers, found {}", value.a_type_name()))
+    })
 }
 
 /// The dtype a keyword, string or op result names; `None` for nil.

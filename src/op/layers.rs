@@ -1,6 +1,7 @@
 //! Making the layers of lazy arrays: blockwise ops with broadcasting, constants, and new cuts of the same array.
 
 use super::chunking::{self, Bounds};
+use super::operand::may_differ;
 use super::recut::recut;
 use super::token::Token;
 use super::{Operand, infer, parts};
@@ -9,7 +10,6 @@ use crate::data::{
     Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Dims, Input, Layer, Parts, Slice, Str, Task, Unknown,
     Value,
 };
-use crate::err;
 use crate::text::{Result, Span};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -197,11 +197,7 @@ fn unknown_along(operands: &[Operand], axis: usize, ndim: usize) -> Result<Optio
     });
     match other {
         None => Ok(Some(name)),
-        Some(other) => Err(err!(
-            Shape,
-            "axes of {name} and of {other} elements meet, and {name} is not known before it is computed"
-        )
-        .help("`(compute-chunk-sizes x)` computes the sizes of the blocks of an array")),
+        Some(other) => Err(may_differ(&name, &other)),
     }
 }
 
@@ -272,27 +268,30 @@ pub fn map_blocks(array: &Array, token: Token, dtype: DType, cost: Cost, span: S
     if array.unknown.is_none() { parts::blockwise(made) } else { made.with_unknown(array.unknown.clone()) }
 }
 
+/// The blocks of a grid within these bounds, one after the other along each axis, as one value.
+fn join(bounds: &[std::ops::Range<u32>], at: &mut SmallVec<[u32; 4]>, refs: &mut Vec<BlockRef>) -> Task {
+    let Some((blocks, rest)) = bounds.split_first() else {
+        refs.push(BlockRef { parent: 0, index: at.clone() });
+        return Task::input(refs.len() - 1);
+    };
+    let axis = at.len();
+    let parts: Vec<Task> = blocks
+        .clone()
+        .map(|block| {
+            at.push(block);
+            let part = join(rest, at, refs);
+            at.pop();
+            part
+        })
+        .collect();
+    match <[Task; 1]>::try_from(parts) {
+        Ok([only]) => only,
+        Err(parts) => call("concatenate", vec![Task::list(parts)], vec![("axis", Task::data(axis))]),
+    }
+}
+
 /// All blocks of an array as one value, whatever their sizes are.
 pub fn joined(array: &Array, span: Span) -> Arc<Layer> {
-    fn join(grid: &[usize], at: &mut SmallVec<[u32; 4]>, refs: &mut Vec<BlockRef>) -> Task {
-        let Some((&blocks, rest)) = grid.split_first() else {
-            refs.push(BlockRef { parent: 0, index: at.clone() });
-            return Task::input(refs.len() - 1);
-        };
-        let axis = at.len();
-        let parts: Vec<Task> = (0..blocks as u32)
-            .map(|block| {
-                at.push(block);
-                let part = join(rest, at, refs);
-                at.pop();
-                part
-            })
-            .collect();
-        match <[Task; 1]>::try_from(parts) {
-            Ok([only]) => only,
-            Err(parts) => call("concatenate", vec![Task::list(parts)], vec![("axis", Task::data(axis))]),
-        }
-    }
     let grid = array.chunks.grid();
     let plan = Plan {
         token: Token::new("joined").layer(&array.layer),
@@ -304,13 +303,47 @@ pub fn joined(array: &Array, span: Span) -> Arc<Layer> {
     };
     let mut made = plan.per_block(move |_| {
         let mut refs = Vec::new();
-        let task = join(&grid, &mut SmallVec::new(), &mut refs);
+        let all: Vec<_> = grid.iter().map(|&blocks| 0..blocks as u32).collect();
+        let task = join(&all, &mut SmallVec::new(), &mut refs);
         (refs, task)
     });
     if let Some(layer) = Arc::get_mut(&mut made.layer) {
         layer.blocks = None;
     }
     made.layer
+}
+
+/// The array in one block along some axes, whatever the sizes of its blocks are: nothing is cut.
+fn joined_along(array: &Array, axes: &[usize], span: Span) -> Array {
+    let grid = array.chunks.grid();
+    let cut = |axis: usize| match axes.contains(&axis) {
+        true => [array.chunks.axis(axis).iter().sum()].into(),
+        false => array.chunks.axis(axis).clone(),
+    };
+    // Axes of one name are as long as each other, block by block: what was in several blocks has another name in one.
+    let name = |axis: usize| {
+        let name = array.unknown.axis(axis)?;
+        let whole = || Unknown::name(Token::new("whole").with(name.as_str()).hash());
+        Some(if axes.contains(&axis) && grid[axis] > 1 { whole() } else { name.clone() })
+    };
+    let plan = Plan {
+        token: Token::new("joined").layer(&array.layer).with(axes),
+        parents: vec![array.layer.clone()],
+        dtype: array.dtype,
+        chunks: Chunks::from_axes((0..array.ndim()).map(cut).collect()),
+        cost: Cost::Cheap,
+        span,
+    };
+    let unknown = Unknown::of((0..array.ndim()).map(name).collect());
+    let axes = Dims::from_slice(axes);
+    let made = plan.per_block(move |index| {
+        let blocks = |(axis, &at): (usize, &u32)| if axes.contains(&axis) { 0..grid[axis] as u32 } else { at..at + 1 };
+        let bounds: Vec<_> = index.iter().enumerate().map(blocks).collect();
+        let mut refs = Vec::new();
+        let task = join(&bounds, &mut SmallVec::new(), &mut refs);
+        (refs, task)
+    });
+    made.with_unknown(unknown)
 }
 
 /// An op that takes arrays as a whole, each in one block, and makes one block of that dtype and shape. `task` names the
@@ -338,10 +371,13 @@ pub fn in_one_task(
 }
 
 /// The same array in blocks that are whole along some axes. The other axes are cut finer where the blocks would be larger than
-/// any of its own and than what `:auto` makes.
+/// any of its own and than what `:auto` makes; of an array of unknown sizes they are as long as they were.
 pub fn whole_along(array: &Array, axes: &[usize], span: Span) -> Array {
     if axes.iter().all(|&axis| array.chunks.axis(axis).len() == 1) {
         return array.clone();
+    }
+    if !array.unknown.is_none() {
+        return joined_along(array, axes, span);
     }
     let shape = array.shape();
     let most = array.chunks.largest().max(chunking::AUTO_BYTES / array.dtype.size()).max(1);
@@ -392,7 +428,8 @@ pub fn along(
         span,
     };
     let inputs = vec![Input { parent: 0, at: At::same(array.ndim()) }];
-    plan.array(Body::Blockwise { inputs, task })
+    let told: Dims = made.iter().map(|&(axis, _)| axis).collect();
+    plan.array(Body::Blockwise { inputs, task }).with_unknown(array.unknown.but(&told, array.ndim()))
 }
 
 /// `(slice x 0:2 :)`, or just `x` where that is all of it.

@@ -4,7 +4,7 @@ use crate::data::{Array, Block, Chunks, DType, Dims, Str, Value};
 use crate::err;
 use crate::kernel::create::from_value;
 use crate::kernel::elementwise::Typed;
-use crate::text::{Result, Span};
+use crate::text::{Error, Result, Span};
 use std::sync::Arc;
 
 /// An argument of an array op.
@@ -116,6 +116,13 @@ pub fn known(array: &Array) -> Result<()> {
     }
 }
 
+/// Says that axes of those sizes meet, of which one or both are unknown and which may differ therefore.
+pub fn may_differ(one: &str, other: &str) -> Error {
+    let unknown = if one.starts_with('?') { one } else { other };
+    err!(Shape, "axes of {one} and of {other} elements meet, and {unknown} is not known before it is computed")
+        .help("`(compute-chunk-sizes x)` computes the sizes of the blocks of an array")
+}
+
 /// An argument that is an array, in hand or yet to be computed. Numbers and lists are arrays too.
 pub enum Given {
     Now(Block),
@@ -157,6 +164,22 @@ impl Given {
         match self {
             Given::Now(b) => b.ndim(),
             Given::Lazy(a) => a.ndim(),
+        }
+    }
+
+    /// The name of an axis of unknown size.
+    pub fn unknown(&self, axis: usize) -> Option<&Str> {
+        match self {
+            Given::Now(_) => None,
+            Given::Lazy(a) => a.unknown.axis(axis),
+        }
+    }
+
+    /// The shape as it is shown: `[?n3f 4]`.
+    pub fn shown_shape(&self) -> String {
+        match self {
+            Given::Now(b) => super::chunking::show(b.shape()),
+            Given::Lazy(a) => a.shown_shape(),
         }
     }
 

@@ -33,6 +33,10 @@ pub trait Field: Copy + Sized {
     /// matrix.
     fn eigh(a: &[Self], n: usize, values: &mut [Self], vectors: &mut [Self]) -> Result<(), NotFound>;
 
+    /// Eigenvalues (n), in no order, and unless there is no room for them eigenvectors of length 1 as columns (n×n). Elements must
+    /// be finite.
+    fn eig(a: &[Self], n: usize, values: &mut [Complex64], vectors: &mut [Complex64]) -> Result<(), NotFound>;
+
     /// The order of rows (m), L with ones on its diagonal (m×k), and U (k×n): rows in that order are the product.
     fn lu(a: &[Self], shape: [usize; 2], order: &mut [usize], l: &mut [Self], u: &mut [Self]);
 
@@ -99,8 +103,25 @@ fn lu_of_singular<T>(
     }
 }
 
-/// Whether a permutation is an odd number of exchanges.
-fn odd(order: &[usize]) -> bool {
+/// Makes the length of a column of n 1, and its largest element real, as LAPACK does.
+fn normalize(columns: &mut [Complex64], n: usize, column: usize) {
+    let places = || (column..n * n).step_by(n.max(1));
+    let Some(largest) = places().max_by(|&i, &j| columns[i].norm().total_cmp(&columns[j].norm())) else { return };
+    let (most, turn) = (columns[largest].norm(), columns[largest].conj());
+    if most == 0.0 || !most.is_finite() {
+        return;
+    }
+    // Over the largest, so that no square overflows.
+    let length = most * places().map(|at| (columns[at] / most).norm_sqr()).sum::<f64>().sqrt();
+    let turned = turn.im != 0.0;
+    places().for_each(|at| columns[at] = if turned { columns[at] * (turn / most) } else { columns[at] } / length);
+    if turned {
+        columns[largest].im = 0.0;
+    }
+}
+
+/// Whether a permutation, of all numbers below its length, is an odd number of exchanges.
+pub fn odd(order: &[usize]) -> bool {
     let mut seen = vec![false; order.len()];
     let mut odd = false;
     for start in 0..order.len() {
@@ -145,6 +166,20 @@ macro_rules! field {
                 let diagonal = found.S().column_vector();
                 values.iter_mut().enumerate().for_each(|(i, x)| *x = diagonal[i]);
                 write(vectors, found.U());
+                Ok(())
+            }
+
+            fn eig(a: &[Self], n: usize, values: &mut [Complex64], vectors: &mut [Complex64]) -> Result<(), NotFound> {
+                let a = MatRef::from_row_major_slice(a, n, n);
+                if vectors.is_empty() {
+                    values.copy_from_slice(&a.eigenvalues().map_err(|_| NotFound)?);
+                    return Ok(());
+                }
+                let found = a.eigen().map_err(|_| NotFound)?;
+                let diagonal = found.S().column_vector();
+                values.iter_mut().enumerate().for_each(|(i, x)| *x = diagonal[i]);
+                write(vectors, found.U());
+                (0..n).for_each(|column| normalize(vectors, n, column));
                 Ok(())
             }
 

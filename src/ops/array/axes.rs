@@ -5,6 +5,7 @@ use crate::err;
 use crate::op::chunking::show;
 use crate::op::indexing::{Index, Step, Take};
 use crate::op::layers::{Plan, call, ints};
+use crate::op::operand::known;
 use crate::op::{Given, Kind, Op, Token, infer, parts};
 use crate::text::{Result, Span, counted};
 use std::sync::Arc;
@@ -36,10 +37,6 @@ pub static OPS: &[Op] = &[
     op!("(flip x :axis nil)", false, flip, "(to-list (flip [1 2 3]))" => "[3 2 1]",
         "The elements in reverse order along every axis, or along those named."),
 ];
-
-fn first(args: &mut Args) -> Result<Given> {
-    Given::of(std::mem::take(&mut args.values[0]))
-}
 
 /// Also one of unknown sizes.
 fn any(args: &mut Args) -> Result<Given> {
@@ -182,8 +179,37 @@ fn expand_lazy(array: &Array, new: &[bool], span: Span) -> Array {
     blockwise(plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at }], task }), Unknown::of(names))
 }
 
+/// Without those axes of size 1, of an array of unknown sizes: not where one of them may be another size.
+fn squeeze_unknown(array: &Array, axes: Option<Dims>, span: Span) -> Result<Value> {
+    let one = |&axis: &usize| array.unknown.axis(axis).is_none() && **array.chunks.axis(axis) == [1];
+    let Some(mut axes) = axes.filter(|axes| axes.iter().all(one)) else {
+        return known(array).map(|()| Value::Nil);
+    };
+    axes.sort_unstable();
+    let kept: Vec<usize> = (0..array.ndim()).filter(|axis| !axes.contains(axis)).collect();
+    let mut at = At((0..array.ndim()).map(|_| Axis::Block(0)).collect());
+    kept.iter().enumerate().for_each(|(k, &axis)| at.0[axis] = Axis::Axis(k as u8));
+    let plan = Plan {
+        token: Token::new("squeeze").layer(&array.layer).with(&axes),
+        parents: vec![array.layer.clone()],
+        dtype: array.dtype,
+        chunks: Chunks::from_axes(kept.iter().map(|&axis| array.chunks.axis(axis).clone()).collect()),
+        cost: Cost::Free,
+        span,
+    };
+    let unknown = Unknown::of(kept.iter().map(|&axis| array.unknown.axis(axis).cloned()).collect());
+    let task = crate::op::tree::squeeze(Task::input(0), &axes);
+    let made = plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at }], task });
+    Ok(Value::Array(made.with_unknown(unknown).into()))
+}
+
 fn squeeze(mut args: Args) -> Result<Value> {
-    let x = first(&mut args)?;
+    let x = any(&mut args)?;
+    if let Given::Lazy(array) = &x
+        && !array.unknown.is_none()
+    {
+        return squeeze_unknown(array, infer::axes(&args.values[1], array.ndim())?, args.span);
+    }
     let shape = x.shape();
     let axes = match infer::axes(&args.values[1], shape.len())? {
         Some(axes) => axes,
@@ -213,9 +239,14 @@ pub fn squeeze_block(block: &Block, axes: &[usize]) -> Block {
 }
 
 fn flip(mut args: Args) -> Result<Value> {
-    let x = first(&mut args)?;
+    let x = any(&mut args)?;
     let shape = x.shape();
     let axes = infer::axes(&args.values[1], shape.len())?.unwrap_or_else(|| (0..shape.len()).collect());
+    if let Given::Lazy(array) = &x
+        && !array.unknown.is_none()
+    {
+        return Ok(Value::Array(super::unknown::flipped(array, &axes, args.span).into()));
+    }
     let range = |a: usize| match axes.contains(&a) && shape[a] > 0 {
         true => crate::data::slice::Range { start: shape[a] - 1, step: -1, count: shape[a] },
         false => crate::data::slice::Range { start: 0, step: 1, count: shape[a] },

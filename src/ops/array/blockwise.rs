@@ -1,11 +1,12 @@
 //! `blockwise`: a function on the blocks that meet where axes have the same label, as in `einsum`.
 
 use super::map_blocks::{checked, dtype_of};
-use crate::data::{Args, Array, BlockRef, Chunks, Cost, DType, Dims, Memory, Str, Task, Value};
+use crate::data::{Args, Array, BlockRef, Chunks, Cost, DType, Dims, Memory, Str, Task, Unknown, Value};
 use crate::err;
 use crate::kernel::create;
 use crate::op::chunking::{self, Bounds};
-use crate::op::layers::{Parents, Plan, call, constant, ints};
+use crate::op::layers::{Parents, Plan, call, constant};
+use crate::op::operand::{self, may_differ};
 use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Operand, Token, infer};
 use crate::text::{Result, Span};
@@ -52,6 +53,8 @@ struct Label {
     /// The length of the axis, 1 where all axes of the label are of size 1.
     len: usize,
     cut: Arc<[usize]>,
+    /// The name of its size, where that is unknown.
+    unknown: Option<Str>,
 }
 
 type Labels = FxHashMap<Str, Label>;
@@ -86,11 +89,12 @@ fn blockwise(mut args: Args) -> Result<Value> {
             *operand = fitted(operand, own, &known, align, span)?;
         }
     }
-    let chunks = made(&args, &out, &known)?;
+    let (chunks, unknown) = made(&args, &out, &known)?;
     infer::byte_size(&chunks.shape(), dtype)?;
     chunking::check_blocks(chunks.grid())?;
     let token = Token::new("blockwise").value(&function).with((dtype, &out, concatenate)).chunks(&chunks);
-    Ok(Value::Array(layer(parts, &out, function, concatenate, token, dtype, chunks, span).into()))
+    let made = layer(parts, &out, function, concatenate, token, dtype, chunks, unknown.clone(), span);
+    Ok(Value::Array(made.with_unknown(unknown).into()))
 }
 
 fn labels(value: &Value) -> Result<Vec<Str>> {
@@ -128,7 +132,12 @@ fn parts(values: Vec<Value>) -> Result<Vec<Part>> {
             all.push(Part::Whole(value));
             continue;
         }
-        let (operand, own) = (Operand::array(&value)?, labels(&own)?);
+        let operand = match &value {
+            // Also one of unknown sizes.
+            Value::Array(array) => Operand::Array(array.clone()),
+            value => Operand::array(value)?,
+        };
+        let own = labels(&own)?;
         if operand.ndim() != own.len() {
             return Err(err!(Value, "blockwise: an array of {} axes has {} labels", operand.ndim(), own.len()));
         }
@@ -140,6 +149,7 @@ fn parts(values: Vec<Value>) -> Result<Vec<Part>> {
 /// The length of each label, and how it is cut. An axis of size 1 is met by all blocks of the others.
 fn align_labels(parts: &[Part], align: bool) -> Result<Labels> {
     let mut cuts: FxHashMap<Str, Vec<Arc<[usize]>>> = FxHashMap::default();
+    let mut unknown: FxHashMap<Str, Label> = FxHashMap::default();
     for part in parts {
         let Part::Labelled(operand, own) = part else { continue };
         for (axis, (label, n)) in own.iter().zip(operand.shape()).enumerate() {
@@ -147,12 +157,26 @@ fn align_labels(parts: &[Part], align: bool) -> Result<Labels> {
                 Operand::Array(a) => a.chunks.axis(axis).clone(),
                 _ => [n].into(),
             };
-            cuts.entry(label.clone()).or_default().push(cut);
+            match operand.unknown(axis) {
+                None => cuts.entry(label.clone()).or_default().push(cut),
+                Some(name) => match unknown.get(label).and_then(|other| other.unknown.as_ref()) {
+                    Some(other) if other != name => return Err(may_differ(other, name)),
+                    Some(_) => {}
+                    None => {
+                        unknown.insert(label.clone(), Label { len: n, cut, unknown: Some(name.clone()) });
+                    }
+                },
+            }
         }
     }
     let length = |cut: &Arc<[usize]>| cut.iter().sum::<usize>();
     let known = |(label, cuts): (Str, Vec<Arc<[usize]>>)| {
         let long: Vec<&Arc<[usize]>> = cuts.iter().filter(|cut| length(cut) != 1).collect();
+        // Axes of size 1 are met by all blocks of one of unknown size.
+        let name = unknown.get(&label).and_then(|other| other.unknown.as_ref());
+        if let (Some(name), Some(known)) = (name, long.first()) {
+            return Err(may_differ(name, &length(known).to_string()));
+        }
         let long = if long.is_empty() { cuts.iter().collect() } else { long };
         let len = length(long[0]);
         if let Some(other) = long.iter().map(|cut| length(cut)).find(|&n| n != len) {
@@ -174,9 +198,11 @@ fn align_labels(parts: &[Part], align: bool) -> Result<Labels> {
             }
             most.clone()
         };
-        Ok((label, Label { len, cut }))
+        Ok((label, Label { len, cut, unknown: None }))
     };
-    cuts.into_iter().map(known).collect()
+    let mut labels: Labels = cuts.into_iter().map(known).collect::<Result<_>>()?;
+    labels.extend(unknown);
+    Ok(labels)
 }
 
 /// What the function gets of a concrete argument, all of which is one block.
@@ -207,11 +233,18 @@ fn tried(part: &Part, out: &[Str], concatenate: bool) -> Result<Value> {
 /// The operand as a lazy array, cut as its labels are.
 fn fitted(operand: &Operand, own: &[Str], known: &Labels, align: bool, span: Span) -> Result<Operand> {
     let shape = operand.shape();
-    let cut = |(label, &n): (&Str, &usize)| match known.get(label) {
-        Some(known) if known.len == n => known.cut.clone(),
+    let cut = |(axis, (label, &n)): (usize, (&Str, &usize))| match (operand, known.get(label)) {
+        (Operand::Array(a), _) if a.unknown.axis(axis).is_some() => a.chunks.axis(axis).clone(),
+        (_, Some(known)) if known.len == n && known.unknown.is_none() => known.cut.clone(),
         _ => [n].into(),
     };
-    let wanted = Chunks::from_axes(own.iter().zip(&shape).map(cut).collect());
+    let wanted = Chunks::from_axes(own.iter().zip(&shape).enumerate().map(cut).collect());
+    if let Operand::Array(a) = operand
+        && align
+        && wanted != a.chunks
+    {
+        operand::known(a)?;
+    }
     Ok(Operand::Array(match operand {
         Operand::Array(a) if !align => a.clone(),
         Operand::Array(a) => recut(a, wanted, span).into(),
@@ -220,8 +253,8 @@ fn fitted(operand: &Operand, own: &[Str], known: &Labels, align: bool, span: Spa
     }))
 }
 
-/// The chunks of the result.
-fn made(args: &Args, out: &[Str], known: &Labels) -> Result<Chunks> {
+/// The chunks of the result, and which of its sizes are unknown.
+fn made(args: &Args, out: &[Str], known: &Labels) -> Result<(Chunks, Unknown)> {
     let new = named(args, "new-axes")?;
     let adjusted = named(args, "adjust-chunks")?;
     if let Some(label) = new.keys().find(|label| known.contains_key(*label)) {
@@ -237,7 +270,7 @@ fn made(args: &Args, out: &[Str], known: &Labels) -> Result<Chunks> {
             return sizes(spec)
                 .ok_or_else(|| err!(Type, "blockwise: `:new-axes` gives `{label}` no size and no list of sizes"));
         }
-        let Some(Label { cut, .. }) = known.get(label) else {
+        let Some(Label { cut, unknown, .. }) = known.get(label) else {
             return Err(err!(Value, "blockwise: no array has the label `{label}` of the result")
                 .help(format!("`:new-axes {{{label:?} n}}` makes an axis of n elements")));
         };
@@ -247,6 +280,12 @@ fn made(args: &Args, out: &[Str], known: &Labels) -> Result<Chunks> {
             None => Ok(cut.clone()),
             Some(spec @ Value::List(_)) => sizes(spec).filter(|sizes| sizes.len() == cut.len()).ok_or_else(wrong),
             Some(spec @ Value::Int(_)) => Ok(vec![size(spec).ok_or_else(wrong)?; cut.len()].into()),
+            Some(_) if unknown.is_some() => {
+                let name = unknown.as_deref().unwrap_or_default();
+                Err(err!(Shape, "blockwise: the size {name} of `{label}` is not known before it is computed").help(
+                    "`:adjust-chunks` gives a size, or a list of them, or `(compute-chunk-sizes x)` computes them",
+                ))
+            }
             Some(function) => {
                 let one = |&n: &usize| {
                     let answer = args.host.apply(function, &[Value::Int(n as i64)], args.span)?;
@@ -256,7 +295,8 @@ fn made(args: &Args, out: &[Str], known: &Labels) -> Result<Chunks> {
             }
         }
     };
-    Ok(Chunks::from_axes(out.iter().map(axis).collect::<Result<_>>()?))
+    let name = |label: &Str| known.get(label).filter(|_| !adjusted.contains_key(label))?.unknown.clone();
+    Ok((Chunks::from_axes(out.iter().map(axis).collect::<Result<_>>()?), Unknown::of(out.iter().map(name).collect())))
 }
 
 /// A map from labels.
@@ -275,6 +315,8 @@ fn named(args: &Args, param: &str) -> Result<FxHashMap<Str, Value>> {
 struct Meeting {
     parent: usize,
     axes: Vec<Follows>,
+    /// Axes of the result of unknown sizes, and which of the array tells them.
+    told: Vec<(usize, usize)>,
 }
 
 #[derive(Clone, Copy)]
@@ -337,10 +379,12 @@ fn layer(
     mut token: Token,
     dtype: DType,
     chunks: Chunks,
+    unknown: Unknown,
     span: Span,
 ) -> Array {
     let mut parents = Parents::default();
     let mut inputs: Vec<Result<Meeting, Value>> = Vec::new();
+    let unknown: Vec<(usize, &Str)> = out.iter().enumerate().filter(|(at, _)| unknown.axis(*at).is_some()).collect();
     for part in parts {
         inputs.push(match part {
             Part::Whole(value) => {
@@ -358,7 +402,9 @@ fn layer(
                     }
                 };
                 let axes = own.iter().enumerate().map(follows).collect();
-                Ok(Meeting { parent: parents.add(&array.layer), axes })
+                let tells = |&(out, label): &(usize, &Str)| Some((out, own.iter().position(|other| other == label)?));
+                let told = unknown.iter().filter_map(tells).filter(|&(_, axis)| array.unknown.axis(axis).is_some());
+                Ok(Meeting { parent: parents.add(&array.layer), axes, told: told.collect() })
             }
             Part::Labelled(other, _) => Err(other.value()),
         });
@@ -368,12 +414,20 @@ fn layer(
     plan.per_block(move |index| {
         let mut refs = Vec::new();
         let mut items = vec![Task::data(function.clone())];
+        let mut like: Vec<Option<Task>> = vec![None; index.len()];
         items.extend(inputs.iter().map(|input| match input {
-            Ok(meeting) => meeting.task(index, concatenate, &mut refs),
+            Ok(meeting) => {
+                // Along axes of unknown sizes blocks are as long as what they are made of.
+                for &(out, axis) in &meeting.told {
+                    like[out] = Some(Task::list(vec![Task::input(refs.len()), Task::data(axis)]));
+                }
+                meeting.task(index, concatenate, &mut refs)
+            }
             Err(value) => Task::data(value.clone()),
         }));
         let made = Task::call(items).with_span(span);
-        let shape = Task::data(ints(&bounds.block_shape(index)));
-        (refs, checked(made, dtype, shape, Some("blockwise"), Vec::new()))
+        let size = |(out, n): (usize, usize)| if like[out].is_some() { Value::Nil } else { Value::from(n) };
+        let shape = Value::list(bounds.block_shape(index).into_iter().enumerate().map(size).collect());
+        (refs, checked(made, dtype, Task::data(shape), Some("blockwise"), like.into_iter().flatten().collect()))
     })
 }

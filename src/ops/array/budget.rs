@@ -149,9 +149,11 @@ const CALLS: &[&str] = &[
     "(bin-counts x [0 1 2])",
     "(extremes-of x 0 [0] [12])",
     "(linalg/packed-factors x \"qr\")",
+    "(linalg/packed-factors (slice x :8) \"eig\")",
     "(linalg/whole-cholesky (dot (transpose x) x))",
     "(linalg/whole-inv (slice x :8))",
-    "(linalg/det (slice x :8))",
+    "(linalg/whole-det (slice x :8))",
+    "(linalg/permutation-sign (argsort (slice x 0)))",
     "(linalg/whole-solve (slice x :8) (slice x 2:10))",
     "(linalg/whole-solve-triangular (slice x :8) (slice x 2:10))",
     "(linalg/reordered x (arange 12))",
@@ -232,6 +234,7 @@ const CALLS: &[&str] = &[
 /// Ops of no lazy array: they answer at once, are what tasks are made of, or call what nobody knows.
 const OTHERS: &[&str] = &[
     "shape",
+    "known-shape",
     "ndim",
     "size",
     "dtype",
@@ -264,6 +267,8 @@ const OTHERS: &[&str] = &[
     "compute-chunk-sizes",
     "known-sizes?",
     "reduce-some",
+    "extremes-in",
+    "merge-extremes-in-turn",
     "bincount",
 ];
 

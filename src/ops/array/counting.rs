@@ -61,7 +61,7 @@ pub static OPS: &[Op] = &[
 ];
 
 fn nonzero(mut args: Args) -> Result<Value> {
-    let block = match Given::of(args.take("x"))? {
+    let block = match Given::any(args.take("x"))? {
         Given::Now(block) => block,
         Given::Lazy(array) => return unknown::nonzero(&array, args.span),
     };

@@ -5,6 +5,7 @@ use crate::err;
 use crate::kernel::create as kernel;
 use crate::op::chunking::{self, Bounds, show};
 use crate::op::layers::{self, Plan, call, dtype_value, ints};
+use crate::op::operand::known;
 use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Token, infer, parts};
 use crate::text::{Result, Span};
@@ -23,12 +24,12 @@ macro_rules! op {
 }
 
 pub static OPS: &[Op] = &[
-    op!("(array data :dtype nil :shape nil :chunks nil)", Fresh, array, &["to-list", "zeros"],
+    op!("(array data :dtype nil :shape nil :chunks nil :ndmin 0)", Fresh, array, &["to-list", "zeros"],
         ["(to-list (array [[1 2] [3 4]] :dtype :f4))" => "[[1.0 2.0] [3.0 4.0]]", "(shape (array [1 2 3 4 5 6] :shape [2 3]))" => "[2 3]"],
         "An array of nested lists of numbers, or of a flat list and `:shape`.\n\
          Without `:dtype`, the one all of the numbers promote to. With `:chunks`, a lazy array whose blocks are data in its tasks: \
          a block shape, one size for every axis, a list of sizes for each axis, `:auto` (blocks of at most 128 MiB), -1 or nil \
-         for a whole axis. Errors: `dsk::shape` for ragged lists, `dsk::overflow` for numbers the dtype does not hold. A number from 2^63 \
+         for a whole axis. With fewer axes than `:ndmin`, it has more of size 1 before them. Errors: `dsk::shape` for ragged lists, `dsk::overflow` for numbers the dtype does not hold. A number from 2^63 \
          to 2^64 - 1, which only uint64 holds, is written as a string: `(array [1 \"18446744073709551615\"] :dtype :u8)`."),
     op!("(zeros shape :dtype :float64 :chunks nil)", Fresh, |args| filled(args, "zeros", Value::Int(0)), &["ones", "full", "zeros-like"],
         ["(to-list (zeros [2]))" => "[0.0 0.0]"],
@@ -86,6 +87,13 @@ fn array(mut args: Args) -> Result<Value> {
             Some(dtype) => super::choose::cast_lazy(lazy, dtype, args.span),
             None => (**lazy).clone(),
         };
+        let lazy = match most_axes(&args, &lazy.shape())? {
+            Some(shape) => {
+                known(&lazy)?;
+                super::reshape::reshape_lazy(&lazy, &shape, args.span)?
+            }
+            None => lazy,
+        };
         let chunks = match args.has(3) {
             true => chunking::normalize(&args.values[3], &lazy.shape(), lazy.dtype, Some(&lazy.chunks))?,
             false => lazy.chunks.clone(),
@@ -100,11 +108,27 @@ fn array(mut args: Args) -> Result<Value> {
         }
         block = block.reshape(&shape);
     }
+    if let Some(shape) = most_axes(&args, block.shape())? {
+        block = block.reshape(&shape);
+    }
     Ok(match cut(&args, 3, block.shape(), block.dtype())? {
         None => block.into(),
         Some(chunks) => Value::Array(layers::constant(&block, chunks, args.span).into()),
     })
 }
+
+/// The shape with as many axes as `:ndmin` says, if there are fewer.
+fn most_axes(args: &Args, shape: &[usize]) -> Result<Option<Dims>> {
+    let ndim = args.size("ndmin")?;
+    if ndim > MOST_AXES {
+        return Err(err!(Value, "`:ndmin` is at most {MOST_AXES}, found {ndim}"));
+    }
+    let more = ndim.saturating_sub(shape.len());
+    Ok((more > 0).then(|| std::iter::repeat_n(1, more).chain(shape.iter().copied()).collect()))
+}
+
+/// As many axes as NumPy's arrays have.
+const MOST_AXES: usize = 64;
 
 /// What `ones`, `zeros`, `full` and the like of a known shape make.
 struct Filled {
@@ -179,12 +203,12 @@ fn full(args: Args) -> Result<Value> {
 }
 
 fn like(mut args: Args, name: &'static str, value: Value) -> Result<Value> {
-    let x = Given::of(std::mem::take(&mut args.values[0]))?;
+    let x = Given::any(std::mem::take(&mut args.values[0]))?;
     alike(args, x, 1, Filled { name, value, dtype: DType::F64, default: DType::F64 })
 }
 
 fn full_like(mut args: Args) -> Result<Value> {
-    let x = Given::of(std::mem::take(&mut args.values[0]))?;
+    let x = Given::any(std::mem::take(&mut args.values[0]))?;
     let (value, _) = fill_value(&args.values[1])?;
     let default = kernel::from_value(&value, None)?.dtype();
     alike(args, x, 2, Filled { name: "full", value, dtype: default, default })
@@ -192,6 +216,12 @@ fn full_like(mut args: Args) -> Result<Value> {
 
 fn alike(args: Args, x: Given, at: usize, filled: Filled) -> Result<Value> {
     let dtype = infer::dtype(&args.values[at])?.unwrap_or(x.dtype());
+    if let Given::Lazy(array) = &x
+        && !array.unknown.is_none()
+        && matches!(args.values[at + 1], Value::Nil)
+    {
+        return alike_unknown(&args, array, dtype, at, filled);
+    }
     let shape = match &args.values[at + 1] {
         Value::Nil => x.shape(),
         shape => infer::shape(shape)?,
@@ -203,6 +233,17 @@ fn alike(args: Args, x: Given, at: usize, filled: Filled) -> Result<Value> {
     };
     infer::byte_size(&shape, dtype)?;
     Filled { dtype, ..filled }.made(&shape, chunks, args.span)
+}
+
+/// As an array of unknown sizes, block by block: in other blocks it is not, as they are not known.
+fn alike_unknown(args: &Args, array: &Array, dtype: DType, at: usize, filled: Filled) -> Result<Value> {
+    if args.has(at + 2) {
+        known(array)?;
+    }
+    let items = vec![Task::input(0), Task::data(filled.value)];
+    let task = call("full-like", items, vec![("dtype", Task::data(dtype_value(dtype)))]);
+    let token = Token::new("full-like").task(&task);
+    Ok(Value::Array(layers::map_blocks(array, token, dtype, Cost::Cheap, args.span, task).into()))
 }
 
 /// The stretch that `:part [i j]` names, of so many elements.

@@ -23,6 +23,7 @@ macro_rules! rows {
     (@ unary $variant:ident, $args:expr) => { unary(Unary::$variant, $args) };
     (@ binary $variant:ident, $args:expr) => { binary(Binary::$variant, $args) };
     (@ fold $variant:ident, $args:expr) => { fold(Binary::$variant, $args) };
+    (@ angle $variant:ident, $args:expr) => { angle(Unary::$variant, $args) };
     (@ finite $variant:ident, $args:expr) => { finite(Unary::$variant, $args) };
     (@ chain $variant:ident, $args:expr) => { chain(Binary::$variant, $args) };
 }
@@ -113,7 +114,7 @@ rows! {
     unary Real "(real x)" "The real part." "(real 1+2j)" => "1.0",
     unary Imag "(imag x)" "The imaginary part." "(imag 1+2j)" => "2.0",
     unary Conjugate "(conjugate x)" "The complex conjugate." "(conjugate 1+2j)" => "1-2j",
-    unary Angle "(angle x)" "The angle of a complex number, in radians." "(angle 1j)" => "1.5707963267948966",
+    angle Angle "(angle x :deg false)" "The angle of a complex number, in radians; with `:deg true` in degrees." "(angle 1j)" => "1.5707963267948966",
     finite NanToNum "(nan-to-num x :nan nil :posinf nil :neginf nil)" "`nan` as 0 and infinities as the largest finite numbers, or as other numbers." "(nan-to-num nan)" => "0.0",
 }
 
@@ -130,12 +131,21 @@ pub fn apply_unary(op: Unary, x: Value, span: Span) -> Result<Value> {
     apply(op.name(), vec![Operand::any(x)?], span, |x| Expr::unary(op, x[0].clone()))
 }
 
+fn angle(op: Unary, mut args: Args) -> Result<Value> {
+    let (degrees, span) = (args.bool("deg")?, args.span);
+    let found = apply_unary(op, args.take("x"), span)?;
+    match degrees {
+        true => apply_binary(Binary::Multiply, found, Value::Float(180.0 / std::f64::consts::PI), span),
+        false => Ok(found),
+    }
+}
+
 /// `nan-to-num`: as the kernel has it, and with other numbers where these were asked for.
 fn finite(op: Unary, mut args: Args) -> Result<Value> {
     let masks = [("nan", Unary::Isnan), ("posinf", Unary::Isposinf), ("neginf", Unary::Isneginf)];
     let masks = masks.map(|(name, mask)| (mask, args.take(name)));
     let (x, span) = (args.take("x"), args.span);
-    let dtype = Operand::of(&x)?.dtype();
+    let dtype = Operand::any(x.clone())?.dtype();
     if masks.iter().all(|(_, number)| matches!(number, Value::Nil)) || dtype.to_inexact() != dtype {
         return apply_unary(op, x, span);
     }

@@ -1,11 +1,13 @@
 //! Where the least and the greatest elements are: `argmin`, `argmax`, and the same without `nan`.
 
+use super::parts::concrete;
 use super::reduce::{Options, one_block, whole, without_empty};
-use crate::data::{Args, Block, Cost, DType, Dims, Memory, Task, Value};
+use crate::data::{Args, Array, Block, Cost, DType, Dims, Memory, Slice, Task, Value};
 use crate::err;
 use crate::kernel::extreme::{self, Extreme, Place};
 use crate::op::chunking::{Bounds, show};
 use crate::op::layers::{call, in_one_task, ints};
+use crate::op::operand::known;
 use crate::op::tree::Reduction;
 use crate::op::{Given, Kind, Op, Token, infer};
 use crate::text::Result;
@@ -63,6 +65,29 @@ pub static PARTS: &[Op] = &[
         kind: Kind::Array(Memory::Copies, merge_extremes),
     },
     Op {
+        usage: "(extremes-in x axis :least false :skip-nan false)",
+        doc: "As `extremes-of`, with places from the beginning of the block, and how long the block is as a last row.\nWhat `argmax` \
+            makes of blocks whose sizes are not known before they are computed.",
+        examples: &[("(to-list (extremes-in [1 3 2] 0))", "[[3] [1] [3]]")],
+        see: &["extremes-of", "merge-extremes-in-turn"],
+        cost: Cost::Dear,
+        kind: Kind::Array(Memory::Copies, extremes_in),
+    },
+    Op {
+        usage: "(merge-extremes-in-turn & extremes)",
+        doc: "What `extremes-in` tells of several parts that lie one behind the other, as it would of the whole.",
+        examples: &[(
+            "(to-list (merge-extremes-in-turn (extremes-in [1 3] 0) (extremes-in [4 2] 0)))",
+            "[[4] [2] [4]]",
+        )],
+        see: &["extremes-in"],
+        cost: Cost::Cheap,
+        kind: Kind::Array(Memory::Copies, |args| {
+            let parts: Vec<Block> = args.rest.into_iter().map(concrete).collect::<Result<_>>()?;
+            Ok(extreme::merge_in_turn(&parts)?.into())
+        }),
+    },
+    Op {
         usage: "(extreme-places extremes)",
         doc: "Where the extremes are; `dsk::value` where there are none.",
         examples: &[("(to-list (extreme-places (extremes-of [1 3 2] 0 [10] [100])))", "[11]")],
@@ -85,9 +110,11 @@ fn place(extreme: Extreme, mut args: Args) -> Result<Value> {
     let options = Options::of(&args, 1, 2, None, 3)?;
     let value = std::mem::take(&mut args.values[0]);
     let plain = !matches!(value, Value::Block(_) | Value::Array(_));
-    let x = Given::of(value)?;
+    let x = Given::any(value)?;
     let shape = x.shape();
     let axis = match &options.axis {
+        // The same, and blocks may be of unknown sizes.
+        Value::Nil if shape.len() == 1 && x.unknown(0).is_some() => Some(0),
         Value::Nil => None,
         axis => Some(infer::axis(axis, shape.len())?),
     };
@@ -105,6 +132,9 @@ fn place(extreme: Extreme, mut args: Args) -> Result<Value> {
         }
         Given::Lazy(array) => without_empty(&array, &axes, options.span),
     };
+    if axis.is_none() {
+        known(&array)?;
+    }
     let (name, axis_value) = (name(extreme), axis.map_or(Value::Nil, |axis| Value::Int(axis as i64)));
     let token = Token::new(name);
     if one_block(&array, &axes) {
@@ -115,15 +145,16 @@ fn place(extreme: Extreme, mut args: Args) -> Result<Value> {
         let task = call(name, vec![Task::input(0)], keywords);
         return Ok(Value::Array(whole(&array, name, &axes, &options, token, DType::I64, task).into()));
     }
+    if axes.iter().any(|&axis| array.unknown.axis(axis).is_some()) {
+        return Ok(Value::Array(in_turn(extreme, &array, &axes, &options, axis_value).into()));
+    }
     let bounds = Bounds::of(&array.chunks);
     let looked_through = axes.clone();
     let starts = Task::index(move |index| {
         // Before the axes of the array is that of the rows.
         ints(&looked_through.iter().map(|&axis| bounds.start(axis, index[axis + 1])).collect::<Vec<_>>())
     });
-    let keywords = [("least", extreme.least), ("skip-nan", extreme.skip_nan)];
-    let keywords: Vec<(&str, Task)> =
-        keywords.into_iter().filter(|(_, set)| *set).map(|(name, set)| (name, Task::data(Value::Bool(set)))).collect();
+    let keywords = keywords(extreme);
     let chunk = |x| {
         call(
             "extremes-of",
@@ -147,6 +178,43 @@ fn place(extreme: Extreme, mut args: Args) -> Result<Value> {
         finish: Arc::new(|x| call("extreme-places", vec![x], Vec::new())),
     };
     Ok(Value::Array(reduction.of(&array).into()))
+}
+
+fn keywords(extreme: Extreme) -> Vec<(&'static str, Task)> {
+    let keywords = [("least", extreme.least), ("skip-nan", extreme.skip_nan)];
+    keywords.into_iter().filter(|(_, set)| *set).map(|(name, set)| (name, Task::data(Value::Bool(set)))).collect()
+}
+
+/// Along an axis of unknown size: where blocks begin is told by how long those before turn out to be.
+fn in_turn(extreme: Extreme, array: &Array, axes: &[usize], options: &Options, axis: Value) -> Array {
+    let keywords = keywords(extreme);
+    let reduction = Reduction {
+        name: name(extreme),
+        token: Token::new(name(extreme)),
+        part: Token::new("extremes-in").with((extreme.least, extreme.skip_nan)),
+        axes,
+        keepdims: options.keepdims,
+        split: options.split,
+        lead: Some(extreme::rows(array.dtype) + 2),
+        partial: DType::I64,
+        dtype: DType::I64,
+        span: options.span,
+        chunk: &|x| call("extremes-in", vec![x, Task::data(axis.clone())], keywords.clone()),
+        merge: Arc::new(|parts| call("merge-extremes-in-turn", parts, Vec::new())),
+        finish: Arc::new(|x| {
+            let all_but_lengths = Slice { start: None, stop: Some(-1), step: None };
+            let ranks = call("slice", vec![x, Task::data(Value::from(all_but_lengths))], Vec::new());
+            call("extreme-places", vec![ranks], Vec::new())
+        }),
+    };
+    reduction.of(array)
+}
+
+fn extremes_in(mut args: Args) -> Result<Value> {
+    let block = concrete(args.take("x"))?;
+    let axis = infer::axis(args.value("axis"), block.ndim())?;
+    let extreme = Extreme { least: args.bool("least")?, skip_nan: args.bool("skip-nan")? };
+    Ok(extreme::best_and_length(extreme, &block, axis)?.into())
 }
 
 fn extremes_of(mut args: Args) -> Result<Value> {

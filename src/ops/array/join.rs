@@ -159,7 +159,7 @@ fn concatenate(mut args: Args) -> Result<Value> {
     let made = concatenate_lazy(given, axis, dtype, span)?;
     if names[axis].is_some() {
         let hash = Token::new("unknown").layer(&made.layer).hash();
-        names[axis] = Some(super::unknown::shown(hash));
+        names[axis] = Some(Unknown::name(hash));
     }
     Ok(Value::Array(made.with_unknown(Unknown::of(names)).into()))
 }

@@ -1,12 +1,13 @@
-//! Linear algebra of whole matrices: what the functions of `stdlib/linalg.dsk`, which go block by block, are made of. A lazy array
-//! is taken as a whole, in one task, but right sides some columns at a time; of more axes than two each matrix of the last two is one.
+//! Linear algebra of whole matrices: what the functions of `stdlib/linalg.dsk`, which go block by block, are made of. A lazy matrix
+//! is taken as a whole, in one task, right sides some columns at a time; of more axes than two each matrix of the last two is one, and
+//! blocks of such stay in tasks of their own.
 
 use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Value};
 use crate::err;
 use crate::kernel::layout;
 use crate::kernel::linalg::{self, Factors, Triangle};
 use crate::op::chunking::show;
-use crate::op::layers::{Parents, Plan, call, in_one_task, whole_along};
+use crate::op::layers::{Parents, Plan, call, whole_along};
 use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Token};
 use crate::text::{Result, Span};
@@ -15,7 +16,8 @@ pub static OPS: &[Op] = &[
     Op {
         usage: "(linalg/packed-factors x kind)",
         doc: "The factors of a matrix, one after the other, row by row, along the last axis.\nKinds are \"qr\" (Q and R), \"svd\" \
-            (U, the singular values, V transposed), \"eigh\" (eigenvalues and vectors) and \"lu\" (the order of rows, L, U).",
+            (U, the singular values, V transposed), \"eigh\" and \"eig\" (eigenvalues and vectors), \"eigvals\" (eigenvalues) and \"lu\" (the order of rows, L, \
+            U).",
         examples: &[("(to-list (linalg/packed-factors [[2.0]] \"lu\"))", "[0.0 1.0 2.0]")],
         see: &["linalg/qr", "linalg/svd", "linalg/eigh", "linalg/lu"],
         cost: Cost::Dear,
@@ -39,12 +41,12 @@ pub static OPS: &[Op] = &[
         kind: Kind::Array(Memory::Copies, |args| of_square(args, "linalg/whole-inv", true, linalg::inverse)),
     },
     Op {
-        usage: "(linalg/det x)",
+        usage: "(linalg/whole-det x)",
         doc: "The determinant of a square matrix.\nErrors: `dsk::shape` where it is not square.",
-        examples: &[("(linalg/det [[3.0]])", "3.0")],
-        see: &["linalg/slogdet", "linalg/inv"],
+        examples: &[("(linalg/whole-det [[3.0]])", "3.0")],
+        see: &["linalg/det"],
         cost: Cost::Dear,
-        kind: Kind::Array(Memory::Copies, |args| of_square(args, "linalg/det", false, linalg::determinant)),
+        kind: Kind::Array(Memory::Copies, |args| of_square(args, "linalg/whole-det", false, linalg::determinant)),
     },
     Op {
         usage: "(linalg/whole-solve a b)",
@@ -71,6 +73,15 @@ pub static OPS: &[Op] = &[
         see: &["linalg/lu", "take"],
         cost: Cost::Cheap,
         kind: Kind::Array(Memory::Fresh, reordered),
+    },
+    Op {
+        usage: "(linalg/permutation-sign order)",
+        doc: "The determinant of the matrix that exchanges rows in that order, each number from 0 on once: 1.0, or -1.0 for an odd number of \
+            exchanges.\nOf several axes the last one is an order. Errors: `dsk::value`.",
+        examples: &[("(float (linalg/permutation-sign [1 0 2]))", "-1.0")],
+        see: &["linalg/det", "linalg/reordered"],
+        cost: Cost::Cheap,
+        kind: Kind::Array(Memory::Copies, permutation_sign),
     },
 ];
 
@@ -110,6 +121,37 @@ fn by_columns(x: &Array, whole: &Array, token: Token, dtype: DType, cost: Cost, 
     plan.array(Body::Blockwise { inputs, task })
 }
 
+fn permutation_sign(mut args: Args) -> Result<Value> {
+    match Given::of(args.take("order"))? {
+        Given::Now(order) => Ok(linalg::permutation_signs(&order)?.into()),
+        Given::Lazy(array) => {
+            if array.ndim() == 0 {
+                return Err(err!(Shape, "an order has an axis"));
+            }
+            let task = call("linalg/permutation-sign", vec![Task::input(0)], Vec::new());
+            let token = Token::new("linalg/permutation-sign");
+            Ok(Value::Array(stacked(&array, 1, token, DType::F64, &[], args.span, task).into()))
+        }
+    }
+}
+
+/// What a task makes of each block of a stack: of its last axes, as many as `own`, which are whole in a block, others of these sizes.
+fn stacked(array: &Array, own: usize, token: Token, dtype: DType, made: &[usize], span: Span, task: Task) -> Array {
+    let lead = array.ndim() - own;
+    let array = whole_along(array, &(lead..array.ndim()).collect::<Vec<_>>(), span);
+    let cuts = array.chunks.axes()[..lead].iter().cloned().chain(made.iter().map(|&n| [n].into()));
+    let at = (0..array.ndim()).map(|axis| if axis < lead { Axis::Axis(axis as u8) } else { Axis::Block(0) });
+    let plan = Plan {
+        token: token.layer(&array.layer).with((dtype, made)),
+        parents: vec![array.layer.clone()],
+        dtype,
+        chunks: Chunks::from_axes(cuts.collect()),
+        cost: Cost::Dear,
+        span,
+    };
+    plan.array(Body::Blockwise { inputs: vec![Input { parent: 0, at: At(at.collect()) }], task })
+}
+
 /// The leading axes of a stack, and the sides of its matrices.
 fn sides(shape: &[usize]) -> Result<(Dims, usize, usize)> {
     match shape {
@@ -128,21 +170,21 @@ fn square(shape: &[usize]) -> Result<(Dims, usize)> {
 fn packed_factors(mut args: Args) -> Result<Value> {
     let kind = args.name("kind")?;
     let Some(factors) = Factors::parse(&kind) else {
-        return Err(err!(Value, "there are no factors `{kind}`; there are qr, svd, eigh and lu"));
+        return Err(err!(Value, "there are no factors `{kind}`; there are qr, svd, eigh, eig, eigvals and lu"));
     };
     let x = Given::of(args.take("x"))?;
-    let (mut shape, m, n) = sides(&x.shape())?;
-    if factors == Factors::Eigh && m != n {
+    let (_, m, n) = sides(&x.shape())?;
+    if factors.of_square() && m != n {
         return Err(err!(Shape, "the matrix is square, found {}", show(&x.shape())));
     }
-    shape.push(factors.shapes(m, n).iter().map(|shape| shape.iter().product::<usize>()).sum());
+    let packed: usize = factors.shapes(m, n).iter().map(|shape| shape.iter().product::<usize>()).sum();
     match x {
         Given::Now(block) => Ok(linalg::factors(&block, factors)?.into()),
         Given::Lazy(array) => {
             let task =
                 call("linalg/packed-factors", vec![Task::input(0), Task::data(Value::str(kind.clone()))], Vec::new());
-            let (token, dtype) = (Token::new("factors").with(kind.as_str()), linalg::field(array.dtype));
-            Ok(Value::Array(in_one_task(&[(*array).clone()], token, dtype, &shape, Cost::Dear, args.span, task).into()))
+            let (token, dtype) = (Token::new("factors").with(kind.as_str()), factors.dtype(array.dtype));
+            Ok(Value::Array(stacked(&array, 2, token, dtype, &[packed], args.span, task).into()))
         }
     }
 }
@@ -152,19 +194,18 @@ fn of_square(mut args: Args, name: &'static str, matrix: bool, kernel: fn(&Block
     let value = args.take("x");
     let plain = matches!(value, Value::List(_));
     let x = Given::of(value)?;
-    let (mut shape, n) = square(&x.shape())?;
-    if matrix {
-        shape.extend([n, n]);
-    }
+    let (_, n) = square(&x.shape())?;
+    let sizes = [n, n];
+    let made = if matrix { &sizes[..] } else { &[] };
     match x {
         Given::Now(block) => {
-            let made = Value::from(kernel(&block)?);
-            Ok(if plain { made.plain() } else { made })
+            let found = Value::from(kernel(&block)?);
+            Ok(if plain { found.plain() } else { found })
         }
         Given::Lazy(array) => {
             let task = call(name, vec![Task::input(0)], Vec::new());
             let (token, dtype) = (Token::new(name), linalg::field(array.dtype));
-            Ok(Value::Array(in_one_task(&[(*array).clone()], token, dtype, &shape, Cost::Dear, args.span, task).into()))
+            Ok(Value::Array(stacked(&array, 2, token, dtype, made, args.span, task).into()))
         }
     }
 }

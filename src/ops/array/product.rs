@@ -6,12 +6,15 @@
 //! added one to the other; the cut depends on the arrays' blocks only, so the bits of a result do not depend on workers.
 
 use super::threads;
-use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Value, graph};
+use crate::data::{
+    Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Memory, Str, Task, Unknown, Value, graph,
+};
 use crate::err;
 use crate::kernel::elementwise::Binary;
 use crate::kernel::gemm::{self, Threads};
 use crate::op::chunking::{self, AUTO_BYTES, show};
 use crate::op::layers::{Parents, Plan, call, elementwise, ints};
+use crate::op::operand::{known, may_differ};
 use crate::op::recut::recut;
 use crate::op::tree::FAN_IN;
 use crate::op::{Given, Kind, Op, Operand, Token, infer};
@@ -134,18 +137,27 @@ fn tensordot_axes(spec: &Value, x: &[usize], y: &[usize]) -> Result<Meeting> {
     Ok(meeting)
 }
 
-fn check(meeting: &Meeting, x: &[usize], y: &[usize]) -> Result<()> {
-    match meeting.x.iter().zip(&meeting.y).find(|&(&a, &b)| x[a] != y[b]) {
-        None => Ok(()),
-        Some((&a, &b)) => Err(err!(
-            Shape,
-            "the axes that meet differ: axis {a} of shape {} is {}, axis {b} of shape {} is {}",
-            show(x),
-            x[a],
-            show(y),
-            y[b]
-        )),
+fn check(meeting: &Meeting, x: &Given, y: &Given) -> Result<()> {
+    let (own, other) = (x.shape(), y.shape());
+    for (&a, &b) in meeting.x.iter().zip(&meeting.y) {
+        let (n, m) = (x.unknown(a), y.unknown(b));
+        if n.is_some() || m.is_some() {
+            let size = |name: Option<&Str>, n: usize| name.map_or(n.to_string(), Str::to_string);
+            if n != m {
+                return Err(may_differ(&size(n, own[a]), &size(m, other[b])));
+            }
+        } else if own[a] != other[b] {
+            return Err(err!(
+                Shape,
+                "the axes that meet differ: axis {a} of shape {} is {}, axis {b} of shape {} is {}",
+                x.shown_shape(),
+                own[a],
+                y.shown_shape(),
+                other[b]
+            ));
+        }
     }
+    Ok(())
 }
 
 /// The two arguments. A vector of plain numbers gives a plain number.
@@ -153,7 +165,7 @@ fn pair(args: &mut Args, at: usize) -> Result<(Given, Given, bool)> {
     let plain = |v: &Value| v.number_kind().is_some() || matches!(v, Value::List(_));
     let (x, y) = (std::mem::take(&mut args.values[at]), std::mem::take(&mut args.values[at + 1]));
     let plain = plain(&x) && plain(&y);
-    Ok((Given::of(x)?, Given::of(y)?, plain))
+    Ok((Given::any(x)?, Given::any(y)?, plain))
 }
 
 fn result(block: Block, plain: bool) -> Value {
@@ -169,7 +181,7 @@ fn dot(mut args: Args) -> Result<Value> {
         return Ok(if plain { product.plain() } else { product });
     }
     let meeting = dot_axes(x.ndim(), y.ndim());
-    check(&meeting, &x.shape(), &y.shape())?;
+    check(&meeting, &x, &y)?;
     match (x, y) {
         (Given::Now(x), Given::Now(y)) => Ok(result(gemm::dot(&x, &y, Threads::Up(threads(&args)))?, plain)),
         (x, y) => contract(x, y, meeting, args.span),
@@ -186,7 +198,7 @@ fn value(x: Given) -> Value {
 fn tensordot(mut args: Args) -> Result<Value> {
     let (x, y, plain) = pair(&mut args, 0)?;
     let meeting = tensordot_axes(&args.values[2], &x.shape(), &y.shape())?;
-    check(&meeting, &x.shape(), &y.shape())?;
+    check(&meeting, &x, &y)?;
     match (x, y) {
         (Given::Now(x), Given::Now(y)) => {
             Ok(result(gemm::tensordot(&x, &y, &meeting.x, &meeting.y, Threads::Up(threads(&args)))?, plain))
@@ -203,6 +215,16 @@ fn concrete(args: &mut Args) -> Result<(Block, Block, Block)> {
     Ok((block(0)?, block(1)?, block(2)?))
 }
 
+/// Two blocks whose axes meet.
+fn checked(meeting: &Meeting, x: Block, y: Block) -> Result<(Block, Block)> {
+    let (x, y) = (Given::Now(x), Given::Now(y));
+    check(meeting, &x, &y)?;
+    match (x, y) {
+        (Given::Now(x), Given::Now(y)) => Ok((x, y)),
+        _ => Err(err!(Internal, "a block is a block")),
+    }
+}
+
 fn dot_add(mut args: Args) -> Result<Value> {
     let plain = args.values.iter().all(|v| !matches!(v, Value::Block(_)));
     let (acc, x, y) = concrete(&mut args)?;
@@ -210,7 +232,7 @@ fn dot_add(mut args: Args) -> Result<Value> {
         return Err(err!(Shape, "`dot-add` takes arrays with axes"));
     }
     let meeting = dot_axes(x.ndim(), y.ndim());
-    check(&meeting, x.shape(), y.shape())?;
+    let (x, y) = checked(&meeting, x, y)?;
     let sum = if x.ndim() == 2 && y.ndim() == 2 {
         gemm::accumulate(acc, &x, &y)?
     } else {
@@ -223,7 +245,7 @@ fn tensordot_add(mut args: Args) -> Result<Value> {
     let plain = args.values.iter().all(|v| !matches!(v, Value::Block(_)));
     let (acc, x, y) = concrete(&mut args)?;
     let meeting = tensordot_axes(&args.values[3], x.shape(), y.shape())?;
-    check(&meeting, x.shape(), y.shape())?;
+    let (x, y) = checked(&meeting, x, y)?;
     Ok(result(gemm::accumulate_tensordot(acc, &x, &y, &meeting.x, &meeting.y)?, plain))
 }
 
@@ -255,7 +277,7 @@ fn matmul(mut args: Args) -> Result<Value> {
     }
     if x.ndim() <= 2 && y.ndim() <= 2 {
         let meeting = dot_axes(x.ndim(), y.ndim());
-        check(&meeting, &x.shape(), &y.shape())?;
+        check(&meeting, &x, &y)?;
     }
     match (x, y) {
         (Given::Now(x), Given::Now(y)) => {
@@ -271,6 +293,7 @@ fn matmul(mut args: Args) -> Result<Value> {
             let (row, column) = (x.ndim() == 1, y.ndim() == 1);
             let matrix = |x: Given, side: usize| {
                 let array = x.into_lazy(span);
+                known(&array)?;
                 super::reshape::reshape_lazy(&array, &as_matrix(&array.shape(), side), span)
             };
             let product = batched(&matrix(x, 0)?, &matrix(y, 1)?, span)?;
@@ -307,6 +330,7 @@ struct Chain<'a> {
     /// The pairs of blocks to go through.
     pairs: Vec<usize>,
     chunks: Chunks,
+    unknown: Unknown,
     dtype: DType,
     span: Span,
 }
@@ -367,7 +391,7 @@ impl Chain<'_> {
                 span: self.span,
             };
             let task = call(name, items, self.keywords.clone());
-            sum = Some(plan.array(Body::Blockwise { inputs, task }));
+            sum = Some(plan.array(Body::Blockwise { inputs, task }).with_unknown(self.unknown.clone()));
         }
         sum.unwrap_or_else(|| self.x.clone())
     }
@@ -397,14 +421,26 @@ fn contract(x: Given, y: Given, meeting: Meeting, span: Span) -> Result<Value> {
     let (x, y) = (x.into_lazy(span), y.into_lazy(span));
     // Axes that meet are cut alike.
     let shared: Vec<Arc<[usize]>> = (meeting.x.iter().zip(&meeting.y))
-        .map(|(&a, &b)| chunking::common(&[x.chunks.axis(a), y.chunks.axis(b)]))
+        .map(|(&a, &b)| match x.unknown.axis(a) {
+            // Of one name, they are as long as each other, block by block.
+            Some(_) => x.chunks.axis(a).clone(),
+            None => chunking::common(&[x.chunks.axis(a), y.chunks.axis(b)]),
+        })
         .collect();
     let aligned = |x: &Array, met: &[usize]| {
-        let cut =
-            |a: usize| met.iter().position(|&m| m == a).map_or_else(|| x.chunks.axis(a).clone(), |i| shared[i].clone());
-        recut(x, Chunks::from_axes((0..x.ndim()).map(cut).collect()), span)
+        let cut = |a: usize| match met.iter().position(|&m| m == a) {
+            Some(i) if x.unknown.axis(a).is_none() => shared[i].clone(),
+            _ => x.chunks.axis(a).clone(),
+        };
+        let wanted = Chunks::from_axes((0..x.ndim()).map(cut).collect());
+        if wanted != x.chunks {
+            known(x)?;
+        }
+        Ok(recut(x, wanted, span))
     };
-    let (x, y) = (aligned(&x, &meeting.x), aligned(&y, &meeting.y));
+    let (x, y) = (aligned(&x, &meeting.x)?, aligned(&y, &meeting.y)?);
+    let names = |x: &Array, free: &[usize]| free.iter().map(|&a| x.unknown.axis(a).cloned()).collect::<Vec<_>>();
+    let unknown = Unknown::of([names(&x, &free_x), names(&y, &free_y)].concat());
     let chunks = Chunks::from_axes(
         free_x
             .iter()
@@ -432,7 +468,7 @@ fn contract(x: Given, y: Given, meeting: Meeting, span: Span) -> Result<Value> {
             ("tensordot", "tensordot-add", vec![("axes", Task::data(axes))])
         }
     };
-    let chain = Chain { first, link, keywords, x: &x, y: &y, at: &at, pairs, chunks, dtype, span };
+    let chain = Chain { first, link, keywords, x: &x, y: &y, at: &at, pairs, chunks, unknown, dtype, span };
     Ok(Value::Array(chain.build()?.into()))
 }
 
@@ -499,6 +535,7 @@ fn batched(x: &Array, y: &Array, span: Span) -> Result<Array> {
         at: &at,
         pairs,
         chunks: chunks.clone(),
+        unknown: Unknown::default(),
         dtype,
         span,
     };

@@ -66,10 +66,7 @@ fn reshaped(x: Given, shape: &[usize], span: Span) -> Result<Value> {
 fn target(spec: &Value, own: &[usize]) -> Result<Dims> {
     let len: usize = own.iter().product();
     let sizes: Vec<i64> = match spec {
-        Value::List(items) => items
-            .iter()
-            .map(|v| v.as_int().ok_or_else(|| err!(Type, "a shape is made of integers, found {}", v.a_type_name())))
-            .collect::<Result<_>>()?,
+        Value::List(items) => items.iter().map(infer::size).collect::<Result<_>>()?,
         one if one.as_int() == Some(-1) => vec![-1],
         other => infer::shape(other)?.iter().map(|&n| n as i64).collect(),
     };

@@ -6,10 +6,11 @@
 
 use super::reduce::without_empty;
 use crate::data::slice::Range;
-use crate::data::{Args, Array, At, BlockRef, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Value};
+use crate::data::{Args, Array, At, BlockRef, Body, Chunks, Cost, DType, Dims, Input, Memory, Slice, Task, Value};
 use crate::kernel::elementwise::Binary;
 use crate::kernel::scan::{self, Scan};
-use crate::op::layers::{Plan, along, call, dtype_value, sliced};
+use crate::op::layers::{Plan, along, call, dtype_value, ints, sliced};
+use crate::op::operand::known;
 use crate::op::{Given, Kind, Op, Token, infer};
 use crate::text::{Result, Span};
 use smallvec::SmallVec;
@@ -62,7 +63,7 @@ fn name(op: Scan) -> &'static str {
 }
 
 fn push(mut args: Args) -> Result<Value> {
-    let x = Given::of(args.take("x"))?;
+    let x = Given::any(args.take("x"))?;
     let axis = infer::axis(args.value("axis"), x.ndim())?;
     let most = args.size_or_nil("n")?;
     match x {
@@ -78,7 +79,7 @@ fn push(mut args: Args) -> Result<Value> {
 }
 
 fn cumulative(op: Scan, mut args: Args) -> Result<Value> {
-    let x = Given::of(args.take("x"))?;
+    let x = Given::any(args.take("x"))?;
     let dtype = infer::dtype(args.value("dtype"))?.unwrap_or_else(|| op.reduce().dtype(x.dtype()));
     let flat = args.is_nil("axis") || x.ndim() == 0;
     let axis = match args.value("axis") {
@@ -91,13 +92,21 @@ fn cumulative(op: Scan, mut args: Args) -> Result<Value> {
             Ok(scan::scan(op, &block, axis, dtype)?.into())
         }
         Given::Lazy(array) => {
-            let array = match flat {
-                true => super::reshape::reshape_lazy(&array, &[array.len()], args.span)?,
+            let array = match flat && array.ndim() != 1 {
+                true => {
+                    known(&array)?;
+                    super::reshape::reshape_lazy(&array, &[array.len()], args.span)?
+                }
                 false => (*array).clone(),
             };
             Ok(Value::Array(lazy(op, &array, axis, dtype, args.span).into()))
         }
     }
+}
+
+/// The running sums of a lazy array of int64.
+pub(super) fn sums(array: &Array, axis: usize, span: Span) -> Array {
+    lazy(Scan::Sum, array, axis, DType::I64, span)
 }
 
 fn lazy(op: Scan, array: &Array, axis: usize, dtype: DType, span: Span) -> Array {
@@ -120,7 +129,7 @@ fn lazy(op: Scan, array: &Array, axis: usize, dtype: DType, span: Span) -> Array
         span,
     };
     let inputs = vec![Input { parent: 0, at: At::same(array.ndim()) }];
-    let scanned = plan.array(Body::Blockwise { inputs, task });
+    let scanned = plan.array(Body::Blockwise { inputs, task }).with_unknown(array.unknown.clone());
     let blocks = array.chunks.axis(axis).len();
     if blocks == 1 {
         return scanned;
@@ -130,7 +139,8 @@ fn lazy(op: Scan, array: &Array, axis: usize, dtype: DType, span: Span) -> Array
         Scan::Product => Binary::Multiply,
     }
     .name();
-    let totals = totals(&scanned, axis, span);
+    let totals = totals(op, &scanned, axis, span);
+    let others = array.unknown.but(&[axis], array.ndim());
     // The carry behind each group but the last.
     let mut carries: Vec<Array> = Vec::new();
     for group in 0..(blocks - 1) / GROUP {
@@ -141,7 +151,7 @@ fn lazy(op: Scan, array: &Array, axis: usize, dtype: DType, span: Span) -> Array
         parents.extend(carries.last().map(|carry| carry.layer.clone()));
         let carried = parents.len() == 2;
         let plan = Plan { token, parents, dtype, chunks: Chunks::from_axes(cuts.collect()), cost: Cost::Cheap, span };
-        carries.push(plan.per_block(move |index| {
+        let carry = plan.per_block(move |index| {
             let mut blocks = Vec::with_capacity(GROUP + 1);
             if carried {
                 blocks.push(BlockRef { parent: 1, index: index.into() });
@@ -149,7 +159,8 @@ fn lazy(op: Scan, array: &Array, axis: usize, dtype: DType, span: Span) -> Array
             blocks.extend((group * GROUP..(group + 1) * GROUP).map(|at| of_total(0, index, axis, at)));
             let parts = (0..blocks.len()).map(Task::input).collect();
             (blocks, call(merge, parts, Vec::new()))
-        }));
+        });
+        carries.push(carry.with_unknown(others.clone()));
     }
     let mut parents = vec![scanned.layer.clone(), totals.layer.clone()];
     parents.extend(carries.iter().map(|carry| carry.layer.clone()));
@@ -161,7 +172,7 @@ fn lazy(op: Scan, array: &Array, axis: usize, dtype: DType, span: Span) -> Array
         cost: Cost::Cheap,
         span,
     };
-    plan.per_block(move |index| {
+    let whole = plan.per_block(move |index| {
         let at = index[axis] as usize;
         let mut blocks = vec![BlockRef { parent: 0, index: index.into() }];
         let group = at / GROUP;
@@ -178,7 +189,8 @@ fn lazy(op: Scan, array: &Array, axis: usize, dtype: DType, span: Span) -> Array
             _ => call(merge, vec![call(merge, before, Vec::new()), Task::input(0)], Vec::new()),
         };
         (blocks, task)
-    })
+    });
+    whole.with_unknown(array.unknown.clone())
 }
 
 /// The total of the block at that place along the axis.
@@ -189,7 +201,7 @@ fn of_total(parent: usize, index: &[u32], axis: usize, at: usize) -> BlockRef {
 }
 
 /// The last element along the axis of every block.
-fn totals(scanned: &Array, axis: usize, span: Span) -> Array {
+fn totals(op: Scan, scanned: &Array, axis: usize, span: Span) -> Array {
     let chunks = scanned.chunks.clone();
     let cuts = chunks.axes().iter().enumerate().map(|(a, cut)| match a == axis {
         true => vec![1; cut.len()].into(),
@@ -203,6 +215,23 @@ fn totals(scanned: &Array, axis: usize, span: Span) -> Array {
         cost: Cost::Cheap,
         span,
     };
+    if !scanned.unknown.is_none() {
+        // A block that turns out to be empty has no last element: the sum of the last ones, at most one, is that of nothing.
+        let mut items = vec![Task::input(0)];
+        items.extend((0..=axis).map(|a| match a == axis {
+            true => Task::data(Value::from(Slice { start: Some(-1), stop: None, step: None })),
+            false => Task::data(Value::from(Slice::ALL)),
+        }));
+        let keywords = vec![
+            ("axis", Task::data(ints(&[axis]))),
+            ("keepdims", Task::data(true)),
+            ("dtype", Task::data(dtype_value(scanned.dtype))),
+        ];
+        let task = call(op.reduce().name(), vec![call("slice", items, Vec::new())], keywords);
+        let inputs = vec![Input { parent: 0, at: At::same(scanned.ndim()) }];
+        let unknown = scanned.unknown.but(&[axis], scanned.ndim());
+        return plan.array(Body::Blockwise { inputs, task }).with_unknown(unknown);
+    }
     plan.per_block(move |index| {
         let shape: Dims = chunks.block_shape(index);
         let range = |a: usize| match a == axis {

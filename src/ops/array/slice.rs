@@ -212,7 +212,12 @@ pub fn take(mut args: Args, x: Value, indices: Value, axis: Value, mode: &str) -
 
 /// The array with one axis turned round.
 pub fn flipped(x: Value, axis: usize, span: Span) -> Result<Value> {
-    let x = Given::of(x)?;
+    let x = match Given::any(x)? {
+        Given::Lazy(array) if !array.unknown.is_none() => {
+            return Ok(Value::Array(unknown::flipped(&array, &[axis], span).into()));
+        }
+        x => x,
+    };
     let turned = |(a, &n): (usize, &usize)| match a == axis && n > 0 {
         true => Range { start: n - 1, step: -1, count: n },
         false => Range { start: 0, step: 1, count: n },

@@ -4,7 +4,9 @@
 use super::{sorted_blocks, threads};
 use crate::data::graph::unravel;
 use crate::data::slice::Range;
-use crate::data::{Args, Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Input, Memory, Task, Value};
+use crate::data::{
+    Args, Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Input, Memory, Task, Unknown, Value,
+};
 use crate::err;
 use crate::kernel::create::from_value;
 use crate::kernel::layout;
@@ -12,6 +14,7 @@ use crate::kernel::sort::{self, Method};
 use crate::op::chunking::{common, show};
 use crate::op::indexing::{Index, Step, Take};
 use crate::op::layers::{Parents, Plan, along, call, ints, whole_along};
+use crate::op::operand::known;
 use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Token, infer};
 use crate::text::{Result, Span};
@@ -21,7 +24,7 @@ pub static OPS: &[Op] = &[
         usage: "(sort-along x :axis -1)",
         doc: "An array sorted along an axis, smallest first and `nan` last; the flattened array where it is nil.\nWhat `sort` makes \
             of arrays. A lazy array of one axis is sorted block by block, however large it is, and keeps its blocks; so is any lazy array where the axis \
-            is nil. One of several axes, and one of complex numbers, is rechunked, so that the axis is whole in a block.",
+            is nil. One of several axes, of complex numbers, or of unknown sizes is rechunked, so that the axis is whole in a block.",
         examples: &[
             ("(to-list (sort-along [[2 1] [0 3]]))", "[[1 2] [0 3]]"),
             ("(numblocks (sort-along (random/random 1000000 :chunks 100000)))", "[10]"),
@@ -29,7 +32,7 @@ pub static OPS: &[Op] = &[
         see: &["sort", "argsort"],
         cost: Cost::Dear,
         kind: Kind::Array(Memory::Copies, |mut args| {
-            let x = Given::of(args.take("x"))?;
+            let x = Given::any(args.take("x"))?;
             sort_array(x, args.value("axis"), threads(&args), args.span)
         }),
     },
@@ -41,7 +44,7 @@ pub static OPS: &[Op] = &[
         see: &["topk", "argtopk"],
         cost: Cost::Dear,
         kind: Kind::Array(Memory::Copies, |mut args| {
-            let x = Given::of(args.take("x"))?;
+            let x = Given::any(args.take("x"))?;
             topk(x, args.int("k")?, args.value("axis"), threads(&args), args.span)
         }),
     },
@@ -177,7 +180,7 @@ fn partitioned(x: Given, kth: &Value, axis: &Value, span: Span, indices: bool) -
 }
 
 fn argsort(mut args: Args) -> Result<Value> {
-    let x = Given::of(args.take("x"))?;
+    let x = Given::any(args.take("x"))?;
     let (descending, _) = (args.bool("descending")?, args.bool("stable")?);
     ordered(x, args.value("axis"), args.span, Order::Places { descending })
 }
@@ -200,7 +203,7 @@ impl Order {
 
 fn ordered(x: Given, axis: &Value, span: Span, order: Order) -> Result<Value> {
     let (x, axis) = match (axis, &order) {
-        (Value::Nil, Order::Elements { .. }) if x.ndim() > 0 => (in_any_order(x, span), 0),
+        (Value::Nil, Order::Elements { .. }) if x.ndim() > 0 => (in_any_order(x, span)?, 0),
         (Value::Nil, _) => (flattened(x, span)?, 0),
         (axis, _) => {
             let axis = infer::axis(axis, x.ndim())?;
@@ -210,7 +213,7 @@ fn ordered(x: Given, axis: &Value, span: Span, order: Order) -> Result<Value> {
     match x {
         Given::Now(block) => Ok(order.of_block(&block, axis)?.into()),
         Given::Lazy(array) => {
-            if let (Order::Elements { .. }, Some(blocks)) = (&order, sorted_blocks::in_blocks(&array)) {
+            if let (Order::Elements { .. }, Some(blocks)) = (&order, in_blocks(&array)) {
                 return Ok(Value::Array(sorted_blocks::sorted(&array, blocks, span).into()));
             }
             let mut keywords = vec![("axis", Task::data(Value::Int(axis as i64)))];
@@ -227,13 +230,19 @@ fn ordered(x: Given, axis: &Value, span: Span, order: Order) -> Result<Value> {
     }
 }
 
+/// How an array is sorted block by block, if it can be: which elements a block takes is worked out from sizes.
+fn in_blocks(array: &Array) -> Option<Vec<usize>> {
+    if array.unknown.is_none() { sorted_blocks::in_blocks(array) } else { None }
+}
+
 /// The elements along one axis, those of each block of a lazy array together.
-fn in_any_order(x: Given, span: Span) -> Given {
+fn in_any_order(x: Given, span: Span) -> Result<Given> {
     let array = match x {
-        Given::Now(block) => return Given::Now(block.reshape(&[block.len()])),
-        Given::Lazy(array) if array.ndim() == 1 => return Given::Lazy(array),
+        Given::Now(block) => return Ok(Given::Now(block.reshape(&[block.len()]))),
+        Given::Lazy(array) if array.ndim() == 1 => return Ok(Given::Lazy(array)),
         Given::Lazy(array) => array,
     };
+    known(&array)?;
     let grid = array.chunks.grid();
     let count = array.chunks.block_count();
     let length = |n: usize| array.chunks.block_shape(&unravel(n, &grid)).iter().product::<usize>();
@@ -252,13 +261,17 @@ fn in_any_order(x: Given, span: Span) -> Given {
         let block = BlockRef { parent: 0, index: unravel(at, &grid) };
         (vec![block], call("reshape", vec![Task::input(0), shape], Vec::new()))
     });
-    Given::Lazy(flat.into())
+    Ok(Given::Lazy(flat.into()))
 }
 
 fn flattened(x: Given, span: Span) -> Result<Given> {
     Ok(match x {
         Given::Now(block) => Given::Now(block.reshape(&[block.len()])),
-        Given::Lazy(array) => Given::Lazy(super::reshape::reshape_lazy(&array, &[array.len()], span)?.into()),
+        Given::Lazy(array) if array.ndim() == 1 => Given::Lazy(array),
+        Given::Lazy(array) => {
+            known(&array)?;
+            Given::Lazy(super::reshape::reshape_lazy(&array, &[array.len()], span)?.into())
+        }
     })
 }
 
@@ -283,9 +296,9 @@ pub(super) fn method(name: &str) -> Result<Method> {
 }
 
 fn quantiles(mut args: Args) -> Result<Value> {
-    let x = Given::of(args.take("x"))?;
+    let x = Given::any(args.take("x"))?;
     let (x, axis) = match args.value("axis") {
-        Value::Nil => (in_any_order(x, args.span), 0),
+        Value::Nil => (in_any_order(x, args.span)?, 0),
         axis => {
             let axis = infer::axis(axis, x.ndim())?;
             (x, axis)
@@ -299,13 +312,15 @@ fn quantiles(mut args: Args) -> Result<Value> {
     }
     let shape = x.shape();
     let lanes: usize = (0..shape.len()).filter(|&a| a != axis).map(|a| shape[a]).product();
-    if shape[axis] == 0 && lanes * qs.len() > 0 && !sort::quantile_dtype(x.dtype(), method).is_float() {
+    // Where there may be no lanes either, the tasks know.
+    let told = (0..shape.len()).all(|a| x.unknown(a).is_none());
+    if told && shape[axis] == 0 && lanes * qs.len() > 0 && !sort::quantile_dtype(x.dtype(), method).is_float() {
         return Err(err!(Index, "there is no quantile of nothing"));
     }
     match x {
         Given::Now(block) => Ok(sort::quantiles(&block, axis, &qs, (method, skip_nan), threads(&args))?.into()),
         Given::Lazy(array) => {
-            if let Some(blocks) = sorted_blocks::in_blocks(&array).filter(|_| !qs.is_empty()) {
+            if let Some(blocks) = in_blocks(&array).filter(|_| !qs.is_empty()) {
                 let (how, name) = ((method, skip_nan), args.value("method"));
                 let array = sorted_blocks::quantiles(&array, blocks, &qs, how, name, args.span);
                 return Ok(Value::Array(array.into()));
@@ -339,10 +354,10 @@ fn looked_up(
     let table = match table {
         Given::Now(block) => Task::data(Value::from(block)),
         Given::Lazy(array) => {
-            let whole = recut(&array, Chunks::whole(&array.shape()), span);
-            token = token.layer(&whole.layer);
-            let at = At((0..whole.ndim()).map(|_| Axis::Block(0)).collect());
-            inputs.push(Input { parent: parents.add(&whole.layer), at });
+            let array = whole_along(&array, &(0..array.ndim()).collect::<Vec<_>>(), span);
+            token = token.layer(&array.layer);
+            let at = At((0..array.ndim()).map(|_| Axis::Block(0)).collect());
+            inputs.push(Input { parent: parents.add(&array.layer), at });
             Task::input(1)
         }
     };
@@ -368,7 +383,7 @@ fn searchsorted(mut args: Args) -> Result<Value> {
     if matches!(args.value("a"), Value::Array(_)) && !args.is_nil("sorter") || args.value("sorter").is_lazy() {
         return args.host.delay(&args);
     }
-    let (mut lane, values) = (Given::of(args.take("a"))?, args.take("v"));
+    let (mut lane, values) = (Given::any(args.take("a"))?, args.take("v"));
     if !args.is_nil("sorter") {
         let order = from_value(args.value("sorter"), Some(DType::I64))?.contiguous();
         let order = order.as_slice::<i64>().unwrap_or_default();
@@ -452,7 +467,7 @@ fn isin(mut args: Args) -> Result<Value> {
     let invert = args.bool("invert")?;
     let (x, span) = (args.take("x"), args.span);
     let plain = x.number_kind().is_some();
-    let (x, values) = (Given::any(x)?, flattened(Given::of(args.take("values"))?, span)?);
+    let (x, values) = (Given::any(x)?, flattened(Given::any(args.take("values"))?, span)?);
     match (x, values) {
         (Given::Now(x), Given::Now(values)) => {
             let dtype = x.dtype().promote(values.dtype());
@@ -487,6 +502,10 @@ pub fn topk(x: Given, k: i64, axis: &Value, threads: usize, span: Span) -> Resul
         })
     };
     match x {
+        Given::Lazy(array) if !array.unknown.is_none() => {
+            let few = whole_along(&ends_of_unknown(&array, k, axis, span), &[axis], span);
+            Ok(Value::Array(ends_of_unknown(&few, k, axis, span).into()))
+        }
         Given::Lazy(array)
             if array.chunks.axis(axis).iter().any(|&n| n > count) && array.chunks.axis(axis).len() > 1 =>
         {
@@ -509,4 +528,29 @@ pub fn topk(x: Given, k: i64, axis: &Value, threads: usize, span: Span) -> Resul
         Given::Now(block) => best(sort::ends(&block, axis, count.min(block.shape()[axis]), k > 0, threads)?.into()),
         x => best(sort_array(x, &Value::Int(axis as i64), threads, span)?),
     }
+}
+
+/// The ends of each block of an array of unknown sizes; as many as there are of a block that has fewer.
+fn ends_of_unknown(array: &Array, k: i64, axis: usize, span: Span) -> Array {
+    let count = usize::try_from(k.unsigned_abs()).unwrap_or(usize::MAX);
+    let items = vec![Task::input(0), Task::data(Value::Int(k))];
+    let task = call("topk-along", items, vec![("axis", Task::data(Value::Int(axis as i64)))]);
+    let mut cuts = array.chunks.axes().to_vec();
+    cuts[axis] = cuts[axis].iter().map(|&n| n.min(count)).collect();
+    let name = |a: usize| {
+        let name = array.unknown.axis(a)?;
+        let fewer = || Unknown::name(Token::new("topk").with((name.as_str(), count)).hash());
+        Some(if a == axis { fewer() } else { name.clone() })
+    };
+    let unknown = Unknown::of((0..array.ndim()).map(name).collect());
+    let plan = Plan {
+        token: Token::new("topk").layer(&array.layer).task(&task),
+        parents: vec![array.layer.clone()],
+        dtype: array.dtype,
+        chunks: Chunks::from_axes(cuts),
+        cost: Cost::Dear,
+        span,
+    };
+    let inputs = vec![Input { parent: 0, at: At::same(array.ndim()) }];
+    plan.array(Body::Blockwise { inputs, task }).with_unknown(unknown)
 }

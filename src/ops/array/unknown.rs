@@ -2,7 +2,8 @@
 //! ops that need no more than equal lengths go on with it; `compute-chunk-sizes` finds the lengths.
 
 use crate::data::{
-    Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Memory, Slice, Str, Task, Unknown, Value,
+    Args, Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Dims, Input, Memory, Slice, Str, Task, Unknown,
+    Value,
 };
 use crate::err;
 use crate::kernel::elementwise::Binary;
@@ -54,13 +55,7 @@ pub static OPS: &[Op] = &[
 
 /// The name of the unknown number of elements that hold, in blocks of that cut, in an array that a layer makes.
 fn name(layer: &Str, cut: &[usize]) -> Str {
-    let hash = Token::new("unknown").with(layer.as_str()).with(cut).hash();
-    shown(hash)
-}
-
-/// How an unknown size is written: `?n3f09c2`.
-pub(super) fn shown(hash: u64) -> Str {
-    format!("?n{:06x}", hash & 0xff_ffff).into()
+    Unknown::name(Token::new("unknown").with(layer.as_str()).with(cut).hash())
 }
 
 /// `(x : mask)` by a lazy mask; `None` where what else the index holds is not whole.
@@ -103,7 +98,7 @@ pub(super) fn masked(x: Given, items: &[Value], span: Span) -> Result<Option<Val
             if let Some(name) = mask.unknown.axis(axis) {
                 return Err(err!(
                     Shape,
-                    "a mask of several axes of which one has {name} elements names none before it is computed"
+                    "a mask of several axes has {name} along one of them, which is not known before it is computed"
                 )
                 .help("`(compute-chunk-sizes x)` computes the sizes of its blocks"));
             }
@@ -195,6 +190,67 @@ pub(super) fn whole_where_unknown(array: &Array, items: &[Value]) -> Result<()> 
     Ok(())
 }
 
+/// The array turned round along these axes: blocks from the last to the first, each turned round itself.
+pub(super) fn flipped(array: &Array, axes: &[usize], span: Span) -> Array {
+    let turned = |axis: usize| axes.contains(&axis);
+    let cut = |axis: usize| match turned(axis) {
+        true => array.chunks.axis(axis).iter().rev().copied().collect(),
+        false => array.chunks.axis(axis).clone(),
+    };
+    let grid = array.chunks.grid();
+    // A single block is as long as it was; of several, the first is as long as the last one was.
+    let name = |axis: usize| {
+        let name = array.unknown.axis(axis)?;
+        let other = || Unknown::name(Token::new("flip").with(name.as_str()).hash());
+        Some(if turned(axis) && grid[axis] > 1 { other() } else { name.clone() })
+    };
+    let mut items = vec![Task::input(0)];
+    let back = Slice { start: None, stop: None, step: Some(-1) };
+    items.extend((0..array.ndim()).map(|axis| Task::data(Value::from(if turned(axis) { back } else { Slice::ALL }))));
+    let task = call("slice", items, Vec::new());
+    let plan = Plan {
+        token: Token::new("flip").layer(&array.layer).with(axes),
+        parents: vec![array.layer.clone()],
+        dtype: array.dtype,
+        chunks: Chunks::from_axes((0..array.ndim()).map(cut).collect()),
+        cost: Cost::Cheap,
+        span,
+    };
+    let unknown = Unknown::of((0..array.ndim()).map(name).collect());
+    let axes = Dims::from_slice(axes);
+    let made = plan.per_block(move |index| {
+        let at = |(axis, &block): (usize, &u32)| match axes.contains(&axis) {
+            true => grid[axis] as u32 - 1 - block,
+            false => block,
+        };
+        (vec![BlockRef { parent: 0, index: index.iter().enumerate().map(at).collect() }], task.clone())
+    });
+    made.with_unknown(unknown)
+}
+
+/// Where the blocks of an array begin along its first axis, which is whole along the others: one number in a block.
+fn starts(array: &Array, span: Span) -> Result<Arc<Array>> {
+    let shape = call("array", vec![call("shape", vec![Task::input(0)], Vec::new())], Vec::new());
+    let first = Task::data(Value::from(Slice::new(0, 1)));
+    let plan = Plan {
+        token: Token::new("lengths").layer(&array.layer),
+        parents: vec![array.layer.clone()],
+        dtype: DType::I64,
+        chunks: Chunks::new(vec![vec![1; array.chunks.axis(0).len()]]),
+        cost: Cost::Cheap,
+        span,
+    };
+    let at = At((0..array.ndim()).map(|axis| if axis == 0 { Axis::Axis(0) } else { Axis::Block(0) }).collect());
+    let inputs = vec![Input { parent: 0, at }];
+    let lengths = plan.array(Body::Blockwise { inputs, task: call("slice", vec![shape, first], Vec::new()) });
+    let ends = super::scans::sums(&lengths, 0, span);
+    let [ends, lengths] = [ends, lengths].map(|array| Value::Array(array.into()));
+    match super::elementwise::apply_binary(Binary::Subtract, ends, lengths, span)? {
+        Value::Array(starts) => Ok(starts),
+        _ => Err(err!(Internal, "what is made of lazy arrays is lazy")),
+    }
+}
+
 /// Where elements of a lazy array are not 0, an array for each axis.
 pub(super) fn nonzero(array: &Array, span: Span) -> Result<Value> {
     if array.ndim() == 0 {
@@ -212,24 +268,33 @@ pub(super) fn nonzero(array: &Array, span: Span) -> Result<Value> {
     infer::byte_size(&chunks.shape(), DType::I64)?;
     let unknown = Unknown::one(0, 1, name(&array.layer.name, &cut));
     let at = At((0..array.ndim()).map(|axis| if axis == 0 { Axis::Axis(0) } else { Axis::Block(0) }).collect());
+    let starts = array.unknown.axis(0).map(|_| starts(&array, span)).transpose()?;
     let along = |axis: usize| {
         let found = call("nonzero", vec![Task::input(0)], Vec::new());
         let own = call("get", vec![found, Task::data(Value::from(axis))], Vec::new());
+        let (mut parents, mut inputs) = (vec![array.layer.clone()], vec![Input { parent: 0, at: at.clone() }]);
         let bounds = Bounds::of(&array.chunks);
-        let task = match axis {
-            // Blocks count from their own beginnings.
-            0 => call("add", vec![own, Task::index(move |index| Value::from(bounds.start(0, index[0])))], Vec::new()),
+        // Blocks count from their own beginnings.
+        let task = match (axis, &starts) {
+            (0, Some(starts)) => {
+                parents.push(starts.layer.clone());
+                inputs.push(Input { parent: 1, at: At::same(1) });
+                call("add", vec![own, Task::input(1)], Vec::new())
+            }
+            (0, None) => {
+                call("add", vec![own, Task::index(move |index| Value::from(bounds.start(0, index[0])))], Vec::new())
+            }
             _ => own,
         };
         let plan = Plan {
             token: Token::new("nonzero").layer(&array.layer).with(axis),
-            parents: vec![array.layer.clone()],
+            parents,
             dtype: DType::I64,
             chunks: chunks.clone(),
             cost: Cost::Dear,
             span,
         };
-        let body = Body::Blockwise { inputs: vec![Input { parent: 0, at: at.clone() }], task };
+        let body = Body::Blockwise { inputs, task };
         Value::Array(plan.array(body).with_unknown(unknown.clone()).into())
     };
     Ok(Value::list((0..array.ndim()).map(along).collect()))

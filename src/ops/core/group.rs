@@ -102,7 +102,7 @@ fn sort(mut args: Args) -> Result<Value> {
     let is_array =
         matches!(&args.values[0], Value::Array(_)) || matches!(&args.values[0], Value::Block(b) if b.ndim() > 0);
     if args.is_nil("key") && (is_array || args.is_given("axis") && !matches!(args.values[0], Value::Delayed(_))) {
-        let (x, reverse) = (Given::of(args.take("coll"))?, reversed(&args)?);
+        let (x, reverse) = (Given::any(args.take("coll"))?, reversed(&args)?);
         let ndim = if args.is_nil("axis") { 1 } else { x.ndim() };
         let sorted = sorting::sort_array(x, args.value("axis"), threads(&args), args.span)?;
         return if reverse {
@@ -137,7 +137,7 @@ fn topk(mut args: Args) -> Result<Value> {
     if matches!(args.value("k"), Value::Array(_) | Value::List(_))
         || matches!(args.value("k"), Value::Block(b) if b.ndim() > 0)
     {
-        let (x, k) = (Given::of(args.take("k"))?, args.int("coll")?);
+        let (x, k) = (Given::any(args.take("k"))?, args.int("coll")?);
         return sorting::topk(x, k, args.value("axis"), threads(&args), args.span);
     }
     if args.value("k").is_lazy() || args.value("coll").holds_lazy() {
