@@ -11,7 +11,7 @@ pub struct Machine<'a> {
     slot: usize,
     /// The last step reads the memory that the result goes to.
     detour: bool,
-    /// The tile behind the present one is asked for while that is computed: between the steps memory would be idle.
+    /// Tiles behind the present one are asked for while that is computed: between the steps memory would be idle.
     ahead: bool,
 }
 
@@ -92,7 +92,7 @@ impl<'a> Machine<'a> {
                 for (at, &input) in inputs.iter().enumerate().filter(|&(at, &input)| std::ptr::eq(input, pointers[at]))
                 {
                     let size = program.inputs[at].size();
-                    ask_for(input.wrapping_add((n + i * share) * size), share * size);
+                    ask_for(input.wrapping_add((AHEAD * n + i * share) * size), share * size);
                 }
             }
             let mut args = [std::ptr::null(); 3];
@@ -135,14 +135,18 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// Has the processor bring bytes to the cache, which need not be there at all.
+/// So many tiles behind the present one are asked for. What memory takes to answer is as long as the steps of a tile or two.
+const AHEAD: usize = 3;
+
+/// Has the processor bring bytes, which need not be there at all, to the second cache: the lines that the first one waits for are few,
+/// and steps would wait with them.
 #[inline]
 fn ask_for(start: *const u8, bytes: usize) {
     #[cfg(target_arch = "x86_64")]
     for at in (0..bytes).step_by(64) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: a hint, of any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(start.wrapping_add(at).cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (start, bytes);

@@ -44,7 +44,7 @@ impl Number for Complex<f64> {
 
 #[inline(always)]
 fn is_finite<T: Number>(x: T) -> bool {
-    (x - x).square() == 0.0
+    (x * 0.0).square() == 0.0
 }
 
 /// Moments of several places side by side, each of `count` elements.

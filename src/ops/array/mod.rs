@@ -14,6 +14,7 @@ pub mod elementwise;
 pub mod extremes;
 pub mod fourier;
 pub mod join;
+pub mod lazy_index;
 pub mod linalg;
 pub mod map_blocks;
 pub mod parts;

@@ -1,12 +1,13 @@
 //! `slice`: NumPy's indexing as a call.
 
-use super::unknown;
+use super::{lazy_index, unknown};
 use crate::data::slice::Range;
 use crate::data::{Args, Block, Cost, DType, Memory, Slice, Unknown, Value};
 use crate::err;
 use crate::kernel::create::from_value;
 use crate::kernel::layout;
 use crate::op::indexing::{Index, Step, Take};
+use crate::op::operand::known;
 use crate::op::pairs::{Meeting, flat_lists};
 use crate::op::{Given, Kind, Op, infer};
 use crate::text::{Result, Span};
@@ -19,7 +20,7 @@ pub static OPS: &[Op] = &[Op {
         list of bools those where it is true, an array of bools of several axes those where it holds along all of them. Lists on several axes name elements together, \
         as NumPy's do: `(x [0 2] [1 1])` takes the two at `[0 1]` and `[2 1]`; those of several axes put these in the place of one. An array is callable: \
         `(x 0 :5)` is the same. A lazy mask makes an axis whose size is not known before it is computed, `?n`: ops that need no more than equal \
-        sizes go on with it, others ask for `compute-chunk-sizes`. Errors: `dsk::index` for an index out of range or too many of them.",
+        sizes go on with it, others ask for `compute-chunk-sizes`. Lazy arrays of integers take each block by itself. Errors: `dsk::index` for an index out of range or too many of them.",
     examples: &[
         ("(to-list (slice (arange 10) 2:8:2))", "[2 4 6]"),
         ("(to-list (slice (arange 5) [true false true false true]))", "[0 2 4]"),
@@ -29,7 +30,7 @@ pub static OPS: &[Op] = &[Op {
     kind: Kind::Array(Memory::Slice, slice),
 }];
 
-fn slice(mut args: Args) -> Result<Value> {
+pub(super) fn slice(mut args: Args) -> Result<Value> {
     let x = std::mem::take(&mut args.values[0]);
     if !matches!(x, Value::Block(_) | Value::Array(_) | Value::List(_)) {
         return Err(err!(Type, "expected an array, found {}", x.a_type_name()));
@@ -38,6 +39,9 @@ fn slice(mut args: Args) -> Result<Value> {
     if args.rest.iter().any(|index| matches!(index, Value::Array(_))) {
         if let Some(masked) = unknown::masked(Given::any(x.clone())?, &args.rest, args.span)? {
             return Ok(masked);
+        }
+        if let Some(taken) = lazy_index::taken(&args, &x, &args.rest)? {
+            return Ok(taken);
         }
         args.values[0] = x;
         return args.host.delay(&args);
@@ -147,7 +151,9 @@ fn by_mode(at: i64, n: usize, mode: &str) -> i64 {
 
 /// `(take x indices :axis axis)`: NumPy's `take`. Indices of several axes put these in the place of the one that is taken from.
 pub fn take(mut args: Args, x: Value, indices: Value, axis: Value, mode: &str) -> Result<Value> {
-    if indices.is_lazy() {
+    let by_array =
+        matches!(&indices, Value::Array(array) if array.dtype.is_integer()) && !matches!(x, Value::Delayed(_));
+    if indices.is_lazy() && !(by_array && mode == "raise") {
         return args.host.delay(&args);
     }
     let mut x = Given::of(x)?;
@@ -165,6 +171,11 @@ pub fn take(mut args: Args, x: Value, indices: Value, axis: Value, mode: &str) -
         }
         axis => infer::axis(axis, x.ndim())?,
     };
+    if let Value::Array(places) = &indices {
+        known(places)?;
+        let found = lazy_index::gathered(&x.into_lazy(args.span), places, axis, args.span);
+        return Ok(Value::Array(found.into()));
+    }
     let whole = Value::from(Slice { start: None, stop: None, step: None });
     let mut shape = x.shape();
     let mut items: Vec<Value> = vec![whole; axis];
