@@ -5,8 +5,13 @@
 //!
 //! A matrix is a slice of its elements, row by row. All runs on the calling thread: blocks run side by side.
 
-use faer::linalg::solvers::{DenseSolveCore, Solve};
-use faer::{Mat, MatMut, MatRef, Side};
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::householder::{
+    apply_block_householder_on_the_left_in_place_scratch, apply_block_householder_on_the_left_in_place_with_conj,
+};
+use faer::linalg::solvers::{DenseSolveCore, Qr, Solve};
+use faer::traits::ComplexField;
+use faer::{Conj, Mat, MatMut, MatRef, Par, Side};
 pub use num_complex::Complex64;
 use std::ops::{Div, Mul, Sub};
 
@@ -103,6 +108,27 @@ fn lu_of_singular<T>(
     }
 }
 
+/// Q of as many columns as there are reflections. Of each block of these, from the last on, only the columns from its own on are
+/// more than those of the identity: half the work of applying all to all.
+fn thin_q<T: ComplexField>(qr: &Qr<T>) -> Mat<T> {
+    let (basis, factors) = (qr.Q_basis(), qr.Q_coeff());
+    let (m, k, block) = (basis.nrows(), factors.ncols(), factors.nrows());
+    let mut q = Mat::identity(m, k);
+    let mut scratch = MemBuffer::new(apply_block_householder_on_the_left_in_place_scratch::<T>(m, block, k));
+    for at in (0..k).step_by(block.max(1)).rev() {
+        let wide = block.min(k - at);
+        apply_block_householder_on_the_left_in_place_with_conj(
+            basis.submatrix(at, at, m - at, wide),
+            factors.submatrix(0, at, wide, wide),
+            Conj::No,
+            q.as_mut().submatrix_mut(at, at, m - at, k - at),
+            Par::Seq,
+            MemStack::new(&mut scratch),
+        );
+    }
+    q
+}
+
 /// Makes the length of a column of n 1, and its largest element real, as LAPACK does.
 fn normalize(columns: &mut [Complex64], n: usize, column: usize) {
     let places = || (column..n * n).step_by(n.max(1));
@@ -141,7 +167,7 @@ macro_rules! field {
         impl Field for $T {
             fn qr(a: &[Self], [m, n]: [usize; 2], q: &mut [Self], r: &mut [Self]) {
                 let qr = MatRef::from_row_major_slice(a, m, n).qr();
-                write(q, qr.compute_thin_Q().as_ref());
+                write(q, thin_q(&qr).as_ref());
                 write(r, qr.thin_R());
             }
 
