@@ -125,14 +125,20 @@ pub fn best_and_length(extreme: Extreme, block: &Block, axis: usize) -> Result<B
     concatenate(&[found, lengths], 0)
 }
 
-/// One answer out of several with lengths, about parts that lie one behind the other.
-pub fn merge_in_turn(parts: &[Block]) -> Result<Block> {
+/// The first of several parts that are alike, and how many rows each has, which are so many at least.
+fn parts_alike<'a>(parts: &'a [Block], least: usize, what: &str) -> Result<(&'a Block, usize)> {
     let Some(first) = parts.first() else { return Err(err!(Value, "there is nothing to merge")) };
     let rows = first.shape().first().copied().unwrap_or(0);
     let alike = |part: &Block| part.dtype() == DType::I64 && part.shape() == first.shape();
-    if rows < 3 || !parts.iter().all(alike) {
-        return Err(err!(Shape, "these are not places of extremes, with lengths, in parts of one array"));
+    if rows < least || !parts.iter().all(alike) {
+        return Err(err!(Shape, "these are not {what} of one array"));
     }
+    Ok((first, rows))
+}
+
+/// One answer out of several with lengths, about parts that lie one behind the other.
+pub fn merge_in_turn(parts: &[Block]) -> Result<Block> {
+    let (first, rows) = parts_alike(parts, 3, "places of extremes, with lengths, in parts")?;
     let lanes = first.len() / rows;
     let mut one = Dims::from_slice(first.shape());
     one[0] = 1;
@@ -237,12 +243,7 @@ fn first_of<T: Copy, R: Ord + Copy>(elements: &[T], wanted: R, rank: impl Fn(T) 
 
 /// One answer out of several about parts of the same lanes.
 pub fn merge(parts: &[Block]) -> Result<Block> {
-    let Some(first) = parts.first() else { return Err(err!(Value, "there is nothing to merge")) };
-    let rows = first.shape().first().copied().unwrap_or(0);
-    let alike = |part: &Block| part.dtype() == DType::I64 && part.shape() == first.shape();
-    if rows < 2 || !parts.iter().all(alike) {
-        return Err(err!(Shape, "these are not places of extremes in parts of one array"));
-    }
+    let (first, rows) = parts_alike(parts, 2, "places of extremes in parts")?;
     let mut best = first.copied();
     let lanes = best.len() / rows;
     let into = best.as_mut_slice::<i64>();

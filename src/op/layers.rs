@@ -313,6 +313,16 @@ pub fn joined(array: &Array, span: Span) -> Arc<Layer> {
     made.layer
 }
 
+/// The unknown sizes of what is made of an array: other names, that follow from theirs and this token, where sizes of blocks change.
+pub fn renamed(array: &Array, token: Token, changes: impl Fn(usize) -> bool) -> Unknown {
+    let name = |axis: usize| {
+        let name = array.unknown.axis(axis)?;
+        let other = || Unknown::name(token.clone().with(name.as_str()).hash());
+        Some(if changes(axis) { other() } else { name.clone() })
+    };
+    Unknown::of((0..array.ndim()).map(name).collect())
+}
+
 /// The array in one block along some axes, whatever the sizes of its blocks are: nothing is cut.
 fn joined_along(array: &Array, axes: &[usize], span: Span) -> Array {
     let grid = array.chunks.grid();
@@ -321,11 +331,7 @@ fn joined_along(array: &Array, axes: &[usize], span: Span) -> Array {
         false => array.chunks.axis(axis).clone(),
     };
     // Axes of one name are as long as each other, block by block: what was in several blocks has another name in one.
-    let name = |axis: usize| {
-        let name = array.unknown.axis(axis)?;
-        let whole = || Unknown::name(Token::new("whole").with(name.as_str()).hash());
-        Some(if axes.contains(&axis) && grid[axis] > 1 { whole() } else { name.clone() })
-    };
+    let unknown = renamed(array, Token::new("whole"), |axis| axes.contains(&axis) && grid[axis] > 1);
     let plan = Plan {
         token: Token::new("joined").layer(&array.layer).with(axes),
         parents: vec![array.layer.clone()],
@@ -334,7 +340,6 @@ fn joined_along(array: &Array, axes: &[usize], span: Span) -> Array {
         cost: Cost::Cheap,
         span,
     };
-    let unknown = Unknown::of((0..array.ndim()).map(name).collect());
     let axes = Dims::from_slice(axes);
     let made = plan.per_block(move |index| {
         let blocks = |(axis, &at): (usize, &u32)| if axes.contains(&axis) { 0..grid[axis] as u32 } else { at..at + 1 };

@@ -36,7 +36,7 @@ pub(super) fn taken(args: &Args, x: &Value, index: &[Value]) -> Result<Option<Va
     });
     let axis: usize = kept.sum();
     let mut others = index.to_vec();
-    others[at] = everything();
+    others[at] = Slice::ALL.into();
     let part = Given::of(again(args, x.clone(), others)?)?.into_lazy(args.span);
     let found = gathered(&part, places, axis, args.span);
     // Integers count as lists of one: where they do not stand side by side, what the list takes comes first.
@@ -47,10 +47,6 @@ pub(super) fn taken(args: &Args, x: &Value, index: &[Value]) -> Result<Option<Va
     let own = axis..axis + places.ndim();
     let order: Dims = own.clone().chain((0..found.ndim()).filter(|a| !own.contains(a))).collect();
     Ok(Some(permute(Given::Lazy(found.into()), &order, args.span)))
-}
-
-fn everything() -> Value {
-    Slice { start: None, stop: None, step: None }.into()
 }
 
 /// `slice` with another index.
@@ -85,17 +81,18 @@ pub(super) fn gathered(x: &Array, places: &Array, axis: usize, span: Span) -> Ar
     let mut chunks: Vec<Arc<[usize]>> = x.chunks.axes().to_vec();
     chunks.splice(axis..axis + 1, places.chunks.axes().iter().cloned());
     let mut items = vec![Task::input(0)];
-    items.extend((0..axis).map(|_| Task::data(everything())));
+    items.extend((0..axis).map(|_| Task::data(Value::from(Slice::ALL))));
     items.push(Task::input(1));
+    let task = call("slice", items, Vec::new());
     let plan = Plan {
-        token: Token::new("slice").layer(&x.layer).layer(&places.layer).with(axis),
+        token: Token::new("slice").layer(&x.layer).layer(&places.layer).task(&task),
         parents: parents.layers,
         dtype: x.dtype,
         chunks: Chunks::from_axes(chunks),
         cost: Cost::Cheap,
         span,
     };
-    plan.array(Body::Blockwise { inputs, task: call("slice", items, Vec::new()) })
+    plan.array(Body::Blockwise { inputs, task })
 }
 
 /// Lists on several axes name elements together: all of x, and of them, in one task.
@@ -107,7 +104,6 @@ fn together(args: &Args, x: &Value, index: &[Value]) -> Result<Value> {
         other => other.clone(),
     };
     let like = Given::of(again(args, Value::Array(x.clone().into()), index.iter().map(first).collect())?)?;
-    let mut token = Token::new("slice");
     let mut arrays = vec![x];
     let mut items = vec![Task::input(0)];
     for item in index {
@@ -116,12 +112,10 @@ fn together(args: &Args, x: &Value, index: &[Value]) -> Result<Value> {
                 arrays.push((**places).clone());
                 Task::input(arrays.len() - 1)
             }
-            other => {
-                token = token.with(other.to_string());
-                Task::data(other.clone())
-            }
+            other => Task::data(other.clone()),
         });
     }
     let task = call("slice", items, Vec::new());
+    let token = Token::new("slice").task(&task);
     Ok(Value::Array(in_one_task(&arrays, token, like.dtype(), &like.shape(), Cost::Cheap, args.span, task).into()))
 }

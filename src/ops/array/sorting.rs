@@ -4,16 +4,14 @@
 use super::{sorted_blocks, threads};
 use crate::data::graph::unravel;
 use crate::data::slice::Range;
-use crate::data::{
-    Args, Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Input, Memory, Task, Unknown, Value,
-};
+use crate::data::{Args, Array, At, Axis, Block, BlockRef, Body, Chunks, Cost, DType, Input, Memory, Task, Value};
 use crate::err;
 use crate::kernel::create::from_value;
 use crate::kernel::layout;
 use crate::kernel::sort::{self, Method};
 use crate::op::chunking::{common, show};
 use crate::op::indexing::{Index, Step, Take};
-use crate::op::layers::{Parents, Plan, along, call, ints, whole_along};
+use crate::op::layers::{Parents, Plan, along, call, ints, renamed, whole_along};
 use crate::op::operand::known;
 use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Token, infer};
@@ -503,26 +501,13 @@ pub fn topk(x: Given, k: i64, axis: &Value, threads: usize, span: Span) -> Resul
     };
     match x {
         Given::Lazy(array) if !array.unknown.is_none() => {
-            let few = whole_along(&ends_of_unknown(&array, k, axis, span), &[axis], span);
-            Ok(Value::Array(ends_of_unknown(&few, k, axis, span).into()))
+            let few = whole_along(&ends_of_blocks(&array, k, axis, span), &[axis], span);
+            Ok(Value::Array(ends_of_blocks(&few, k, axis, span).into()))
         }
         Given::Lazy(array)
             if array.chunks.axis(axis).iter().any(|&n| n > count) && array.chunks.axis(axis).len() > 1 =>
         {
-            let items = vec![Task::input(0), Task::data(Value::Int(k))];
-            let task = call("topk-along", items, vec![("axis", Task::data(Value::Int(axis as i64)))]);
-            let mut cuts = array.chunks.axes().to_vec();
-            cuts[axis] = cuts[axis].iter().map(|&n| n.min(count)).collect();
-            let plan = Plan {
-                token: Token::new("topk").layer(&array.layer).task(&task),
-                parents: vec![array.layer.clone()],
-                dtype: array.dtype,
-                chunks: Chunks::from_axes(cuts),
-                cost: Cost::Dear,
-                span,
-            };
-            let inputs = vec![Input { parent: 0, at: At::same(array.ndim()) }];
-            let few = plan.array(Body::Blockwise { inputs, task });
+            let few = ends_of_blocks(&array, k, axis, span);
             best(sort_array(Given::Lazy(few.into()), &Value::Int(axis as i64), threads, span)?)
         }
         Given::Now(block) => best(sort::ends(&block, axis, count.min(block.shape()[axis]), k > 0, threads)?.into()),
@@ -530,19 +515,14 @@ pub fn topk(x: Given, k: i64, axis: &Value, threads: usize, span: Span) -> Resul
     }
 }
 
-/// The ends of each block of an array of unknown sizes; as many as there are of a block that has fewer.
-fn ends_of_unknown(array: &Array, k: i64, axis: usize, span: Span) -> Array {
+/// The ends of each block, along an axis; as many as there are of a block that has fewer.
+fn ends_of_blocks(array: &Array, k: i64, axis: usize, span: Span) -> Array {
     let count = usize::try_from(k.unsigned_abs()).unwrap_or(usize::MAX);
     let items = vec![Task::input(0), Task::data(Value::Int(k))];
     let task = call("topk-along", items, vec![("axis", Task::data(Value::Int(axis as i64)))]);
     let mut cuts = array.chunks.axes().to_vec();
     cuts[axis] = cuts[axis].iter().map(|&n| n.min(count)).collect();
-    let name = |a: usize| {
-        let name = array.unknown.axis(a)?;
-        let fewer = || Unknown::name(Token::new("topk").with((name.as_str(), count)).hash());
-        Some(if a == axis { fewer() } else { name.clone() })
-    };
-    let unknown = Unknown::of((0..array.ndim()).map(name).collect());
+    let unknown = renamed(array, Token::new("topk").with(count), |a| a == axis);
     let plan = Plan {
         token: Token::new("topk").layer(&array.layer).task(&task),
         parents: vec![array.layer.clone()],

@@ -9,7 +9,7 @@ use crate::err;
 use crate::kernel::elementwise::Binary;
 use crate::kernel::{Reduce, elementwise, reduce};
 use crate::op::chunking::{self, Bounds, show};
-use crate::op::layers::{Parents, Plan, call, in_one_task, ints, joined, whole_along};
+use crate::op::layers::{Parents, Plan, call, in_one_task, ints, joined, renamed, whole_along};
 use crate::op::operand::known;
 use crate::op::recut::recut;
 use crate::op::{Given, Kind, Op, Token, infer};
@@ -199,11 +199,6 @@ pub(super) fn flipped(array: &Array, axes: &[usize], span: Span) -> Array {
     };
     let grid = array.chunks.grid();
     // A single block is as long as it was; of several, the first is as long as the last one was.
-    let name = |axis: usize| {
-        let name = array.unknown.axis(axis)?;
-        let other = || Unknown::name(Token::new("flip").with(name.as_str()).hash());
-        Some(if turned(axis) && grid[axis] > 1 { other() } else { name.clone() })
-    };
     let mut items = vec![Task::input(0)];
     let back = Slice { start: None, stop: None, step: Some(-1) };
     items.extend((0..array.ndim()).map(|axis| Task::data(Value::from(if turned(axis) { back } else { Slice::ALL }))));
@@ -216,7 +211,7 @@ pub(super) fn flipped(array: &Array, axes: &[usize], span: Span) -> Array {
         cost: Cost::Cheap,
         span,
     };
-    let unknown = Unknown::of((0..array.ndim()).map(name).collect());
+    let unknown = renamed(array, Token::new("flip"), |axis| turned(axis) && grid[axis] > 1);
     let axes = Dims::from_slice(axes);
     let made = plan.per_block(move |index| {
         let at = |(axis, &block): (usize, &u32)| match axes.contains(&axis) {
