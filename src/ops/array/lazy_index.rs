@@ -99,11 +99,13 @@ pub(super) fn gathered(x: &Array, places: &Array, axis: usize, span: Span) -> Ar
 fn together(args: &Args, x: &Value, index: &[Value]) -> Result<Value> {
     let x = Given::of(x.clone())?.into_lazy(args.span);
     // What has the shape of the answer: the same index, of which each list takes the first element.
-    let first = |item: &Value| match item {
-        Value::Array(places) => Block::zeros(places.dtype, &places.shape()).into(),
-        other => other.clone(),
+    let first = |item: &Value| {
+        let Value::Array(places) = item else { return Ok(item.clone()) };
+        Block::check_room(Block::byte_size(places.dtype, &places.shape())?)?;
+        Ok(Block::zeros(places.dtype, &places.shape()).into())
     };
-    let like = Given::of(again(args, Value::Array(x.clone().into()), index.iter().map(first).collect())?)?;
+    let firsts = index.iter().map(first).collect::<Result<Vec<Value>>>()?;
+    let like = Given::of(again(args, Value::Array(x.clone().into()), firsts)?)?;
     let mut arrays = vec![x];
     let mut items = vec![Task::input(0)];
     for item in index {
