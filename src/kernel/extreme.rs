@@ -5,6 +5,7 @@
 
 use super::layout::concatenate;
 use super::rank::Ranked;
+use super::reduce::fold::stay_in_rows;
 use crate::data::slice::Range;
 use crate::data::{Block, DType, Dims, cancel};
 use crate::err;
@@ -221,6 +222,7 @@ fn greatest<T: Copy, R: Ord + Copy>(elements: &[T], least: R, rank: impl Fn(T) -
     let (chunks, rest) = elements.as_chunks::<LANES>();
     let mut lanes = [least; LANES];
     for chunk in chunks {
+        stay_in_rows();
         for (lane, &x) in lanes.iter_mut().zip(chunk) {
             let rank = rank(x);
             *lane = if rank > *lane { rank } else { *lane };

@@ -83,6 +83,13 @@ const LANES: usize = 32;
 /// Runs of this many elements are folded lane by lane, longer ones in halves.
 const RUN: usize = 512;
 
+/// Said in a loop over rows of lanes, so that the compiler makes vectors of the lanes: where order does not count, it would rather take
+/// a lane of many rows at once, and gather it from all over memory.
+#[inline(always)]
+pub fn stay_in_rows() {
+    std::hint::black_box(());
+}
+
 /// Folds `g` of at least one element.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 fn fold_run<T: Copy, U: Copy, G: Fn(T) -> U, F: Fn(U, U) -> U>(x: &[T], g: G, f: F) -> U {
@@ -92,6 +99,7 @@ fn fold_run<T: Copy, U: Copy, G: Fn(T) -> U, F: Fn(U, U) -> U>(x: &[T], g: G, f:
     };
     let mut lanes: [U; LANES] = std::array::from_fn(|i| g(first[i]));
     for chunk in chunks {
+        stay_in_rows();
         for (lane, &x) in lanes.iter_mut().zip(chunk) {
             *lane = f(*lane, g(x));
         }

@@ -5,7 +5,7 @@
 //! off by O(log n) roundings, as NumPy's pairwise sums are (Higham, "The accuracy of floating point summation", 1993). On
 //! top of an elementwise expression nothing is written in between.
 
-mod fold;
+pub(super) mod fold;
 mod moments;
 mod runs;
 

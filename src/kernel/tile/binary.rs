@@ -3,7 +3,9 @@
 use super::complex::{self, Arithmetic, C};
 use super::math::{Elementary, elementary2};
 use super::scalar::{Integer, Real};
-use super::{Kernel, checked2, choose, loop2_but, math, of_bits, of_complex, of_floats, of_integers, scalar2, vector2};
+use super::{
+    Kernel, checked2, loop2_but, math, of_bits, of_complex, of_floats, of_integers, scalar2, vector2, vector3,
+};
 use crate::data::{DType, Kind};
 use crate::kernel::elementwise::Binary;
 use num_complex::Complex;
@@ -19,14 +21,23 @@ pub fn binary(op: Binary, dtype: DType) -> Option<Kernel> {
     })
 }
 
-/// Element by element one of two, by a mask of bools.
+/// Element by element one of two, by a mask of bools. By bits, not by `if`: of two values in memory the compiler would pick the
+/// address and then load what is there, one by one.
 pub fn where_(dtype: DType) -> Kernel {
+    macro_rules! of {
+        ($T:ty) => {
+            vector3(|c: u8, a: $T, b: $T| b ^ ((a ^ b) & <$T>::from(c).wrapping_neg()))
+        };
+    }
     match dtype.size() {
-        1 => choose::<u8>(),
-        2 => choose::<u16>(),
-        4 => choose::<u32>(),
-        8 => choose::<u64>(),
-        _ => choose::<u128>(),
+        1 => of!(u8),
+        2 => of!(u16),
+        4 => of!(u32),
+        8 => of!(u64),
+        _ => vector3(|c: u8, a: [u64; 2], b: [u64; 2]| {
+            let mask = u64::from(c).wrapping_neg();
+            [b[0] ^ ((a[0] ^ b[0]) & mask), b[1] ^ ((a[1] ^ b[1]) & mask)]
+        }),
     }
 }
 

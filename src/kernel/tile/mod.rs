@@ -118,6 +118,32 @@ where
     Kernel(run::<T, L, P, S>)
 }
 
+/// A kernel of one argument that is a loop, or another one where an element is `rare`. Both must give the same bits for all others.
+fn loop1_or<T, L, P, M>(_: L, _: P, _: M) -> Kernel
+where
+    T: Copy + 'static,
+    L: Fn(&[T], &mut [T]) + Copy + 'static,
+    P: Fn(T) -> bool + Copy + 'static,
+    M: Fn(&[T], &mut [T]) + Copy + 'static,
+{
+    unsafe fn run<T: Copy, L, P, M>(args: &[*const u8; 3], out: *mut u8, n: usize) -> bool
+    where
+        L: Fn(&[T], &mut [T]) + Copy,
+        P: Fn(T) -> bool + Copy,
+        M: Fn(&[T], &mut [T]) + Copy,
+    {
+        let (a,) = args!(args, n, 0: T);
+        let out = out!(out, n, T);
+        if any1(a, conjure::<P>()) {
+            conjure::<M>()(a, out)
+        } else {
+            conjure::<L>()(a, out)
+        }
+        true
+    }
+    Kernel(run::<T, L, P, M>)
+}
+
 /// A kernel of one argument that calls a function for each element.
 fn scalar1<A: Copy + 'static, R: 'static, F: Fn(A) -> R + Copy + 'static>(_: F) -> Kernel {
     unsafe fn run<A: Copy, R, F: Fn(A) -> R + Copy>(args: &[*const u8; 3], out: *mut u8, n: usize) -> bool {
@@ -191,20 +217,20 @@ fn checked2<A: Copy + 'static, R: 'static, F: Fn(A, A) -> Option<R> + Copy + 'st
     Kernel(run::<A, R, F>)
 }
 
-/// Element by element one of two, by a mask.
-fn choose<T: Copy + 'static>() -> Kernel {
-    unsafe fn run<T: Copy>(args: &[*const u8; 3], out: *mut u8, n: usize) -> bool {
+/// A kernel of a mask and two arguments.
+fn vector3<T: Copy + 'static, F: Fn(u8, T, T) -> T + Copy + 'static>(_: F) -> Kernel {
+    unsafe fn run<T: Copy, F: Fn(u8, T, T) -> T + Copy>(args: &[*const u8; 3], out: *mut u8, n: usize) -> bool {
         let (condition, a, b) = args!(args, n, 0: u8, 1: T, 2: T);
-        each3(condition, a, b, out!(out, n, T));
+        each3(condition, a, b, out!(out, n, T), conjure::<F>());
         true
     }
-    Kernel(run::<T>)
+    Kernel(run::<T, F>)
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn each3<T: Copy>(condition: &[u8], a: &[T], b: &[T], out: &mut [T]) {
+fn each3<T: Copy, F: Fn(u8, T, T) -> T>(condition: &[u8], a: &[T], b: &[T], out: &mut [T], f: F) {
     for (((out, &c), &a), &b) in out.iter_mut().zip(condition).zip(a).zip(b) {
-        *out = if c != 0 { a } else { b };
+        *out = f(c, a, b);
     }
 }
 

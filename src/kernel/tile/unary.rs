@@ -3,7 +3,9 @@
 use super::complex::{self, Arithmetic, C};
 use super::math::{Elementary, elementary1};
 use super::scalar::{Integer, Real, bessel_i0};
-use super::{Kernel, loop1_but, math, of_bits, of_complex, of_floats, of_integers, of_signed, scalar1, vector1};
+use super::{
+    Kernel, loop1_but, loop1_or, math, of_bits, of_complex, of_floats, of_integers, of_signed, scalar1, vector1,
+};
 use crate::data::{DType, Kind};
 use crate::kernel::elementwise::Unary;
 use num_complex::Complex;
@@ -58,6 +60,13 @@ fn floats(op: Unary, dtype: DType) -> Option<Kernel> {
     // Elementary functions compute in double precision; what is rare is left to the standard library.
     macro_rules! elementary {
         ($f:ident) => { elementary!($f but never_rare => clone) };
+        ($f:ident or $rare:ident => $whole:ident) => {
+            of_floats!(dtype, T => loop1_or(
+                elementary1!($f, T),
+                |x: T| math::$rare(x.into()),
+                elementary1!($whole, T),
+            ))
+        };
         ($f:ident but $rare:ident => $other:ident) => {
             of_floats!(dtype, T => loop1_but(elementary1!($f, T), |x: T| math::$rare(x.into()), |x: T| x.$other()))
         };
@@ -87,7 +96,7 @@ fn floats(op: Unary, dtype: DType) -> Option<Kernel> {
         LogicalNot => vector!(|x, T| u8::from(x == 0.0)),
         Imag => vector!(|_x, T| 0.0 as T),
         Cbrt => scalar!(|x, T| x.cbrt()),
-        Exp => elementary!(exp),
+        Exp => elementary!(exp_within or exp_is_rare => exp),
         Exp2 => elementary!(exp2),
         Expm1 => elementary!(expm1),
         Log => elementary!(log),

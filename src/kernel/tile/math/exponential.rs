@@ -88,6 +88,19 @@ pub fn exp(x: f64) -> f64 {
     Reduced::of(within(x, -746.0, 710.0), 0.0).exp()
 }
 
+/// Of what the exponential is near the end of the range, or beyond.
+pub fn exp_is_rare(x: f64) -> bool {
+    x.is_nan() || x.abs() >= 708.0
+}
+
+/// The exponential of what is not rare: a normal number, of which the exponent is added to.
+#[inline(always)]
+pub fn exp_within(x: f64) -> f64 {
+    let reduced = Reduced::of(x, 0.0);
+    let significand = 1.0 + (reduced.r + reduced.low);
+    f64::from_bits(significand.to_bits().wrapping_add((reduced.bits as u64) << 52))
+}
+
 #[inline(always)]
 pub fn exp2(x: f64) -> f64 {
     let x = within(x, -1076.0, 1025.0);

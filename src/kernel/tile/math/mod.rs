@@ -11,7 +11,7 @@ mod circular;
 mod exponential;
 
 pub use circular::{arctan2_is_rare, is_rare as circular_is_rare};
-pub use exponential::{hyperbolic_is_rare, power_is_rare};
+pub use exponential::{exp_is_rare, hyperbolic_is_rare, power_is_rare};
 
 /// None of a function's arguments is.
 pub fn never_rare(_: f64) -> bool {
@@ -51,6 +51,7 @@ pub trait Elementary: Sized {
     fn arctan2(self, x: Self) -> Self;
     fn power(self, exponent: Self) -> Self;
     fn exp(self) -> Self;
+    fn exp_within(self) -> Self;
     fn exp2(self) -> Self;
     fn expm1(self) -> Self;
     fn log(self) -> Self;
@@ -82,7 +83,7 @@ macro_rules! elementary {
     (for $($T:ty)*) => {
         $(elementary! { @type $T;
             circular::arctan2(x); exponential::power(exponent);
-            exponential::exp(); exponential::exp2(); exponential::expm1();
+            exponential::exp(); exponential::exp_within(); exponential::exp2(); exponential::expm1();
             exponential::log(); exponential::log2(); exponential::log10(); exponential::log1p();
             circular::sin(); circular::cos(); circular::tan();
             circular::arcsin(); circular::arccos(); circular::arctan();
