@@ -34,15 +34,25 @@ pub enum Value {
     Block(Arc<Block>),
     /// A lazy array.
     Array(Arc<Array>),
-    /// Any other value that is not computed yet.
+    /// A bag, or any other value that is not computed yet.
     Delayed(Arc<Delayed>),
     Graph(Arc<Graph>),
 }
 
-/// A lazy value: the only key of a layer.
+/// A lazy value: the only key of a layer. Or a bag: a list in partitions, one for each key of a layer along one axis.
 #[derive(Clone)]
 pub struct Delayed {
     pub layer: Arc<Layer>,
+}
+
+impl Delayed {
+    /// How many partitions there are, if it is a bag.
+    pub fn partitions(&self) -> Option<usize> {
+        match &self.layer.grid[..] {
+            [partitions] => Some(*partitions),
+            _ => None,
+        }
+    }
 }
 
 const _: () = assert!(std::mem::size_of::<Value>() == 16);
@@ -136,6 +146,7 @@ impl Value {
             Value::Function(_) => "function",
             Value::Block(_) => "array",
             Value::Array(_) => "lazy array",
+            Value::Delayed(d) if d.partitions().is_some() => "bag",
             Value::Delayed(_) => "lazy value",
             Value::Graph(_) => "graph",
         }

@@ -3,3 +3,4 @@
 pub mod codec;
 pub mod hdf5;
 pub mod target;
+pub mod text;

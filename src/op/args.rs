@@ -2,7 +2,7 @@
 //! what was expected and what was found, and points at the call.
 
 use super::sequence::Seq;
-use crate::data::{Args, Str, Value};
+use crate::data::{Args, ParamKind, Str, Value};
 use crate::err;
 use crate::text::{Error, Result};
 
@@ -61,6 +61,28 @@ expected! {
 }
 
 impl Args<'_> {
+    /// Bound arguments as a call has them: by position, then by name.
+    pub fn as_called(&self) -> Vec<Value> {
+        let mut positional = Vec::new();
+        let mut named = Vec::new();
+        for (at, param) in self.function.signature.params.iter().enumerate() {
+            let by_position = match param.kind {
+                ParamKind::Required => true,
+                ParamKind::Optional => !self.rest.is_empty(),
+                ParamKind::Positional => self.has(at) || !self.rest.is_empty(),
+                ParamKind::Keyword | ParamKind::Rest => false,
+            };
+            if by_position {
+                positional.push(self.values[at].clone());
+            } else if self.has(at) && param.kind != ParamKind::Rest {
+                named.extend([Value::Keyword(param.name.clone()), self.values[at].clone()]);
+            }
+        }
+        positional.extend(self.rest.iter().cloned());
+        positional.extend(named);
+        positional
+    }
+
     /// The position of a parameter.
     ///
     /// # Panics

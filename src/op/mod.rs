@@ -4,10 +4,12 @@
 
 pub mod args;
 mod array_call;
+pub mod bags;
 pub mod chunking;
 pub mod doc;
 pub mod indexing;
 pub mod infer;
+pub mod inputs;
 pub mod layers;
 pub mod number;
 pub mod operand;
@@ -21,6 +23,7 @@ pub mod token;
 pub mod tree;
 pub mod usage;
 
+pub use inputs::Inputs;
 pub use operand::{Given, Operand};
 pub use registry::Registry;
 pub use state::States;

@@ -23,20 +23,21 @@ struct Entry {
 
 impl Registry {
     /// The ops, and further names for some of them: `("+", "add")`. `effects` are the names of ops that do more than answer, or
-    /// whose answers depend on more than their arguments.
+    /// whose answers depend on more than their arguments; `on_bags` says what those do that meet bags partition by partition.
     ///
     /// Errors: `dsk::internal` when a usage line cannot be read, a name is there twice, or another name is of no op.
     pub fn new(
         ops: impl IntoIterator<Item = &'static Op>,
         aliases: &[(&'static str, &str)],
         effects: &[&str],
+        on_bags: impl Fn(&str) -> Option<OnBags>,
     ) -> Result<Registry> {
         let mut by_name: IndexMap<Str, Entry, FxBuildHasher> = IndexMap::default();
         for op in ops {
             let entry = match op.kind {
                 Kind::Form => (Str::from(op.name()), Entry { op, function: None }),
                 _ => {
-                    let function = function(op, !effects.contains(&op.name()))?;
+                    let function = function(op, !effects.contains(&op.name()), on_bags(op.name()))?;
                     (function.name.clone(), Entry { op, function: Some(Arc::new(function)) })
                 }
             };
@@ -76,8 +77,11 @@ impl Registry {
     }
 }
 
+/// What a call does that has a bag among its arguments.
+pub type OnBags = fn(Args) -> Result<Value>;
+
 /// The op as a function. A pure one only answers, and equal calls get equal answers.
-pub fn function(op: &'static Op, pure: bool) -> Result<Function> {
+pub fn function(op: &'static Op, pure: bool, on_bags: Option<OnBags>) -> Result<Function> {
     let (name, signature) = usage::parse(op.usage)?;
     let watched = Watched::of(op, &signature)?;
     Ok(Function {
@@ -89,8 +93,13 @@ pub fn function(op: &'static Op, pure: bool) -> Result<Function> {
             Kind::Array(memory, _) | Kind::Outside(memory, _) => memory,
             _ => Memory::Unknown,
         },
-        callable: Box::new(OpCall { op, watched, pure }),
+        callable: Box::new(OpCall { op, watched, pure, on_bags }),
     })
+}
+
+/// Whether the value is a bag.
+pub fn is_bag(value: &Value) -> bool {
+    matches!(value, Value::Delayed(delayed) if delayed.partitions().is_some())
 }
 
 /// An op as the code behind a function.
@@ -98,6 +107,8 @@ pub struct OpCall {
     pub op: &'static Op,
     watched: Watched,
     pure: bool,
+    /// Ops without this take a bag as the list it is, when that is computed.
+    on_bags: Option<OnBags>,
 }
 
 /// The parameters of a [`Kind::Over`] that make the call lazy, bit by bit.
@@ -142,6 +153,12 @@ impl Watched {
 
 impl Callable for OpCall {
     fn call(&self, args: Args) -> Result<Value> {
+        if let Some(run) = self.on_bags
+            && args.values.iter().chain(&args.rest).any(is_bag)
+        {
+            let span = args.span;
+            return run(args).map_err(|e| e.at(span));
+        }
         let lazy = match self.op.kind {
             Kind::Now(_) | Kind::Outside(..) => args.values.iter().chain(&args.rest).any(Value::holds_lazy),
             Kind::Over(..) => self.watched.any_lazy(&args),
@@ -185,7 +202,7 @@ mod tests {
 
     #[test]
     fn another_name_is_the_same_function() {
-        let registry = Registry::new([&ADD, &IF], &[("+", "add")], &[]).unwrap();
+        let registry = Registry::new([&ADD, &IF], &[("+", "add")], &[], |_| None).unwrap();
         assert!(Arc::ptr_eq(registry.get("+").unwrap(), registry.get("add").unwrap()));
         assert!(registry.get("if").is_none() && registry.op("if").is_some());
         assert_eq!(registry.names().map(|n| n.as_str()).collect::<Vec<_>>(), ["add", "if", "+"]);
@@ -193,7 +210,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_aliases_name_ops() {
-        assert!(Registry::new([&ADD, &ADD], &[], &[]).is_err());
-        assert!(Registry::new([&ADD], &[("-", "subtract")], &[]).is_err());
+        assert!(Registry::new([&ADD, &ADD], &[], &[], |_| None).is_err());
+        assert!(Registry::new([&ADD], &[("-", "subtract")], &[], |_| None).is_err());
     }
 }

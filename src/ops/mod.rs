@@ -65,6 +65,7 @@ pub static EFFECTS: &[&str] = &[
     "random/integers",
     "random/drawn",
     "random/seed",
+    "random-sample",
     "gensym",
     "eval",
     "expand",
@@ -79,7 +80,21 @@ pub static EFFECTS: &[&str] = &[
     "cache-info",
     "cache-clear",
     "replay",
+    "glob",
+    "list-dir",
+    "path/exists?",
+    "path/file?",
+    "path/size",
     "read",
+    "read-text",
+    "read-json",
+    "read-csv",
+    "bag/lines",
+    "bag/json",
+    "bag/csv",
+    "bag/written",
+    "write-text",
+    "write-json",
     "read-array",
     "attributes",
     "store",
@@ -99,7 +114,7 @@ pub fn all() -> impl Iterator<Item = &'static Op> {
 
 /// The functions that programs start with.
 pub fn registry() -> Result<Registry> {
-    Registry::new(all(), ALIASES, EFFECTS)
+    Registry::new(all(), ALIASES, EFFECTS, bag::rule)
 }
 
 /// The documentation of a name: usage, text, examples with results, related ops. `None` where there is no such op.

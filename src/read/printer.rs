@@ -58,8 +58,11 @@ fn show_within(value: &Value, limit: usize) -> Result<String> {
         Value::Block(block) => Ok(layout::block(block)),
         Value::Array(array) => Ok(describe(array)),
         Value::Delayed(delayed) => {
-            let tasks = Graph::of(std::slice::from_ref(&delayed.layer)).len();
-            Ok(format!("lazy value {}, {}", delayed.layer.name, plural(tasks, "task")))
+            let tasks = plural(Graph::of(std::slice::from_ref(&delayed.layer)).len(), "task");
+            Ok(match delayed.partitions() {
+                Some(n) => format!("bag in {}, {tasks}, {}", plural(n, "partition"), delayed.layer.name),
+                None => format!("lazy value {}, {tasks}", delayed.layer.name),
+            })
         }
         Value::List(items) if items.iter().any(apart) => {
             let items = all_shown(items.iter().map(|item| deep(|| show_within(item, limit))), limit)?;

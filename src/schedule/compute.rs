@@ -18,6 +18,7 @@ use crate::data::{Array, Body, Delayed, Graph, Host, Key, Layer, Map, Str, Value
 use crate::err;
 use crate::memory::Chest;
 use crate::op::layers::joined;
+use crate::op::sequence::Seq;
 use crate::optimize::{self, Goal, by_hand};
 use crate::text::Result;
 use rustc_hash::FxHashMap;
@@ -80,8 +81,9 @@ impl Computation<'_> {
             .collect();
         self.check_result(&arrays)?;
         let computed = self.run(&wants, &arrays, |results| {
-            results.into_iter().map(|blocks| blocks.into_iter().next().map(Value::plain).unwrap_or_default()).collect()
+            results.into_iter().zip(&lazy.found).map(|(parts, value)| whole_of(value, parts)).collect()
         })?;
+        let computed = computed.into_iter().collect::<Result<Vec<Value>>>()?;
         Ok(values.iter().map(|v| lazy.replace(v, &computed)).collect())
     }
 
@@ -385,6 +387,25 @@ pub(super) fn graph_want(graph: &Graph, key: &Key) -> Result<Want> {
         Some(layer) => Ok(Want::Key(layer.clone(), key.clone())),
         None => Err(super::no_such_key(&graph.layers, key)),
     }
+}
+
+/// The value that a lazy one is, of the results of its tasks. The partitions of a bag are one list.
+fn whole_of(value: &Value, mut parts: Vec<Value>) -> Result<Value> {
+    let is_bag = matches!(value, Value::Delayed(delayed) if delayed.partitions().is_some());
+    if !is_bag {
+        return Ok(parts.into_iter().next().map(Value::plain).unwrap_or_default());
+    }
+    if let [_] = parts[..] {
+        return Ok(parts.remove(0));
+    }
+    let mut all = Vec::with_capacity(parts.iter().map(|part| part.as_list().map_or(0, <[Value]>::len)).sum());
+    for part in parts {
+        match Seq::of(part) {
+            Ok(items) => all.extend(items.into_vec()),
+            Err(other) => return Err(err!(Type, "a partition of a bag is a list, not {}", other.a_type_name())),
+        }
+    }
+    Ok(Value::list(all))
 }
 
 /// A lazy value whose blocks are there.

@@ -29,7 +29,7 @@ mod weigh;
 
 pub use crate::text::Bytes;
 pub use compute::{Computation, compute, persist};
-pub use config::Config;
+pub use config::{Config, parse_bytes};
 pub use forecast::Forecast;
 pub use plan::{Plan, Room, Want, no_such_key};
 pub use replay::Failed;

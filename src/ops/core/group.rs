@@ -42,7 +42,7 @@ pub static OPS: &[Op] = &[
         ["topk", "group-by", "distinct"]),
     op!(Kind::Over("coll*", group_by), "(group-by key coll)", "The map from each key to the list of elements that have it.",
         ["(group-by even? [1 2 3])" => "{false [1 3] true [2]}"], ["groupby", "foldby", "partition-by"]),
-    op!(Kind::Over("coll*", groupby), "(groupby key coll)", "Pairs `[key elements]`: `group-by` as `dask.bag` has it.",
+    op!(Kind::Over("coll*", groupby), "(groupby key coll :npartitions nil)", "Pairs `[key elements]`: `group-by` as `dask.bag` has it.",
         ["(groupby count [\"a\" \"bc\" \"d\"])" => "[[1 [\"a\" \"d\"]] [2 [\"bc\"]]]"], ["group-by", "foldby"]),
     op!(Kind::Lazy(foldby), "(foldby key f initial coll? :combine nil :combine-initial nil :split-every nil)",
         "Pairs `[key value]`, where the value is `f` folded over the elements of that key, from `initial`. `(foldby key f \
@@ -70,7 +70,7 @@ fn key_into(args: &Args, key: &Value, x: &Value, place: &mut Value) -> Result<()
 }
 
 /// Elements with their keys.
-fn keyed(args: &Args, key: &Value, items: Vec<Value>) -> Result<Vec<(Value, Value)>> {
+pub fn keyed(args: &Args, key: &Value, items: Vec<Value>) -> Result<Vec<(Value, Value)>> {
     let mut all = Vec::with_capacity(items.len());
     for (n, item) in items.into_iter().enumerate() {
         args.check_interrupt(n)?;

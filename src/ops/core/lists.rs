@@ -8,6 +8,7 @@ use crate::op;
 use crate::op::sequence::{self, Seq, pair};
 use crate::op::{Given, Kind, Op, Operand, infer};
 use crate::ops::array::{slice, sorting};
+use crate::ops::bag;
 use crate::text::Result;
 
 pub static OPS: &[Op] = &[
@@ -16,7 +17,7 @@ pub static OPS: &[Op] = &[
     op!(Kind::Over("coll", vec), "(vec coll)",
         "The elements as a list: pairs of a map, characters of a string, rows of an array.",
         ["(vec \"ab\")" => "[\"a\" \"b\"]", "(vec {:a 1})" => "[[:a 1]]"], ["list", "to-list"]),
-    op!(Kind::Now(range), "(range start stop? step?)",
+    op!(Kind::Now(range), "(range start stop? step? :npartitions nil)",
         "The numbers from `start` on, `step` (1) apart, before `stop`; `(range n)` begins at 0.",
         ["(range 3)" => "[0 1 2]", "(range 2 5)" => "[2 3 4]", "(range 5 0 -2)" => "[5 3 1]", "(range 0 1 0.5)" => "[0.0 0.5]"],
         ["arange", "repeat"]),
@@ -27,7 +28,7 @@ pub static OPS: &[Op] = &[
         ["repeatedly", "cycle"]),
     op!(Kind::Over("n coll", cycle), "(cycle n coll)", "The first `n` elements of the list over and over.",
         ["(cycle 5 [1 2])" => "[1 2 1 2 1]"], ["repeat"]),
-    op!(Kind::Lazy(take), "(take n coll :axis nil :mode \"raise\")",
+    op!(Kind::Lazy(take), "(take n coll :axis nil :mode \"raise\" :npartitions nil)",
         "The first `n` elements, or all where there are fewer; from the end, if `n` is negative.",
         ["(take 2 [1 2 3])" => "[1 2]", "(take 9 [1])" => "[1]", "(take -1 [1 2 3])" => "[3]"],
         ["drop", "take-while", "first"]),
@@ -99,6 +100,9 @@ fn range(args: Args) -> Result<Value> {
             _ => (start - stop - step - 1) / -step,
         };
         let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
+        if let Some(n) = args.size_or_nil("npartitions")? {
+            return Ok(bag::range(&args, start as i64, count, step as i64, n));
+        }
         sequence::check_len(count)?;
         // Every number is between two of 64 bits, and so few fit a list that its index does, too.
         let (start, step) = (start as i64, step as i64);

@@ -25,9 +25,22 @@ pub static OPS: &[Op] = &[
 
 fn parse(args: Args) -> Result<Value> {
     let text = args.text("text")?;
-    let mut reader = Deserializer::from_str(&text);
-    let value = read(&mut reader).and_then(|value| reader.end().map(|()| value));
-    value.map_err(|problem| err!(Value, "json/parse: the text is not JSON: {problem}").label(args.span, "in this call"))
+    value_of(&text)
+        .map_err(|problem| err!(Value, "json/parse: the text is not JSON: {problem}").label(args.span, "in this call"))
+}
+
+/// The value of a JSON text.
+pub fn value_of(text: &str) -> serde_json::Result<Value> {
+    let mut reader = Deserializer::from_str(text);
+    let value = read(&mut reader)?;
+    reader.end().map(|()| value)
+}
+
+/// A value as JSON text on one line.
+pub fn text_of(value: &Value) -> Result<String> {
+    let mut out = String::new();
+    put(&mut out, value, None, 0)?;
+    Ok(out)
 }
 
 fn read(reader: &mut Deserializer<StrRead>) -> serde_json::Result<Value> {

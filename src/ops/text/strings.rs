@@ -101,6 +101,9 @@ pub static OPS: &[Op] = &[
         ["(str/rjust \"a\" 3)" => "\"  a\""], ["str/ljust", "str/zfill"]),
     op!(Kind::Now(center), "(str/center s width :fill \" \")", "With a character on both sides, up to a width.",
         ["(str/center \"a\" 3 \"*\")" => "\"*a*\""], ["str/ljust"]),
+    op!(Kind::Now(matches), "(str/match s pattern)",
+        "Whether a pattern with `*`, `?` and `[ab]` matches all of it; of a list or a bag, the strings that it matches.",
+        ["(str/match \"a.txt\" \"*.txt\")" => "true", "(str/match [\"ab\" \"c\"] \"?\")" => "[\"c\"]"], ["re/match", "glob"]),
     op!(Kind::Now(repeat), "(str/repeat s n)", "`n` times one after the other.", ["(str/repeat \"ab\" 2)" => "\"abab\""], ["repeat"]),
     op!(Kind::Now(chars), "(str/chars s)", "The characters, each as a string.", ["(str/chars \"añ\")" => "[\"a\" \"ñ\"]"], ["vec", "ord"]),
     op!(Kind::Now(length), "(str/length s)", "How many characters there are.", ["(str/length \"añ\")" => "2"], ["count"]),
@@ -113,6 +116,26 @@ pub static OPS: &[Op] = &[
     op!(Kind::Now(islower), "(str/islower s)", "Whether all letters are small, and there is one.",
         ["(str/islower \"a1\")" => "true"], ["str/lower"]),
 ];
+
+fn matches(args: Args) -> Result<Value> {
+    let pattern = args.text("pattern")?;
+    let pattern = glob::Pattern::new(&pattern).map_err(|error| {
+        err!(Value, "str/match: `{pattern}` is not a pattern: {error}").label(args.span, "in this call")
+    })?;
+    match args.value("s") {
+        Value::List(items) => {
+            let mut kept = Vec::new();
+            for item in items.iter() {
+                let text = item.as_text().ok_or_else(|| args.wrong_value("s", item, "strings"))?;
+                if pattern.matches(text) {
+                    kept.push(item.clone());
+                }
+            }
+            Ok(Value::list(kept))
+        }
+        _ => Ok(Value::Bool(pattern.matches(&args.text("s")?))),
+    }
+}
 
 fn capitalized(s: &str) -> String {
     let mut chars = s.chars();

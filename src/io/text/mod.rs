@@ -1,0 +1,115 @@
+//! Files of text: names to files, compressed ones by their names, parts of them that end where lines do.
+
+mod piece;
+mod write;
+
+pub use piece::{Piece, lines, split};
+pub use write::{replace, writer};
+
+use crate::data::cancel;
+use crate::err;
+use crate::text::{Error, Result};
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// How the bytes of a file are packed, which its name tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Compression {
+    None,
+    Gzip,
+    Zstd,
+    Bzip2,
+    Xz,
+}
+
+impl Compression {
+    pub fn of(path: &Path) -> Compression {
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("gz" | "gzip") => Compression::Gzip,
+            Some("zst" | "zstd") => Compression::Zstd,
+            Some("bz2") => Compression::Bzip2,
+            Some("xz") => Compression::Xz,
+            _ => Compression::None,
+        }
+    }
+}
+
+/// What went wrong with a file.
+pub fn failed(path: &Path, what: &str, error: &std::io::Error) -> Error {
+    err!(Io, "`{}` cannot be {what}: {error}", path.display())
+}
+
+/// The files that a name means, in the order of their names: itself, or what a pattern (`*`, `?`, `[ab]`, `**`) matches.
+///
+/// # Errors
+/// `dsk::io` for a pattern that matches nothing, and a file that is not there; `dsk::value` for one that is no pattern.
+pub fn files(name: &str) -> Result<Vec<PathBuf>> {
+    let path = PathBuf::from(name);
+    if path.exists() || !name.contains(['*', '?', '[']) {
+        return match std::fs::metadata(&path) {
+            Ok(found) if found.is_dir() => Err(err!(Io, "`{name}` is a folder")
+                .help(format!("`{}/*` means the files in it", name.trim_end_matches('/')))),
+            Ok(_) => Ok(vec![path]),
+            Err(error) => Err(failed(&path, "read", &error)),
+        };
+    }
+    let found = matching(name)?;
+    let files: Vec<PathBuf> = found.into_iter().filter(|path| path.is_file()).collect();
+    match files.is_empty() {
+        true => Err(err!(Io, "no file matches `{name}`")),
+        false => Ok(files),
+    }
+}
+
+/// All that a pattern matches, in the order of names.
+pub fn matching(pattern: &str) -> Result<Vec<PathBuf>> {
+    let paths =
+        glob::glob(pattern).map_err(|error| err!(Value, "`{pattern}` is not a pattern of file names: {error}"))?;
+    let mut found = Vec::new();
+    for path in paths {
+        cancel::check()?;
+        found.push(path.map_err(|error| failed(error.path(), "looked into", error.error()))?);
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// What a file holds, unpacked.
+fn reader(path: &Path) -> Result<Box<dyn Read>> {
+    let failed = |error: std::io::Error| failed(path, "read", &error);
+    let file = File::open(path).map_err(failed)?;
+    Ok(match Compression::of(path) {
+        Compression::None => Box::new(file),
+        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file))),
+        Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(file).map_err(failed)?),
+        Compression::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(file)),
+        Compression::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(file)),
+    })
+}
+
+/// The first bytes of a file, unpacked.
+pub fn head(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    reader(path)?.take(most).read_to_end(&mut all).map_err(|error| failed(path, "read", &error))?;
+    Ok(all)
+}
+
+/// All bytes of a file, unpacked. No more than `most`.
+pub fn bytes(path: &Path, most: usize) -> Result<Vec<u8>> {
+    let failed = |error: std::io::Error| failed(path, "read", &error);
+    let mut reader = reader(path)?;
+    let mut all = Vec::new();
+    loop {
+        cancel::check()?;
+        let before = all.len();
+        reader.by_ref().take(1 << 22).read_to_end(&mut all).map_err(failed)?;
+        if all.len() == before {
+            return Ok(all);
+        }
+        if all.len() > most {
+            return Err(err!(Memory, "`{}` is longer than the {} bytes that one text may have", path.display(), most)
+                .help("files that are not packed are read in parts: `:blocksize`"));
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Parts of files that begin and end where lines do, and their lines.
+
+use super::{Compression, bytes, failed};
+use crate::data::cancel;
+use crate::err;
+use crate::text::Result;
+use memchr::memmem::Finder;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// A file, or the lines of it that begin between two positions.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Piece {
+    pub path: PathBuf,
+    pub range: Option<(u64, u64)>,
+}
+
+/// Most bytes of one text.
+const MOST: usize = 1 << 31;
+
+impl Piece {
+    /// The bytes, and where in the file they begin. Lines end with the delimiter.
+    pub fn bytes(&self, delimiter: &[u8]) -> Result<(Vec<u8>, u64)> {
+        let Some((start, end)) = self.range else { return Ok((bytes(&self.path, MOST)?, 0)) };
+        let failed = |error: std::io::Error| failed(&self.path, "read", &error);
+        let mut file = File::open(&self.path).map_err(failed)?;
+        let start = boundary(&mut file, start, delimiter).map_err(failed)?;
+        let end = boundary(&mut file, end, delimiter).map_err(failed)?;
+        file.seek(SeekFrom::Start(start)).map_err(failed)?;
+        let mut all = Vec::with_capacity(end.saturating_sub(start) as usize);
+        file.take(end.saturating_sub(start)).read_to_end(&mut all).map_err(failed)?;
+        cancel::check()?;
+        Ok((all, start))
+    }
+}
+
+/// Where the first line begins that does so at a position or behind it.
+fn boundary(file: &mut File, at: u64, delimiter: &[u8]) -> std::io::Result<u64> {
+    if at == 0 {
+        return Ok(0);
+    }
+    let finder = Finder::new(delimiter);
+    let mut from = at.saturating_sub(delimiter.len() as u64);
+    let mut chunk = vec![0; 1 << 16];
+    file.seek(SeekFrom::Start(from))?;
+    let mut kept = 0;
+    loop {
+        let read = file.read(&mut chunk[kept..])?;
+        let there = kept + read;
+        if let Some(found) = finder.find(&chunk[..there]) {
+            return Ok(from + (found + delimiter.len()) as u64);
+        }
+        if read == 0 {
+            return Ok(from + there as u64);
+        }
+        // A delimiter may lie across two reads.
+        let keep = there.min(delimiter.len() - 1);
+        chunk.copy_within(there - keep..there, 0);
+        from += (there - keep) as u64;
+        kept = keep;
+    }
+}
+
+/// A file in pieces of about so many bytes.
+pub fn split(path: &Path, size: u64) -> Result<Vec<Piece>> {
+    let length = std::fs::metadata(path).map_err(|error| failed(path, "read", &error))?.len();
+    if Compression::of(path) != Compression::None {
+        return Err(err!(Value, "`{}` is compressed, and cannot be read in parts", path.display())
+            .help("leave out `:blocksize`"));
+    }
+    let count = length.div_ceil(size).max(1);
+    let piece = |k: u64| Piece { path: path.to_path_buf(), range: Some((k * size, ((k + 1) * size).min(length))) };
+    Ok((0..count).map(piece).collect())
+}
+
+/// The lines of a text, each with its end.
+pub fn lines<'a>(text: &'a str, delimiter: &'a str) -> impl Iterator<Item = &'a str> {
+    let finder = Finder::new(delimiter.as_bytes()).into_owned();
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = match delimiter {
+            "\n" => memchr::memchr(b'\n', rest.as_bytes()).map(|at| at + 1),
+            _ => finder.find(rest.as_bytes()).map(|at| at + delimiter.len()),
+        };
+        let (line, others) = rest.split_at(end.unwrap_or(rest.len()));
+        rest = others;
+        Some(line)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    /// However a file is cut, its lines are read once each, in order.
+    #[test]
+    fn pieces_hold_every_line_once() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let text = "one\ntwo two\n\n\nthree and more\nno end";
+        file.write_all(text.as_bytes()).unwrap();
+        for delimiter in ["\n", "two", "e", "no such"] {
+            let wanted: Vec<&str> = lines(text, delimiter).collect();
+            assert_eq!(wanted.concat(), text);
+            for size in 1..text.len() as u64 + 2 {
+                let mut found = Vec::new();
+                for piece in split(file.path(), size).unwrap() {
+                    let (bytes, _) = piece.bytes(delimiter.as_bytes()).unwrap();
+                    found.extend(lines(std::str::from_utf8(&bytes).unwrap(), delimiter).map(String::from));
+                }
+                assert_eq!(found, wanted, "{delimiter:?}, {size}");
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What needs elements of other partitions beside its own: groups, and running folds.
+
+use super::each::pairs_of;
+use crate::data::{Args, BlockRef, Dims, Map, Task, Value};
+use crate::err;
+use crate::op;
+use crate::op::bags::{layer, partition, partitionwise, per_task, value};
+use crate::op::layers::call;
+use crate::op::sequence::put;
+use crate::op::{Inputs, Kind, Op, Token};
+use crate::ops::core::group::keyed;
+use crate::text::Result;
+use smallvec::smallvec;
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::Arc;
+
+pub static OPS: &[Op] = &[
+    op!(Kind::Now(dealt), "(bag/dealt key n coll)",
+        "A partition dealt out to `n` by the keys of its elements: that many lists of pairs `[key elements]`. Which one a key goes to is the same \
+         in every process.",
+        ["(bag/dealt even? 1 [1 2 3])" => "[[[false [1 3]] [true [2]]]]"], ["groupby"]),
+    op!(Kind::Now(gathered), "(bag/gathered k dealt)", "The groups of the `k`-th lists that partitions were dealt out to.",
+        ["(bag/gathered 0 [[[[false [1]]]] [[[false [3]] [true [2]]]]])" => "[[false [1 3]] [true [2]]]"], ["groupby"]),
+    op!(Kind::Now(carried), "(bag/carried f coll carry :first false)",
+        "`[carry steps]`: the steps of a running fold over a partition, and the list of the last of all so far. The `:first` one begins with \
+         what it was given.",
+        ["(bag/carried + [1 2] [10])" => "[[13] [11 13]]", "(bag/carried + [1 2] [])" => "[[3] [1 3]]"], ["accumulate"]),
+];
+
+/// `(groupby key b)`: every partition dealt out by keys, then gathered.
+pub fn groupby(args: Args) -> Result<Value> {
+    let Some(bag) = layer(args.value("coll")).cloned() else { return args.host.delay(&args) };
+    let have = bag.grid[0];
+    let n = match args.size_or_nil("npartitions")? {
+        Some(0) => return Err(err!(Value, "groupby: there is at least one partition").label(args.span, "in this call")),
+        n => n.unwrap_or(have),
+    };
+    let mut inputs = Inputs::default();
+    let key = inputs.task(args.value("key"));
+    let task = call("bag/dealt", vec![key, Task::data(n), inputs.of_partition(args.value("coll"))], Vec::new());
+    let Value::Delayed(dealt) = partitionwise("dealt", have, inputs, task, args.span) else { return Ok(Value::Nil) };
+    let made = per_task(Token::new("groupby").with(n), smallvec![n], vec![dealt.layer.clone()], args.span, move |k| {
+        let all = Task::list((0..have).map(Task::input).collect());
+        ((0..have).map(|p| partition(0, p)).collect(), call("bag/gathered", vec![Task::data(k), all], Vec::new()))
+    });
+    Ok(value(made))
+}
+
+fn dealt(mut args: Args) -> Result<Value> {
+    let n = args.size("n")?.max(1);
+    let key = args.take("key");
+    let items = args.seq("coll")?.into_vec();
+    let mut groups: Vec<Map> = Vec::new();
+    groups.resize_with(n, Map::new);
+    for (key, item) in keyed(&args, &key, items)? {
+        // SipHash with fixed keys, of what keys are compared by.
+        let mut state = DefaultHasher::new();
+        key.hash_into(&mut state);
+        add(&mut groups[(state.finish() % n as u64) as usize], key, vec![item])?;
+    }
+    Ok(Value::list(groups.into_iter().map(pairs_of).collect()))
+}
+
+/// Adds elements to the group of a key.
+fn add(groups: &mut Map, key: Value, items: Vec<Value>) -> Result<()> {
+    match groups.get_mut(&key) {
+        Some(Value::List(group)) => {
+            items.into_iter().for_each(|item| Arc::make_mut(group).push(item));
+            Ok(())
+        }
+        _ => put(groups, key, Value::list(items)),
+    }
+}
+
+fn gathered(args: Args) -> Result<Value> {
+    let k = args.size("k")?;
+    let wrong = || err!(Internal, "a partition was not dealt out as it should be");
+    let mut groups = Map::new();
+    for dealt in args.list("dealt")? {
+        let pairs = dealt.as_list().and_then(|parts| parts.get(k)?.as_list()).ok_or_else(wrong)?;
+        for pair in pairs {
+            let Some([key, Value::List(items)]) = pair.as_list() else { return Err(wrong()) };
+            add(&mut groups, key.clone(), items.to_vec())?;
+        }
+    }
+    Ok(pairs_of(groups))
+}
+
+/// `(accumulate f b)`: partition after partition, each from what the one before ended with.
+pub fn accumulate(args: Args) -> Result<Value> {
+    let Some(bag) = layer(args.value("coll")).cloned() else { return args.host.delay(&args) };
+    let n = bag.grid[0];
+    let mut inputs = Inputs::default();
+    let f = inputs.task(args.value("f"));
+    let given = args.is_given("initial");
+    let from = if given { vec![inputs.task(args.value("initial"))] } else { Vec::new() };
+    let whole = |at: usize| BlockRef { parent: at, index: smallvec![] };
+    if !matches!(
+        (&f.form, from.first().map(|t| &t.form)),
+        (crate::data::Form::Data(_), None | Some(crate::data::Form::Data(_)))
+    ) {
+        return args.host.delay(&args);
+    }
+    let mut steps: Vec<Arc<crate::data::Layer>> = Vec::with_capacity(n);
+    for p in 0..n {
+        let before = steps.last().cloned();
+        let carry = match &before {
+            Some(_) => call("get", vec![Task::input(1), Task::data(0usize)], Vec::new()),
+            None => Task::list(from.clone()),
+        };
+        let first = (p == 0 && given).then(|| ("first", Task::data(Value::Bool(true))));
+        let task = call("bag/carried", vec![f.clone(), Task::input(0), carry], first.into_iter().collect());
+        let refs: Vec<BlockRef> = std::iter::once(partition(0, p)).chain(before.iter().map(|_| whole(1))).collect();
+        let parents = std::iter::once(bag.clone()).chain(before).collect();
+        let token = Token::new("carried").with(p).task(&task);
+        steps.push(per_task(token, Dims::new(), parents, args.span, move |_| (refs.clone(), task.clone())));
+    }
+    let made = per_task(Token::new("accumulate"), smallvec![n], steps, args.span, move |p| {
+        (vec![whole(p)], call("get", vec![Task::input(0), Task::data(1usize)], Vec::new()))
+    });
+    Ok(value(made))
+}
+
+fn carried(mut args: Args) -> Result<Value> {
+    let f = args.function("f")?;
+    let mut carry = args.list("carry")?;
+    let mut all = if args.bool("first")? { carry.clone() } else { Vec::new() };
+    for (n, item) in args.seq("coll")?.into_vec().into_iter().enumerate() {
+        args.check_interrupt(n)?;
+        let total = match carry.pop() {
+            Some(total) => args.apply(&f, [total, item])?,
+            None => item,
+        };
+        all.push(total.clone());
+        carry.push(total);
+    }
+    Ok(Value::list(vec![Value::list(carry), Value::list(all)]))
+}

@@ -1,0 +1,162 @@
+//! Bags from files and to files, and in any partitions.
+
+use dsk::{Config, Engine};
+use proptest::prelude::*;
+use std::io::Write;
+use std::path::Path;
+
+fn engine(workers: usize) -> Engine {
+    Engine::with_config(Config { workers, ..Config::default() })
+}
+
+fn shown(engine: &Engine, code: &str) -> String {
+    match engine.eval(code) {
+        Ok(value) => value.to_string(),
+        Err(error) => format!("{:?}: {error}", error.code()),
+    }
+}
+
+fn put(folder: &Path, name: &str, bytes: &[u8]) -> String {
+    let path = folder.join(name);
+    std::fs::File::create(&path).unwrap().write_all(bytes).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn lines_are_read_alike_however_files_are_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = put(folder.path(), "a.txt", "one\r\ntwo\n\nλόγος\nlast".as_bytes());
+    let engine = engine(2);
+    assert_eq!(
+        shown(&engine, &format!("(compute (read-text {path:?}))")),
+        r#"["one\n" "two\n" "\n" "λόγος\n" "last"]"#
+    );
+    for size in 1..32 {
+        let code = format!("(compute (read-text {path:?} :blocksize {size}))");
+        assert_eq!(shown(&engine, &code), r#"["one\r\n" "two\n" "\n" "λόγος\n" "last"]"#, "{size}");
+    }
+}
+
+#[test]
+fn what_is_written_reads_back_packed_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(2);
+    for ending in ["txt", "gz", "zst", "bz2", "xz"] {
+        let target = folder.path().join(format!("{ending}-*.{ending}")).display().to_string();
+        let code = format!(
+            "(do (write-text {target:?} (map str (range 1000 :npartitions 3)))
+                 [(count (glob {target:?})) (compute (sum (map #(int (str/strip %)) (read-text {target:?}))))])"
+        );
+        assert_eq!(shown(&engine, &code), "[3 499500]", "{ending}");
+        let target = folder.path().join(format!("json-*.json.{ending}")).display().to_string();
+        let code = format!(
+            "(do (write-json {target:?} (from-list [{{:a 1}} [2.5 nil] \"x\"] :npartitions 2)) (compute (read-json {target:?})))"
+        );
+        assert_eq!(shown(&engine, &code), r#"[{"a" 1} [2.5 nil] "x"]"#, "{ending}");
+    }
+    // Nothing is left beside the files.
+    assert!(
+        std::fs::read_dir(folder.path()).unwrap().all(|e| !e.unwrap().file_name().to_string_lossy().starts_with('.'))
+    );
+}
+
+#[test]
+fn a_file_appears_only_when_it_is_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = put(folder.path(), "a.txt", b"before\n");
+    let engine = engine(1);
+    let told = shown(&engine, &format!("(write-text {target:?} (map #(/ 1 %) (from-list [1 0] :npartitions 1)))"));
+    assert!(!told.starts_with('['), "{told}");
+    assert_eq!(std::fs::read_to_string(&target).unwrap(), "before\n");
+    let told = shown(&engine, &format!("(write-json {target:?} [1 nan])"));
+    assert!(told.contains("JSON has no way"), "{told}");
+    assert_eq!(std::fs::read_to_string(&target).unwrap(), "before\n");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn broken_files_are_told_of_by_name_and_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str, bytes: &[u8]| put(folder.path(), name, bytes);
+    let engine = engine(2);
+    let told = |code: String| shown(&engine, &code);
+    let text = at("latin.txt", b"abc\ncaf\xe9\n");
+    assert!(told(format!("(compute (read-text {text:?}))")).contains("line 2, byte 7 is 0xe9"));
+    assert_eq!(told(format!("(compute (read-text {text:?} :encoding \"latin-1\"))")), r#"["abc\n" "café\n"]"#);
+    assert_eq!(told(format!("(compute (read-text {text:?} :errors \"ignore\"))")), r#"["abc\n" "caf\n"]"#);
+    let json = at("a.json", b"{\"a\": 1}\n{\"a\":\n");
+    assert!(told(format!("(compute (read-json {json:?}))")).contains("a.json`, line 2"));
+    let csv = at("a.csv", b"a,b\n1,2,3\n");
+    assert!(told(format!("(compute (read-csv {csv:?}))")).contains("row 2: 3 fields, and there are 2 names"));
+    let gz = at("a.gz", b"no gzip");
+    assert!(told(format!("(compute (read-text {gz:?}))")).contains("a.gz` cannot be read"));
+    assert!(told(format!("(read-text {gz:?} :blocksize 10)")).contains("compressed"));
+    assert!(told("(read-text \"no-such.txt\")".into()).starts_with("Io"));
+    assert!(told("(read-text \"no-such/*.txt\")".into()).starts_with("Io"));
+    assert!(told(format!("(read-text {:?})", folder.path().display().to_string())).contains("is a folder"));
+    assert!(told(format!("(read-text {text:?} :encoding \"klingon\")")).contains("no encoding"));
+    let empty = at("empty.txt", b"");
+    assert_eq!(told(format!("(compute [(read-text {empty:?}) (count (read-json {empty:?}))])")), "[[] 0]");
+}
+
+#[test]
+fn tables_are_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = put(folder.path(), "a.csv", "name,n,x\n\"Smith, J\",007,1.5\nÅsa,,-2e3\n".as_bytes());
+    let engine = engine(2);
+    assert_eq!(
+        shown(&engine, &format!("(compute (read-csv {csv:?}))")),
+        r#"[{"name" "Smith, J" "n" 7 "x" 1.5} {"name" "Åsa" "n" nil "x" -2000.0}]"#
+    );
+    assert_eq!(
+        shown(&engine, &format!("(compute (pluck [:n :x] (read-csv {csv:?} :strings true)))")),
+        r#"[["007" "1.5"] ["" "-2e3"]]"#
+    );
+    assert_eq!(shown(&engine, &format!("(compute (count (read-csv {csv:?} :header nil)))")), "3");
+    let array = put(folder.path(), "a.json", b" [1, {\"a\": [2]},\n 3]");
+    assert_eq!(shown(&engine, &format!("(compute (read-json {array:?}))")), r#"[1 {"a" [2]} 3]"#);
+    let rows = put(folder.path(), "rows.json", b"[1, 2]\n[3]\n");
+    assert_eq!(shown(&engine, &format!("(compute (read-json {rows:?}))")), "[[1 2] [3]]");
+}
+
+/// What is done with bags, the list being `xs`. Elements may come in another order where `sort` is around them.
+const SAID: &[&str] = &[
+    "(map inc xs)",
+    "(filter odd? xs)",
+    "(->> xs (map #(* % %)) (remove even?) (map (fn [x] [x 1])) (flatten))",
+    "(map + xs xs)",
+    "(starmap + (map (fn [x] [x x]) xs))",
+    "(sum xs)",
+    "(count xs)",
+    "(any (filter odd? xs))",
+    "(all xs)",
+    "(fold + xs :initial 0)",
+    "(fold (fn [l x] (conj l x)) xs :initial [] :combine concat)",
+    "(sort (frequencies (map #(% % 3) xs)))",
+    "(sort (foldby odd? + xs))",
+    "(sort (foldby odd? (fn [n x] (inc n)) 0 xs :combine +))",
+    "(sort (map (fn [p] [(first p) (sort (second p))]) (groupby #(% % 3) xs)))",
+    "(sort (distinct xs))",
+    "(topk 3 xs)",
+    "(accumulate + xs)",
+    "(accumulate + xs :initial 1)",
+    "(sort (join [1 2 3] #(% % 4) xs))",
+    "(count (product xs xs))",
+    "(concat xs xs)",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #[test]
+    fn a_bag_is_its_list(parts in prop::collection::vec(prop::collection::vec(-9i64..9, 0..5), 1..12)) {
+        let (one, many) = (engine(1), engine(8));
+        let partitions = format!("{parts:?}");
+        for code in SAID {
+            let list = shown(&one, &format!("(let [xs (flatten {partitions})] (def whole {code}))"));
+            prop_assert_eq!(list, "nil");
+            let wanted = shown(&one, "whole");
+            let bag = format!("(let [xs (from-list {partitions} :partitioned true)] (compute {code}))");
+            prop_assert_eq!(&shown(&many, &bag), &wanted, "{} of {}", code, partitions);
+        }
+    }
+}
