@@ -1,6 +1,6 @@
 //! Functions as values: ops, closures and host functions look alike from here.
 
-use super::{DType, Dims, Seeds, Str, Task, Value};
+use super::{DType, Dims, Direct, Flow, Seeds, Str, Task, Value};
 use crate::err;
 use crate::text::{Error, Result, Span};
 use smallvec::SmallVec;
@@ -103,6 +103,16 @@ pub trait Callable: Send + Sync {
     /// may: with the file that is read, with what the names it mentions are bound to. `None` where equal calls may give different answers, or
     /// do more than answer: then no answer is kept for another computation.
     fn state(&self, _host: &dyn Host) -> Option<u64> {
+        None
+    }
+
+    /// A shorter way to call it on plain values.
+    fn direct(&self) -> Option<Direct> {
+        None
+    }
+
+    /// What it does with elements that come one by one.
+    fn flow(&self) -> Option<Flow> {
         None
     }
 

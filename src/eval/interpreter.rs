@@ -401,6 +401,11 @@ impl Host for Interpreter {
         {
             return machine::call_in(self, closure, window, span);
         }
+        if let Value::Function(f) = callee
+            && f.callable.direct().is_some_and(|call| call(window))
+        {
+            return Ok(());
+        }
         window[0] = call::apply(self, callee, window.iter_mut().map(std::mem::take).collect(), span)?;
         Ok(())
     }

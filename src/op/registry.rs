@@ -2,7 +2,7 @@
 
 use super::array_call::array_call;
 use super::{Kind, Op, usage};
-use crate::data::{Args, Callable, Function, Host, Memory, Signature, Str, Value};
+use crate::data::{Args, Callable, Direct, Flow, Function, Host, Memory, Signature, Str, Value};
 use crate::err;
 use crate::text::Result;
 use indexmap::IndexMap;
@@ -23,21 +23,21 @@ struct Entry {
 
 impl Registry {
     /// The ops, and further names for some of them: `("+", "add")`. `effects` are the names of ops that do more than answer, or
-    /// whose answers depend on more than their arguments; `on_bags` says what those do that meet bags partition by partition.
+    /// whose answers depend on more than their arguments; `ways` are ways to call an op besides with bound arguments.
     ///
     /// Errors: `dsk::internal` when a usage line cannot be read, a name is there twice, or another name is of no op.
     pub fn new(
         ops: impl IntoIterator<Item = &'static Op>,
         aliases: &[(&'static str, &str)],
         effects: &[&str],
-        on_bags: impl Fn(&str) -> Option<OnBags>,
+        ways: impl Fn(&str) -> Ways,
     ) -> Result<Registry> {
         let mut by_name: IndexMap<Str, Entry, FxBuildHasher> = IndexMap::default();
         for op in ops {
             let entry = match op.kind {
                 Kind::Form => (Str::from(op.name()), Entry { op, function: None }),
                 _ => {
-                    let function = function(op, !effects.contains(&op.name()), on_bags(op.name()))?;
+                    let function = function(op, !effects.contains(&op.name()), ways(op.name()))?;
                     (function.name.clone(), Entry { op, function: Some(Arc::new(function)) })
                 }
             };
@@ -80,8 +80,17 @@ impl Registry {
 /// What a call does that has a bag among its arguments.
 pub type OnBags = fn(Args) -> Result<Value>;
 
+/// Ways to call an op besides with bound arguments.
+#[derive(Clone, Copy, Default)]
+pub struct Ways {
+    /// Ops without this take a bag as the list it is, when that is computed.
+    pub on_bags: Option<OnBags>,
+    pub direct: Option<Direct>,
+    pub flow: Option<Flow>,
+}
+
 /// The op as a function. A pure one only answers, and equal calls get equal answers.
-pub fn function(op: &'static Op, pure: bool, on_bags: Option<OnBags>) -> Result<Function> {
+pub fn function(op: &'static Op, pure: bool, ways: Ways) -> Result<Function> {
     let (name, signature) = usage::parse(op.usage)?;
     let watched = Watched::of(op, &signature)?;
     Ok(Function {
@@ -93,7 +102,7 @@ pub fn function(op: &'static Op, pure: bool, on_bags: Option<OnBags>) -> Result<
             Kind::Array(memory, _) | Kind::Outside(memory, _) => memory,
             _ => Memory::Unknown,
         },
-        callable: Box::new(OpCall { op, watched, pure, on_bags }),
+        callable: Box::new(OpCall { op, watched, pure, ways }),
     })
 }
 
@@ -107,8 +116,7 @@ pub struct OpCall {
     pub op: &'static Op,
     watched: Watched,
     pure: bool,
-    /// Ops without this take a bag as the list it is, when that is computed.
-    on_bags: Option<OnBags>,
+    ways: Ways,
 }
 
 /// The parameters of a [`Kind::Over`] that make the call lazy, bit by bit.
@@ -153,7 +161,7 @@ impl Watched {
 
 impl Callable for OpCall {
     fn call(&self, args: Args) -> Result<Value> {
-        if let Some(run) = self.on_bags
+        if let Some(run) = self.ways.on_bags
             && args.values.iter().chain(&args.rest).any(is_bag)
         {
             let span = args.span;
@@ -181,6 +189,14 @@ impl Callable for OpCall {
         self.pure.then_some(0)
     }
 
+    fn direct(&self) -> Option<Direct> {
+        self.ways.direct
+    }
+
+    fn flow(&self) -> Option<Flow> {
+        self.ways.flow
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -202,7 +218,7 @@ mod tests {
 
     #[test]
     fn another_name_is_the_same_function() {
-        let registry = Registry::new([&ADD, &IF], &[("+", "add")], &[], |_| None).unwrap();
+        let registry = Registry::new([&ADD, &IF], &[("+", "add")], &[], |_| Ways::default()).unwrap();
         assert!(Arc::ptr_eq(registry.get("+").unwrap(), registry.get("add").unwrap()));
         assert!(registry.get("if").is_none() && registry.op("if").is_some());
         assert_eq!(registry.names().map(|n| n.as_str()).collect::<Vec<_>>(), ["add", "if", "+"]);
@@ -210,7 +226,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_aliases_name_ops() {
-        assert!(Registry::new([&ADD, &ADD], &[], &[], |_| None).is_err());
-        assert!(Registry::new([&ADD], &[("-", "subtract")], &[], |_| None).is_err());
+        assert!(Registry::new([&ADD, &ADD], &[], &[], |_| Ways::default()).is_err());
+        assert!(Registry::new([&ADD], &[("-", "subtract")], &[], |_| Ways::default()).is_err());
     }
 }

@@ -11,6 +11,7 @@ pub mod io;
 mod options;
 pub mod text;
 
+use crate::op::registry::Ways;
 use crate::op::{Op, Registry};
 use crate::text::Result;
 
@@ -114,7 +115,11 @@ pub fn all() -> impl Iterator<Item = &'static Op> {
 
 /// The functions that programs start with.
 pub fn registry() -> Result<Registry> {
-    Registry::new(all(), ALIASES, EFFECTS, bag::rule)
+    Registry::new(all(), ALIASES, EFFECTS, |name| Ways {
+        on_bags: bag::rule(name),
+        direct: text::direct(name),
+        flow: bag::flow(name),
+    })
 }
 
 /// The documentation of a name: usage, text, examples with results, related ops. `None` where there is no such op.

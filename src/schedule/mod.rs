@@ -15,6 +15,7 @@ mod keep;
 mod machine;
 mod outgrow;
 mod outlook;
+mod pipe;
 mod plan;
 mod recall;
 mod refusal;

@@ -38,6 +38,8 @@ pub struct Call {
     args: Box<[Code]>,
     /// Where each argument goes; `None` where that takes a look at the values (or is an error).
     places: Option<Places>,
+    /// The call and those in it run element by element.
+    piped: bool,
     span: Span,
 }
 
@@ -75,6 +77,7 @@ pub trait Names {
 pub fn compile(task: &Task, names: &mut dyn Names) -> Result<Code> {
     let mut code = build(task, names)?;
     mark_last(&mut code);
+    mark_pipes(&mut code);
     if let Code::Call(call) = &mut code {
         call.mark_straight();
     }
@@ -114,12 +117,20 @@ fn build(task: &Task, names: &mut dyn Names) -> Result<Code> {
                 Code::Const(Value::Function(function)) if names.is_op(&function) => {
                     let args: Box<[Code]> = args.into();
                     let places = Places::of(&function, &args);
-                    Code::Call(Box::new(Call { function, args, places, span: task.span }))
+                    Code::Call(Box::new(Call { function, args, places, piped: false, span: task.span }))
                 }
                 callee => Code::Apply(std::iter::once(callee).chain(args).collect(), task.span),
             })
         })?,
     })
+}
+
+/// Marks the calls that run element by element with those in them.
+fn mark_pipes(code: &mut Code) {
+    deep(|| code.parts_mut().for_each(mark_pipes));
+    if let Code::Call(call) = code {
+        call.piped = super::pipe::is_pipe(call);
+    }
 }
 
 /// Marks the last use of every input, looking from the end of the evaluation to its start.
@@ -354,7 +365,33 @@ impl Call {
         }
     }
 
+    /// Where the last argument is that is given by position, and how many there are of these.
+    pub(super) fn last_positional(&self) -> Option<(usize, usize)> {
+        let places = self.places.as_ref()?;
+        let (mut last, mut count, mut named) = (None, 0, false);
+        for (at, place) in places.to.iter().enumerate() {
+            let by_name = std::mem::replace(&mut named, matches!(place, Place::Name));
+            if !by_name && !named {
+                (last, count) = (Some(at), count + 1);
+            }
+        }
+        last.map(|last| (last, count))
+    }
+
+    /// The arguments sorted to parameters, but nil for the one at `but`.
+    pub(super) fn bound_but<'a>(&'a self, host: &'a dyn Host, frame: &mut Frame, but: usize) -> Result<Args<'a>> {
+        let values = self.args.iter().enumerate().map(|(at, code)| match at == but {
+            true => Ok(Value::Nil),
+            false => code.run(frame),
+        });
+        let values = values.collect::<Result<SmallVec<[Value; 6]>>>()?;
+        self.function.bind(host, values, self.span)
+    }
+
     fn run(&self, frame: &mut Frame) -> Result<Value> {
+        if self.piped {
+            return super::pipe::run(self, frame);
+        }
         let host = frame.host;
         let function = &*self.function;
         let Some(places) = &self.places else {

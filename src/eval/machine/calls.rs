@@ -54,6 +54,14 @@ impl Run<'_> {
         // SAFETY: by contract.
         unsafe {
             let first = self.register(at + 1);
+            let window = std::slice::from_raw_parts_mut(first, count as usize);
+            if let Value::Function(f) = callee
+                && f.callable.direct().is_some_and(|direct| direct(window))
+            {
+                let result = std::mem::take(&mut window[0]);
+                self.set(at, result);
+                return Ok(());
+            }
             let mut args = call::Arguments::new();
             for n in 0..count as usize {
                 args.push(std::mem::take(&mut *first.add(n)));

@@ -1,7 +1,7 @@
 //! Bags of what files hold: lines, JSON values, records of tables. And files of what bags hold.
 
 use super::source::of_parts;
-use crate::data::{Args, Map, Str, Task, Value};
+use crate::data::{Args, Map, Next, Str, Task, Value};
 use crate::err;
 use crate::io::text::{self, Compression, Piece};
 use crate::op;
@@ -267,12 +267,26 @@ fn unified(text: String) -> String {
 }
 
 fn lines(args: Args) -> Result<Value> {
-    let (encoding, errors) = (encoding(&args)?, args.name("errors")?);
+    listed(&args, each_line)
+}
+
+/// What a source makes, as a list.
+fn listed(args: &Args, source: fn(&Args, &mut Next) -> Result<()>) -> Result<Value> {
+    let mut all = Vec::new();
+    source(args, &mut |value| {
+        all.push(value);
+        Ok(true)
+    })?;
+    Ok(Value::list(all))
+}
+
+/// The lines of pieces, one by one.
+pub fn each_line(args: &Args, next: &mut Next) -> Result<()> {
+    let (encoding, errors) = (encoding(args)?, args.name("errors")?);
     let include_path = args.bool("include-path")?;
     let delimiter = args.text_or_nil("linedelimiter")?.filter(|text| !text.is_empty());
     let end = delimiter.as_ref().map_or("\n", Str::as_str);
-    let mut all = Vec::new();
-    for piece in pieces(&args)? {
+    for piece in pieces(args)? {
         let (bytes, start) = piece.bytes(end.as_bytes())?;
         let text = decoded(&piece, bytes, start, encoding, &errors)?;
         let text = if delimiter.is_none() { unified(text) } else { text };
@@ -280,10 +294,12 @@ fn lines(args: Args) -> Result<Value> {
         for (n, line) in text::lines(&text, end).enumerate() {
             args.check_interrupt(n)?;
             let line = Value::from(line);
-            all.push(if include_path { pair(line, path.clone()) } else { line });
+            if !next(if include_path { pair(line, path.clone()) } else { line })? {
+                return Ok(());
+            }
         }
     }
-    Ok(Value::list(all))
+    Ok(())
 }
 
 fn read_json(args: Args) -> Result<Value> {
@@ -309,9 +325,13 @@ fn begins_an_array(path: &Path) -> Result<bool> {
 }
 
 fn json_values(args: Args) -> Result<Value> {
-    let (encoding, by_lines) = (encoding(&args)?, args.bool_or_nil("lines")?.unwrap_or(true));
-    let mut all = Vec::new();
-    for piece in pieces(&args)? {
+    listed(&args, each_json)
+}
+
+/// The JSON values in pieces, one by one.
+pub fn each_json(args: &Args, next: &mut Next) -> Result<()> {
+    let (encoding, by_lines) = (encoding(args)?, args.bool_or_nil("lines")?.unwrap_or(true));
+    for piece in pieces(args)? {
         let (bytes, start) = piece.bytes(b"\n")?;
         let text = decoded(&piece, bytes, start, encoding, "strict")?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -321,21 +341,23 @@ fn json_values(args: Args) -> Result<Value> {
         };
         if !by_lines {
             let whole = json::value_of(text).map_err(|problem| not_json(problem.line(), problem))?;
-            match Seq::of(whole) {
-                Ok(items) => all.extend(items.into_vec()),
-                Err(one) => all.push(one),
+            let items = Seq::of(whole).map_or_else(|one| vec![one], Seq::into_vec);
+            for item in items {
+                if !next(item)? {
+                    return Ok(());
+                }
             }
             continue;
         }
         for (n, line) in text::lines(text, "\n").enumerate() {
             args.check_interrupt(n)?;
             let line = line.trim();
-            if !line.is_empty() {
-                all.push(json::value_of(line).map_err(|problem| not_json(n + 1, problem))?);
+            if !line.is_empty() && !next(json::value_of(line).map_err(|problem| not_json(n + 1, problem))?)? {
+                return Ok(());
             }
         }
     }
-    Ok(Value::list(all))
+    Ok(())
 }
 
 fn read_csv(args: Args) -> Result<Value> {

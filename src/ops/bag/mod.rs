@@ -3,10 +3,12 @@
 
 mod each;
 mod files;
+mod flow;
 mod reduce;
 mod shuffle;
 mod source;
 
+pub(super) use flow::flow;
 pub(super) use source::range;
 
 use crate::op::Op;

@@ -6,7 +6,7 @@ use crate::err;
 use crate::op;
 use crate::op::bags::{Tree, layer, partitionwise};
 use crate::op::layers::call;
-use crate::op::sequence::{self, Seq, pair, put};
+use crate::op::sequence::{self, Seq, put};
 use crate::op::{Inputs, Kind, Op};
 use crate::text::Result;
 use std::sync::Arc;
@@ -323,12 +323,15 @@ fn merge_counts(args: Args) -> Result<Value> {
             _ => put(&mut counts, key, count)?,
         }
     }
-    if !args.bool("sort")? {
-        return Ok(pairs_of(counts));
-    }
-    let mut pairs: Vec<(&Value, &Value)> = counts.iter().collect();
-    sequence::sort_by(&mut pairs, true, |(_, n)| n)?;
-    Ok(Value::list(pairs.into_iter().map(|(k, n)| pair(k.clone(), n.clone())).collect()))
+    let pairs = pairs_of(counts);
+    if args.bool("sort")? { sorted_counts(pairs) } else { Ok(pairs) }
+}
+
+/// Pairs `[value count]`, the greatest count first.
+pub(super) fn sorted_counts(pairs: Value) -> Result<Value> {
+    let mut pairs = Seq::of(pairs).map_err(|_| err!(Internal, "counts are a list"))?.into_vec();
+    sequence::sort_by(&mut pairs, true, |pair| pair.as_list().and_then(<[Value]>::last).unwrap_or(pair))?;
+    Ok(Value::list(pairs))
 }
 
 /// Count, mean, and the sum of squares of what elements differ from it by.

@@ -182,7 +182,7 @@ fn keep(mut args: Args) -> Result<Value> {
 }
 
 /// What a record has under a key, or under each of a list of keys; `dsk::index` where it is absent.
-pub(super) fn plucked(args: &Args, record: &Value, key: &Value, default: Option<&Value>) -> Result<Value> {
+pub fn plucked(args: &Args, record: &Value, key: &Value, default: Option<&Value>) -> Result<Value> {
     if let Value::List(keys) = key {
         let parts: Result<Vec<Value>> = keys.iter().map(|key| plucked(args, record, key, default)).collect();
         return parts.map(Value::list);

@@ -57,7 +57,7 @@ pub static OPS: &[Op] = &[
 ];
 
 /// Puts the key of an element where it is wanted.
-fn key_into(args: &Args, key: &Value, x: &Value, place: &mut Value) -> Result<()> {
+pub fn key_into(args: &Args, key: &Value, x: &Value, place: &mut Value) -> Result<()> {
     match key {
         Value::Nil => place.clone_from(x),
         Value::Function(_) | Value::Map(_) => {

@@ -1,12 +1,14 @@
 //! Ops on text.
 
 pub mod convert;
+mod direct;
 pub mod format;
 pub mod json;
 pub mod regex;
 pub mod strings;
 
 use crate::op::Op;
+pub(super) use direct::direct;
 
 /// In documentation order.
 pub static OPS: &[&[Op]] = &[convert::OPS, format::OPS, strings::OPS, regex::OPS, json::OPS];

@@ -50,7 +50,7 @@ fn pattern(args: &Args) -> Result<Arc<Regex>> {
 }
 
 /// What was matched: a map of named groups, a list of groups, or the whole.
-fn matched(regex: &Regex, captures: &Captures) -> Value {
+pub(super) fn matched(regex: &Regex, captures: &Captures) -> Value {
     let group = |n: usize| captures.get(n).map_or(Value::Nil, |m| Value::from(m.as_str()));
     if regex.captures_len() == 1 {
         return group(0);

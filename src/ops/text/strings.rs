@@ -207,7 +207,7 @@ fn texts<'a>(parts: impl Iterator<Item = &'a str>) -> Value {
 }
 
 /// The words of an ASCII text, byte by byte.
-fn ascii_words(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn ascii_words(text: &str) -> impl Iterator<Item = &str> {
     let is_space = |b: &u8| matches!(b, b'\t'..=b'\r' | b' ');
     let mut at = 0;
     std::iter::from_fn(move || {
