@@ -100,6 +100,44 @@ fn broken_files_are_told_of_by_name_and_place() {
 }
 
 #[test]
+fn an_error_names_the_line_it_came_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let text: String = (1..=20_000).map(|n| if n == 12_345 { "oops\n".into() } else { format!("{n}\n") }).collect();
+    let path = put(folder.path(), "c.txt", text.as_bytes());
+    for options in ["", ":blocksize 5000"] {
+        let engine = engine(2);
+        let code = format!("(compute (sum (map (fn [x] (int (str/strip x))) (read-text {path:?} {options}))))");
+        let error = engine.eval(&code).unwrap_err();
+        let wanted = format!("in line 12345 of `{path}`: oops");
+        assert!(error.help_lines().contains(&wanted), "{:?}", error.help_lines());
+    }
+}
+
+/// A packed file is never in memory as a whole: its lines are handed on as they are unpacked.
+#[test]
+fn long_files_are_read_in_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("long.txt.gz").display().to_string();
+    let engine = engine(2);
+    let line = "x".repeat(40);
+    let made = shown(
+        &engine,
+        &format!(
+            "(write-text {target:?} (map (fn [n] (if (= n 150000) \"oops\" (format \"{line}{{}}\" n))) (range 200000 :npartitions 1)))"
+        ),
+    );
+    assert_eq!(made, format!("[{target:?}]"));
+    let read = format!("(read-text {target:?})");
+    assert_eq!(
+        shown(&engine, &format!("(compute [(count {read}) (take 1 {read})])")),
+        format!("[200000 [\"{line}0\\n\"]]")
+    );
+    let error =
+        engine.eval(&format!("(compute (sum (map (fn [s] (int (get (str/split s \"x\") 40))) {read})))")).unwrap_err();
+    assert!(error.help_lines().contains(&format!("in line 150001 of `{target}`: oops")), "{:?}", error.help_lines());
+}
+
+#[test]
 fn tables_are_records() {
     let folder = tempfile::tempdir().unwrap();
     let csv = put(folder.path(), "a.csv", "name,n,x\n\"Smith, J\",007,1.5\nÅsa,,-2e3\n".as_bytes());

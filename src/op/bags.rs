@@ -38,6 +38,15 @@ pub fn partitions<'a>(values: impl IntoIterator<Item = &'a Value>) -> Result<usi
     }
 }
 
+/// Refuses more partitions than there is any use for.
+pub fn check_count(n: usize) -> Result<usize> {
+    const MOST: usize = 1 << 22;
+    match n <= MOST {
+        true => Ok(n),
+        false => Err(err!(Memory, "a bag of {n} partitions is too many, {MOST} is the most")),
+    }
+}
+
 /// A bag with a task a partition.
 pub fn partitionwise(name: &'static str, partitions: usize, inputs: Inputs, task: Task, span: Span) -> Value {
     let name = inputs.token(Token::new(name).with(partitions).task(&task)).name();

@@ -3,7 +3,7 @@
 mod piece;
 mod write;
 
-pub use piece::{Piece, lines, split};
+pub use piece::{Piece, lines, lines_before, split};
 pub use write::{replace, writer};
 
 use crate::data::cancel;

@@ -35,6 +35,47 @@ impl Piece {
     }
 }
 
+/// Bytes that are read of a whole file before its lines are handed on.
+const CHUNK: u64 = 4 << 20;
+
+impl Piece {
+    /// The bytes in parts that end where lines do, each with where it begins, however long the file is, packed or not. `next` says whether
+    /// to go on.
+    pub fn chunks(&self, delimiter: &[u8], next: &mut dyn FnMut(Vec<u8>, u64) -> Result<bool>) -> Result<()> {
+        if self.range.is_some() {
+            let (bytes, start) = self.bytes(delimiter)?;
+            return next(bytes, start).map(drop);
+        }
+        let mut reader = super::reader(&self.path)?;
+        let (mut all, mut start) = (Vec::new(), 0);
+        loop {
+            cancel::check()?;
+            let before = all.len();
+            let read = (&mut reader).take(CHUNK).read_to_end(&mut all);
+            read.map_err(|error| failed(&self.path, "read", &error))?;
+            let done = all.len() == before;
+            let end = match delimiter {
+                _ if done => all.len(),
+                [byte] => memchr::memrchr(*byte, &all).map_or(0, |at| at + 1),
+                // From the front: a delimiter may overlap another.
+                _ => memchr::memmem::find_iter(&all, delimiter).last().map_or(0, |at| at + delimiter.len()),
+            };
+            if end == 0 && !done {
+                if all.len() > MOST {
+                    return Err(err!(Memory, "`{}` has a line of more than {MOST} bytes", self.path.display()));
+                }
+                continue;
+            }
+            let rest = all.split_off(end);
+            let chunk = std::mem::replace(&mut all, rest);
+            if !chunk.is_empty() && !next(chunk, start)? || done {
+                return Ok(());
+            }
+            start += end as u64;
+        }
+    }
+}
+
 /// Where the first line begins that does so at a position or behind it.
 fn boundary(file: &mut File, at: u64, delimiter: &[u8]) -> std::io::Result<u64> {
     if at == 0 {
@@ -58,6 +99,27 @@ fn boundary(file: &mut File, at: u64, delimiter: &[u8]) -> std::io::Result<u64> 
         let keep = there.min(delimiter.len() - 1);
         chunk.copy_within(there - keep..there, 0);
         from += (there - keep) as u64;
+        kept = keep;
+    }
+}
+
+/// How many lines of a file end before a position.
+pub fn lines_before(path: &Path, at: u64, delimiter: &[u8]) -> std::io::Result<usize> {
+    let mut left = File::open(path)?.take(at);
+    let (mut chunk, mut kept, mut count) = (vec![0; 1 << 16], 0, 0);
+    loop {
+        let read = left.read(&mut chunk[kept..])?;
+        if read == 0 {
+            return Ok(count);
+        }
+        let there = kept + read;
+        let mut end = 0;
+        for found in memchr::memmem::find_iter(&chunk[..there], delimiter) {
+            (count, end) = (count + 1, found + delimiter.len());
+        }
+        // A delimiter may lie across two reads.
+        let keep = (there - end).min(delimiter.len() - 1);
+        chunk.copy_within(there - keep..there, 0);
         kept = keep;
     }
 }
@@ -113,6 +175,8 @@ mod tests {
                     found.extend(lines(std::str::from_utf8(&bytes).unwrap(), delimiter).map(String::from));
                 }
                 assert_eq!(found, wanted, "{delimiter:?}, {size}");
+                let all = lines_before(file.path(), text.len() as u64, delimiter.as_bytes()).unwrap();
+                assert_eq!(all, text.matches(delimiter).count());
             }
         }
     }

@@ -132,7 +132,7 @@ fn bin_edges(mut args: Args) -> Result<Value> {
         return Err(err!(Value, "there is one bin at least"));
     }
     let dtype = infer::dtype(args.value("dtype"))?.unwrap_or(DType::F64).to_inexact();
-    Block::check_room(Block::byte_size(dtype, &[n.saturating_add(1)])?)?;
+    super::concrete_fits(&[n.saturating_add(1)], DType::F64)?;
     let ends = [Given::of(args.take("low"))?, Given::of(args.take("high"))?];
     if let Some(end) = ends.iter().find(|end| end.shape().iter().any(|&size| size != 1)) {
         return Err(err!(Shape, "bins go from one number to another, found an array of shape {}", show(&end.shape())));
@@ -159,8 +159,11 @@ fn bin_edges(mut args: Args) -> Result<Value> {
         (low, high) = (low - 0.5, high + 0.5);
     }
     let step = (high - low) / n as f64;
-    let edges: Vec<f64> = (0..=n).map(|at| if at == n { high } else { at as f64 * step + low }).collect();
-    Ok(Block::from_slice(&[n + 1], &edges).cast(dtype)?.into())
+    let mut edges = Block::alloc(DType::F64, &[n + 1]);
+    for (at, edge) in edges.as_mut_slice::<f64>().iter_mut().enumerate() {
+        *edge = if at == n { high } else { at as f64 * step + low };
+    }
+    Ok(edges.cast(dtype)?.into())
 }
 
 fn bin_counts(mut args: Args) -> Result<Value> {

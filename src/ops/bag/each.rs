@@ -3,7 +3,7 @@
 use crate::data::{Args, Map, Task, Value};
 use crate::err;
 use crate::op;
-use crate::op::bags::{layer, partition, partitions, partitionwise, per_task, value, wanted};
+use crate::op::bags::{check_count, layer, partition, partitions, partitionwise, per_task, value, wanted};
 use crate::op::registry::is_bag;
 use crate::op::sequence::{Seq, pair};
 use crate::op::{Inputs, Kind, Op, Token};
@@ -36,6 +36,16 @@ pub fn same_call(args: Args) -> Result<Value> {
     let mut inputs = Inputs::default();
     let items = std::iter::once(Task::symbol(name)).chain(called.iter().map(|v| inputs.of_partition(v))).collect();
     Ok(partitionwise(static_name(&args)?, n, inputs, Task::call(items), args.span))
+}
+
+/// `(zip a b)`: bags alone, partition by partition.
+pub fn zip(args: Args) -> Result<Value> {
+    match args.rest.iter().find(|coll| !is_bag(coll)) {
+        None => same_call(args),
+        Some(other) => Err(args
+            .wrong_value("colls", other, "bags alone")
+            .help("`(from-list xs :npartitions n)` makes a bag of a list")),
+    }
 }
 
 /// The op's name, which layers are named by.
@@ -143,7 +153,7 @@ pub fn concat(args: Args) -> Result<Value> {
 
 /// `(unzip n b)`: n bags, of the first elements, the second, ….
 pub fn unzip(args: Args) -> Result<Value> {
-    let n = args.size("n")?;
+    let n = check_count(args.size("n")?)?;
     let bag = args.value("coll").clone();
     let pluck = args.host.op("pluck").ok_or_else(|| err!(Internal, "there is no `pluck`"))?;
     let one = |i: usize| args.host.apply(&Value::Function(pluck.clone()), &[Value::from(i), bag.clone()], args.span);
@@ -154,6 +164,7 @@ pub fn unzip(args: Args) -> Result<Value> {
 pub fn product(args: Args) -> Result<Value> {
     let (Some(a), Some(b)) = (layer(args.value("a")), layer(args.value("b"))) else { return args.host.delay(&args) };
     let (n, m) = (a.grid[0], b.grid[0]);
+    check_count(n.saturating_mul(m))?;
     let parents = vec![a.clone(), b.clone()];
     let made = per_task(Token::new("product"), smallvec![n * m], parents, args.span, move |at| {
         let task = Task::call(vec![Task::symbol("product"), Task::input(0), Task::input(1)]);

@@ -1,7 +1,7 @@
 //! Bags of what files hold: lines, JSON values, records of tables. And files of what bags hold.
 
 use super::source::of_parts;
-use crate::data::{Args, Map, Next, Str, Task, Value};
+use crate::data::{Args, Map, Next, Task, Value};
 use crate::err;
 use crate::io::text::{self, Compression, Piece};
 use crate::op;
@@ -280,23 +280,88 @@ fn listed(args: &Args, source: fn(&Args, &mut Next) -> Result<()>) -> Result<Val
     Ok(Value::list(all))
 }
 
+/// Where a record came from.
+struct Origin<'a> {
+    piece: &'a Piece,
+    /// Where in the file the part of it begins that it stands in, the lines of the piece before that, and those in it before the record.
+    start: u64,
+    before: usize,
+    n: usize,
+    end: &'a str,
+    line: &'a str,
+}
+
+impl Origin<'_> {
+    /// The number of the line in its file.
+    fn line_number(&self) -> usize {
+        let before = match self.piece.range {
+            Some(_) => text::lines_before(&self.piece.path, self.start, self.end.as_bytes()).unwrap_or_default(),
+            None => self.before,
+        };
+        before + self.n + 1
+    }
+
+    /// The error about a record, with the line of the file that it came from.
+    fn told(&self, error: Error) -> Error {
+        if error.code() == crate::text::Code::Interrupted {
+            return error;
+        }
+        let line = self.line.trim_end();
+        let shown: String = line.chars().take(120).collect();
+        let more = if shown.len() < line.len() { "…" } else { "" };
+        error.help(format!("in line {} of `{}`: {shown}{more}", self.line_number(), self.piece.path.display()))
+    }
+}
+
+/// The lines of a piece, one by one, with where they come from.
+fn each_line_of(
+    args: &Args,
+    piece: &Piece,
+    delimiter: Option<&str>,
+    errors: &str,
+    next: &mut dyn FnMut(&Origin) -> Result<bool>,
+) -> Result<()> {
+    let encoding = encoding(args)?;
+    let end = delimiter.unwrap_or("\n");
+    let mut before = 0;
+    let mut part = |bytes: Vec<u8>, start: u64| {
+        let text = decoded(piece, bytes, start, encoding, errors)?;
+        let text = if delimiter.is_none() { unified(text) } else { text };
+        let mut n = 0;
+        for line in text::lines(&text, end) {
+            args.check_interrupt(n)?;
+            if !next(&Origin { piece, start, before, n, end, line })? {
+                return Ok(false);
+            }
+            n += 1;
+        }
+        before += n;
+        Ok(true)
+    };
+    if encoding.is_ascii_compatible() {
+        return piece.chunks(end.as_bytes(), &mut part);
+    }
+    // Bytes of its ends of lines may be parts of other characters.
+    let (bytes, start) = piece.bytes(end.as_bytes())?;
+    part(bytes, start).map(drop)
+}
+
 /// The lines of pieces, one by one.
 pub fn each_line(args: &Args, next: &mut Next) -> Result<()> {
-    let (encoding, errors) = (encoding(args)?, args.name("errors")?);
+    let errors = args.name("errors")?;
     let include_path = args.bool("include-path")?;
     let delimiter = args.text_or_nil("linedelimiter")?.filter(|text| !text.is_empty());
-    let end = delimiter.as_ref().map_or("\n", Str::as_str);
-    for piece in pieces(args)? {
-        let (bytes, start) = piece.bytes(end.as_bytes())?;
-        let text = decoded(&piece, bytes, start, encoding, &errors)?;
-        let text = if delimiter.is_none() { unified(text) } else { text };
+    let mut on = true;
+    for piece in &pieces(args)? {
         let path = Value::from(piece.path.to_string_lossy().into_owned());
-        for (n, line) in text::lines(&text, end).enumerate() {
-            args.check_interrupt(n)?;
-            let line = Value::from(line);
-            if !next(if include_path { pair(line, path.clone()) } else { line })? {
-                return Ok(());
-            }
+        each_line_of(args, piece, delimiter.as_deref(), &errors, &mut |origin| {
+            let line = Value::from(origin.line);
+            let record = if include_path { pair(line, path.clone()) } else { line };
+            on = next(record).map_err(|error| origin.told(error))?;
+            Ok(on)
+        })?;
+        if !on {
+            break;
         }
     }
     Ok(())
@@ -330,31 +395,33 @@ fn json_values(args: Args) -> Result<Value> {
 
 /// The JSON values in pieces, one by one.
 pub fn each_json(args: &Args, next: &mut Next) -> Result<()> {
-    let (encoding, by_lines) = (encoding(args)?, args.bool_or_nil("lines")?.unwrap_or(true));
-    for piece in pieces(args)? {
-        let (bytes, start) = piece.bytes(b"\n")?;
-        let text = decoded(&piece, bytes, start, encoding, "strict")?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let not_json = |line: usize, problem: serde_json::Error| -> Error {
-            let from = if start == 0 { String::new() } else { format!(" after byte {start}") };
-            err!(Value, "`{}`, line {line}{from}: this is not JSON: {problem}", piece.path.display())
-        };
-        if !by_lines {
-            let whole = json::value_of(text).map_err(|problem| not_json(problem.line(), problem))?;
-            let items = Seq::of(whole).map_or_else(|one| vec![one], Seq::into_vec);
-            for item in items {
-                if !next(item)? {
-                    return Ok(());
+    let not_json = |piece: &Piece, line: usize, problem: serde_json::Error| -> Error {
+        err!(Value, "`{}`, line {line}: this is not JSON: {problem}", piece.path.display())
+    };
+    let by_lines = args.bool_or_nil("lines")?.unwrap_or(true);
+    let mut on = true;
+    for piece in &pieces(args)? {
+        if by_lines {
+            each_line_of(args, piece, Some("\n"), "strict", &mut |origin| {
+                let line = origin.line.trim_start_matches('\u{feff}').trim();
+                if line.is_empty() {
+                    return Ok(true);
                 }
+                let record = json::value_of(line).map_err(|problem| not_json(piece, origin.line_number(), problem))?;
+                on = next(record).map_err(|error| origin.told(error))?;
+                Ok(on)
+            })?;
+        } else {
+            let (bytes, start) = piece.bytes(b"\n")?;
+            let text = decoded(piece, bytes, start, encoding(args)?, "strict")?;
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+            let whole = json::value_of(text).map_err(|problem| not_json(piece, problem.line(), problem))?;
+            for item in Seq::of(whole).map_or_else(|one| vec![one], Seq::into_vec) {
+                on = on && next(item)?;
             }
-            continue;
         }
-        for (n, line) in text::lines(text, "\n").enumerate() {
-            args.check_interrupt(n)?;
-            let line = line.trim();
-            if !line.is_empty() && !next(json::value_of(line).map_err(|problem| not_json(n + 1, problem))?)? {
-                return Ok(());
-            }
+        if !on {
+            break;
         }
     }
     Ok(())

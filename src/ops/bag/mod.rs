@@ -28,7 +28,7 @@ pub static RULES: &[(&str, OnBags)] = &[
     ("keep", each::same_call),
     ("pluck", each::same_call),
     ("flatten", each::same_call),
-    ("zip", each::same_call),
+    ("zip", each::zip),
     ("str/match", each::same_call),
     ("map-partitions", each::map_partitions),
     ("random-sample", each::sample),

@@ -4,7 +4,7 @@ use super::each::pairs_of;
 use crate::data::{Args, BlockRef, Dims, Map, Task, Value};
 use crate::err;
 use crate::op;
-use crate::op::bags::{layer, partition, partitionwise, per_task, value};
+use crate::op::bags::{check_count, layer, partition, partitionwise, per_task, value};
 use crate::op::layers::call;
 use crate::op::sequence::put;
 use crate::op::{Inputs, Kind, Op, Token};
@@ -33,7 +33,7 @@ pub fn groupby(args: Args) -> Result<Value> {
     let have = bag.grid[0];
     let n = match args.size_or_nil("npartitions")? {
         Some(0) => return Err(err!(Value, "groupby: there is at least one partition").label(args.span, "in this call")),
-        n => n.unwrap_or(have),
+        n => check_count(n.unwrap_or(have))?,
     };
     let mut inputs = Inputs::default();
     let key = inputs.task(args.value("key"));
@@ -47,7 +47,7 @@ pub fn groupby(args: Args) -> Result<Value> {
 }
 
 fn dealt(mut args: Args) -> Result<Value> {
-    let n = args.size("n")?.max(1);
+    let n = check_count(args.size("n")?.max(1))?;
     let key = args.take("key");
     let items = args.seq("coll")?.into_vec();
     let mut groups: Vec<Map> = Vec::new();

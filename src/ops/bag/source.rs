@@ -3,7 +3,7 @@
 use crate::data::{Args, Task, Value};
 use crate::err;
 use crate::op;
-use crate::op::bags::{partition, partitionwise, per_task, value, wanted};
+use crate::op::bags::{check_count, partition, partitionwise, per_task, value, wanted};
 use crate::op::layers::call;
 use crate::op::sequence::Seq;
 use crate::op::{Inputs, Kind, Op, Token};
@@ -180,6 +180,7 @@ fn repartition(args: Args) -> Result<Value> {
     };
     match (args.size_or_nil("npartitions")?, size) {
         (Some(n), None) if n > 0 => {
+            check_count(n)?;
             let places = match n <= have {
                 true => (0..n).map(|at| (at * have / n..(at + 1) * have / n).map(|p| (p, 0, 1)).collect()).collect(),
                 false => {
@@ -199,7 +200,7 @@ fn repartition(args: Args) -> Result<Value> {
                 sizes.as_list().unwrap_or_default().iter().map(|n| n.as_int().unwrap_or(0) as usize).collect();
             let (mut places, mut now, mut room): (Vec<Vec<_>>, Vec<_>, usize) = (Vec::new(), Vec::new(), size);
             for (p, bytes) in sizes.into_iter().enumerate() {
-                let pieces = bytes.div_ceil(size).max(1);
+                let pieces = check_count(bytes.div_ceil(size).max(1))?;
                 for k in 0..pieces {
                     let each = bytes / pieces;
                     if each > room && !now.is_empty() {

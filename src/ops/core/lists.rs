@@ -5,6 +5,7 @@ use crate::data::{Args, Block, DType, Value};
 use crate::err;
 use crate::kernel::create;
 use crate::op;
+use crate::op::bags::check_count;
 use crate::op::sequence::{self, Seq, pair};
 use crate::op::{Given, Kind, Op, Operand, infer};
 use crate::ops::array::{slice, sorting};
@@ -101,6 +102,7 @@ fn range(args: Args) -> Result<Value> {
         };
         let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
         if let Some(n) = args.size_or_nil("npartitions")? {
+            check_count(n)?;
             return Ok(bag::range(&args, start as i64, count, step as i64, n));
         }
         sequence::check_len(count)?;

@@ -1,7 +1,7 @@
 //! The shortest way to call what tasks call once a record: on a string at hand, without sorting arguments to parameters. Everything
 //! else, errors too, goes the long way.
 
-use super::regex::matched;
+use super::regex::match_at_start;
 use super::strings::ascii_words;
 use crate::data::{Direct, Str, Value};
 
@@ -85,8 +85,7 @@ fn test(window: &mut [Value], f: fn(&str, &str) -> bool) -> bool {
 
 fn re_match(window: &mut [Value]) -> bool {
     let [Value::Regex(regex), Value::Str(s)] = window else { return false };
-    let captures = regex.captures(s).filter(|c| c.get(0).is_some_and(|whole| whole.start() == 0));
-    let value = captures.map_or(Value::Nil, |c| matched(regex, &c));
+    let value = match_at_start(regex, s);
     answer(window, value)
 }
 

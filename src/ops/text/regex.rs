@@ -6,7 +6,8 @@ use crate::err;
 use crate::op;
 use crate::op::{Kind, Op};
 use crate::text::Result;
-use regex::{Captures, Regex};
+use regex::{CaptureLocations, Captures, Regex};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 pub static OPS: &[Op] = &[
@@ -50,7 +51,7 @@ fn pattern(args: &Args) -> Result<Arc<Regex>> {
 }
 
 /// What was matched: a map of named groups, a list of groups, or the whole.
-pub(super) fn matched(regex: &Regex, captures: &Captures) -> Value {
+fn matched(regex: &Regex, captures: &Captures) -> Value {
     let group = |n: usize| captures.get(n).map_or(Value::Nil, |m| Value::from(m.as_str()));
     if regex.captures_len() == 1 {
         return group(0);
@@ -70,9 +71,64 @@ fn pattern_and_text(args: &Args) -> Result<(Arc<Regex>, Str)> {
 
 fn re_match(args: Args) -> Result<Value> {
     let (regex, s) = pattern_and_text(&args)?;
-    // The leftmost match is at the start if there is one there.
-    let captures = regex.captures(&s).filter(|c| c.get(0).is_some_and(|whole| whole.start() == 0));
-    Ok(captures.map_or(Value::Nil, |c| matched(&regex, &c)))
+    Ok(match_at_start(&regex, &s))
+}
+
+/// What a pattern's matches are put in, once for all of them: records of one pattern have the same keys.
+struct Known {
+    regex: Arc<Regex>,
+    /// The pattern at the start of a text, where nothing is to be searched for.
+    at_start: Regex,
+    places: CaptureLocations,
+    /// A record of nil, and the group of each of its keys, if there are named groups.
+    record: Map,
+    groups: Vec<usize>,
+}
+
+thread_local! {
+    static KNOWN: RefCell<Option<Known>> = const { RefCell::new(None) };
+}
+
+impl Known {
+    fn of(regex: &Arc<Regex>) -> Known {
+        // A pattern that ends in a comment takes the bracket with it, and is no pattern then.
+        let at_start = Regex::new(&format!(r"\A(?:{})", regex.as_str())).ok();
+        let at_start = at_start.filter(|own| own.captures_len() == regex.captures_len());
+        let at_start = at_start.unwrap_or_else(|| (**regex).clone());
+        let (mut record, mut groups) = (Map::new(), Vec::new());
+        for (n, name) in regex.capture_names().enumerate() {
+            if let Some(name) = name {
+                record.set(name, Value::Nil);
+                groups.push(n);
+            }
+        }
+        Known { regex: regex.clone(), places: at_start.capture_locations(), at_start, record, groups }
+    }
+
+    fn matched(&mut self, s: &str) -> Value {
+        let found = self.at_start.captures_read(&mut self.places, s);
+        if found.is_none_or(|whole| whole.start() > 0) {
+            return Value::Nil;
+        }
+        let group = |n: usize| self.places.get(n).map_or(Value::Nil, |(start, end)| Value::from(&s[start..end]));
+        if self.places.len() == 1 {
+            return group(0);
+        }
+        if self.groups.is_empty() {
+            return Value::list((0..self.places.len()).map(group).collect());
+        }
+        let mut record = self.record.clone();
+        record.values_mut().zip(&self.groups).for_each(|(value, n)| *value = group(*n));
+        Value::map(record)
+    }
+}
+
+/// What the pattern matches at the start of a text, or nil.
+pub(super) fn match_at_start(regex: &Arc<Regex>, s: &str) -> Value {
+    KNOWN.with_borrow_mut(|known| match known {
+        Some(known) if Arc::ptr_eq(&known.regex, regex) => known.matched(s),
+        _ => known.insert(Known::of(regex)).matched(s),
+    })
 }
 
 fn find(args: Args) -> Result<Value> {
