@@ -65,13 +65,39 @@ fn a_file_appears_only_when_it_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     let target = put(folder.path(), "a.txt", b"before\n");
     let engine = engine(1);
-    let told = shown(&engine, &format!("(write-text {target:?} (map #(/ 1 %) (from-list [1 0] :npartitions 1)))"));
+    let told = shown(&engine, &format!("(write-text {target:?} (compute (map #(/ 1 %) (from-list [1 0]))))"));
     assert!(!told.starts_with('['), "{told}");
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "before\n");
     let told = shown(&engine, &format!("(write-json {target:?} [1 nan])"));
     assert!(told.contains("JSON has no way"), "{told}");
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "before\n");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// Partitions are read while others are written: a file gets its name when all of them are complete.
+#[test]
+fn files_may_be_written_over_what_they_are_made_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = |from: usize| (from..from + 10).map(|n| format!("line {n}\n")).collect::<String>();
+    put(folder.path(), "q1.dat", lines(0).as_bytes());
+    put(folder.path(), "q2.dat", lines(10).as_bytes());
+    let pattern = folder.path().join("q*.dat").display().to_string();
+    for workers in [1, 2, 8] {
+        let engine = engine(workers);
+        shown(
+            &engine,
+            &format!("(write-text {pattern:?} (repartition (read-text {pattern:?} :blocksize 25) :npartitions 3))"),
+        );
+        let told = shown(&engine, &format!("(sort (distinct (compute (str/strip (read-text {pattern:?})))))"));
+        assert_eq!(told.matches("line").count(), 20, "{told}");
+    }
+    // One that fails leaves all as they were, and nothing beside them.
+    let told = shown(
+        &engine(2),
+        &format!("(write-text {pattern:?} (map #(if (= % \"line 15\\n\") (throw 1) %) (read-text {pattern:?})))"),
+    );
+    assert!(!told.starts_with('['), "{told}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
 }
 
 #[test]
@@ -117,13 +143,14 @@ fn an_error_names_the_line_it_came_from() {
 #[test]
 fn long_files_are_read_in_parts() {
     let folder = tempfile::tempdir().unwrap();
-    let target = folder.path().join("long.txt.gz").display().to_string();
+    let pattern = folder.path().join("long-*.txt.gz").display().to_string();
+    let target = folder.path().join("long-0.txt.gz").display().to_string();
     let engine = engine(2);
     let line = "x".repeat(40);
     let made = shown(
         &engine,
         &format!(
-            "(write-text {target:?} (map (fn [n] (if (= n 150000) \"oops\" (format \"{line}{{}}\" n))) (range 200000 :npartitions 1)))"
+            "(write-text {pattern:?} (map (fn [n] (if (= n 150000) \"oops\" (format \"{line}{{}}\" n))) (range 200000 :npartitions 1)))"
         ),
     );
     assert_eq!(made, format!("[{target:?}]"));
@@ -151,6 +178,15 @@ fn tables_are_records() {
         r#"[["007" "1.5"] ["" "-2e3"]]"#
     );
     assert_eq!(shown(&engine, &format!("(compute (count (read-csv {csv:?} :header nil)))")), "3");
+    let other = put(folder.path(), "b.csv", b"x,name\n1,Bo\n");
+    assert_eq!(
+        shown(&engine, &format!("(compute (pluck \"name\" (read-csv [{csv:?} {other:?}])))")),
+        r#"["Smith, J" "Åsa" "Bo"]"#
+    );
+    let twice = put(folder.path(), "c.csv", b"a,a\n1,2\n");
+    assert!(shown(&engine, &format!("(compute (read-csv {twice:?}))")).contains("two columns have the name"));
+    let one = put(folder.path(), "one.json", b"{\"a\":\n 1}");
+    assert_eq!(shown(&engine, &format!("(compute (read-json {one:?} :lines false))")), r#"[{"a" 1}]"#);
     let array = put(folder.path(), "a.json", b" [1, {\"a\": [2]},\n 3]");
     assert_eq!(shown(&engine, &format!("(compute (read-json {array:?}))")), r#"[1 {"a" [2]} 3]"#);
     let rows = put(folder.path(), "rows.json", b"[1, 2]\n[3]\n");

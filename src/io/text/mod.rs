@@ -4,13 +4,13 @@ mod piece;
 mod write;
 
 pub use piece::{Piece, lines, lines_before, split};
-pub use write::{replace, writer};
+pub use write::{unfinished, write};
 
 use crate::data::cancel;
 use crate::err;
 use crate::text::{Error, Result};
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// How the bytes of a file are packed, which its name tells.
@@ -81,7 +81,14 @@ fn reader(path: &Path) -> Result<Box<dyn Read>> {
     let file = File::open(path).map_err(failed)?;
     Ok(match Compression::of(path) {
         Compression::None => Box::new(file),
-        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file))),
+        Compression::Gzip => {
+            let mut file = BufReader::new(file);
+            match file.fill_buf().map_err(failed)? {
+                [] => Box::new(std::io::empty()),
+                [0x1f, ..] => Box::new(flate2::read::MultiGzDecoder::new(file)),
+                _ => return Err(err!(Io, "`{}` cannot be read: it is not gzip", path.display())),
+            }
+        }
         Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(file).map_err(failed)?),
         Compression::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(file)),
         Compression::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(file)),

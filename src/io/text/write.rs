@@ -1,30 +1,30 @@
-//! Files that appear when they are complete.
+//! Files that are written under another name until they are complete.
 
 use super::{Compression, failed};
 use crate::text::Result;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Writes a file by a function, packed as its name says. What was there before stays until all is written.
-pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-    let io = |error: std::io::Error| failed(path, "written", &error);
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(folder).map_err(io)?;
-    let mut temporary = tempfile::Builder::new();
-    // As the program's other files, less what the user's mask takes away: a temporary one would be for its owner alone.
-    #[cfg(unix)]
-    temporary.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let file = temporary.prefix(".dsk-").tempfile_in(folder).map_err(io)?;
-    writer(file.as_file(), path, write)?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+/// A name beside a file's own for what is not complete.
+pub fn unfinished(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Relaxed));
+    path.with_file_name(format!(".{name}.{process}-{count}.unfinished"))
+}
+
+/// Writes a file by a function, packed as another name says, in a folder that is made if it has to be.
+pub fn write(path: &Path, name: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let io = |error: std::io::Error| failed(name, "written", &error);
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(io)?;
+    }
+    writer(std::fs::File::create(path).map_err(io)?, name, write)
 }
 
 /// Writes to `out` by a function, packed as the name says.
-pub fn writer(out: impl Write, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+fn writer(out: impl Write, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let io = |error: std::io::Error| failed(path, "written", &error);
     let mut out = BufWriter::with_capacity(1 << 16, out);
     match Compression::of(path) {

@@ -48,8 +48,8 @@ pub static OPS: &[Op] = &[
     op!(
         Kind::Now(write_text),
         "(write-text target coll :encoding \"utf-8\")",
-        "Writes the elements as lines, a file a partition: `*` in the target is the partition's number, a target without is a folder. \
-         Packed by the ending of the name. Files appear when they are complete. Answers with their names.",
+        "Writes the elements as lines, a file a partition: `*` in the target is the partition's number, a target without is a folder, or of a list the file. \
+         Packed by the ending of the name. They appear when all are complete. Answers with their names.",
         [],
         ["write-json", "read-text"]
     ),
@@ -76,15 +76,15 @@ pub static OPS: &[Op] = &[
     ),
     op!(
         Kind::Now(rows),
-        "(bag/csv pieces :header nil :skip true :delimiter \",\" :strings false :encoding \"utf-8\")",
+        "(bag/csv pieces :header true :delimiter \",\" :strings false :encoding \"utf-8\")",
         "The rows of tables, or of pieces of them. The task of `read-csv`.",
         [],
         ["read-csv"]
     ),
     op!(
         Kind::Now(written),
-        "(bag/written path coll :json false :encoding \"utf-8\")",
-        "Writes a file of the elements, and answers with the list of its name. The task of `write-text`.",
+        "(bag/written path coll :as nil :json false :encoding \"utf-8\")",
+        "Writes a file of the elements, packed as the name `:as` says, and answers with the list of its name. The task of `write-text`.",
         [],
         ["write-text"]
     ),
@@ -208,6 +208,9 @@ fn read_text(args: Args) -> Result<Value> {
         keywords.push(("linedelimiter", Value::from("\n")));
     }
     encoding(&args)?;
+    if !matches!(args.name("errors")?.as_str(), "strict" | "replace" | "ignore") {
+        return Err(args.wrong("errors", "\"strict\", \"replace\" or \"ignore\""));
+    }
     Ok(bag(&args, "bag/lines", parts, keywords))
 }
 
@@ -246,12 +249,15 @@ fn decoded(
                 let place = if start == 0 { format!("line {line}, ") } else { String::new() };
                 let byte = start + at as u64;
                 Err(err!(Value, "`{}` is not UTF-8: {place}byte {byte} is 0x{:02x}", piece.path.display(), bytes[at])
-                    .help("`:encoding \"latin-1\"` reads other encodings; `:errors \"replace\"` goes on"))
+                    .help(match errors {
+                        "strict" => "`:encoding \"latin-1\"` reads other encodings; `:errors \"replace\"` goes on",
+                        _ => "`:encoding \"latin-1\"` reads other encodings",
+                    }))
             }
         };
     }
     let (text, _, wrong) = encoding.decode(&bytes);
-    if wrong && errors == "strict" {
+    if wrong && matches!(errors, "strict" | "refuse") {
         return Err(err!(Value, "`{}` is not {}", piece.path.display(), encoding.name())
             .help("`:errors \"replace\"` goes on where bytes are none of it"));
     }
@@ -395,14 +401,18 @@ fn json_values(args: Args) -> Result<Value> {
 
 /// The JSON values in pieces, one by one.
 pub fn each_json(args: &Args, next: &mut Next) -> Result<()> {
-    let not_json = |piece: &Piece, line: usize, problem: serde_json::Error| -> Error {
-        err!(Value, "`{}`, line {line}: this is not JSON: {problem}", piece.path.display())
-    };
     let by_lines = args.bool_or_nil("lines")?.unwrap_or(true);
+    let not_json = |piece: &Piece, line: usize, problem: serde_json::Error| -> Error {
+        // The problem's own line is that of the text that it was given.
+        let problem = problem.to_string();
+        let what = problem.split(" at line ").next().unwrap_or(&problem);
+        let error = err!(Value, "`{}`, line {line}: this is not JSON: {what}", piece.path.display());
+        if by_lines { error.help("`:lines false` reads a file that is one JSON value") } else { error }
+    };
     let mut on = true;
     for piece in &pieces(args)? {
         if by_lines {
-            each_line_of(args, piece, Some("\n"), "strict", &mut |origin| {
+            each_line_of(args, piece, Some("\n"), "refuse", &mut |origin| {
                 let line = origin.line.trim_start_matches('\u{feff}').trim();
                 if line.is_empty() {
                     return Ok(true);
@@ -413,10 +423,14 @@ pub fn each_json(args: &Args, next: &mut Next) -> Result<()> {
             })?;
         } else {
             let (bytes, start) = piece.bytes(b"\n")?;
-            let text = decoded(piece, bytes, start, encoding(args)?, "strict")?;
+            let text = decoded(piece, bytes, start, encoding(args)?, "refuse")?;
             let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
             let whole = json::value_of(text).map_err(|problem| not_json(piece, problem.line(), problem))?;
-            for item in Seq::of(whole).map_or_else(|one| vec![one], Seq::into_vec) {
+            let items = match whole {
+                Value::List(items) => items.to_vec(),
+                one => vec![one],
+            };
+            for item in items {
                 on = on && next(item)?;
             }
         }
@@ -430,27 +444,26 @@ pub fn each_json(args: &Args, next: &mut Next) -> Result<()> {
 fn read_csv(args: Args) -> Result<Value> {
     let files = named(&args)?;
     encoding(&args)?;
-    let mut keywords = given(&args, &["delimiter", "strings", "encoding"]);
-    let first_row = args.value("header").same(&Value::Bool(true));
-    let header = match args.value("header") {
-        Value::Bool(true) => {
-            let whole = Piece { path: files[0].clone(), range: None };
-            // The first line, or more where a name holds the end of one.
-            let piece = match Compression::of(&files[0]) {
-                Compression::None => Piece { range: Some((0, 1 << 16)), ..whole },
-                _ => whole,
-            };
-            let first = records(&args, &piece, Some(1))?.pop();
-            first.ok_or_else(|| err!(Value, "`{}` is empty, and has no first row", files[0].display()))?
-        }
-        Value::Nil | Value::Bool(false) => Value::Nil,
-        names @ Value::List(_) => names.clone(),
+    match args.value("header") {
+        Value::Bool(_) | Value::Nil | Value::List(_) => {}
         _ => return Err(args.wrong("header", "true, nil, or a list of names")),
-    };
-    keywords.push(("header", header));
-    keywords.push(("skip", Value::Bool(first_row)));
+    }
+    let keywords = given(&args, &["delimiter", "strings", "encoding", "header"]);
     let parts = partitions(&args, files, None, false)?;
     Ok(bag(&args, "bag/csv", parts, keywords))
+}
+
+/// The names in the first row of a piece's file, which each file has for itself.
+fn first_row(args: &Args, piece: &Piece) -> Result<Vec<Value>> {
+    let whole = Piece { path: piece.path.clone(), range: None };
+    // The first line, or more where a name holds the end of one.
+    let head = match Compression::of(&piece.path) {
+        Compression::None => Piece { range: Some((0, 1 << 16)), ..whole },
+        _ => whole,
+    };
+    let first = records(args, &head, Some(1))?.pop();
+    let first = first.ok_or_else(|| err!(Value, "`{}` is empty, and has no first row", piece.path.display()))?;
+    Ok(Seq::of(first).map_or_else(|_| Vec::new(), Seq::into_vec))
 }
 
 /// Rows of a piece, as lists of strings.
@@ -460,7 +473,7 @@ fn records(args: &Args, piece: &Piece, most: Option<usize>) -> Result<Vec<Value>
         return Err(args.wrong("delimiter", "a string of one ASCII character"));
     };
     let (bytes, start) = piece.bytes(b"\n")?;
-    let text = decoded(piece, bytes, start, encoding(args)?, "strict")?;
+    let text = decoded(piece, bytes, start, encoding(args)?, "refuse")?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
@@ -490,13 +503,24 @@ fn typed(field: Value) -> Value {
 }
 
 fn rows(args: Args) -> Result<Value> {
-    let (strings, skip) = (args.bool("strings")?, args.bool("skip")?);
-    let header = args.list_or_nil("header")?;
+    let strings = args.bool("strings")?;
     let mut all = Vec::new();
     for piece in pieces(&args)? {
         let first = piece.range.is_none_or(|(start, _)| start == 0);
+        let (header, skip) = match args.value("header") {
+            Value::Bool(true) => (Some(first_row(&args, &piece)?), first),
+            Value::List(names) => (Some(names.to_vec()), false),
+            _ => (None, false),
+        };
+        if let Some(names) = &header
+            && let Some(twice) =
+                names.iter().enumerate().find(|(n, name)| names[..*n].iter().any(|other| other.same_key(name)))
+        {
+            return Err(err!(Value, "`{}`: two columns have the name {:?}", piece.path.display(), twice.1)
+                .help("a list of names as `:header`, or nil, is taken instead of the first row"));
+        }
         let records = records(&args, &piece, None)?;
-        for (n, record) in records.into_iter().enumerate().skip(usize::from(skip && first)) {
+        for (n, record) in records.into_iter().enumerate().skip(usize::from(skip)) {
             args.check_interrupt(n)?;
             let fields = Seq::of(record).map_err(|_| err!(Internal, "a row is a list"))?.into_vec();
             let fields: Vec<Value> = if strings { fields } else { fields.into_iter().map(typed).collect() };
@@ -522,13 +546,13 @@ fn rows(args: Args) -> Result<Value> {
     Ok(Value::list(all))
 }
 
-/// The names of the files that so many partitions are written to.
-fn outputs(args: &Args, target: &str, n: usize) -> Result<Vec<String>> {
+/// The names of the files that so many partitions are written to. `one` says that there is but one, which may be named.
+fn outputs(args: &Args, target: &str, n: usize, one: bool) -> Result<Vec<String>> {
     let width = n.saturating_sub(1).to_string().len();
     let number = |k: usize| format!("{k:0width$}");
     match target.matches('*').count() {
         1 => Ok((0..n).map(|k| target.replace('*', &number(k))).collect()),
-        0 if n == 1 && Path::new(target).extension().is_some() => Ok(vec![target.to_string()]),
+        0 if one => Ok(vec![target.to_string()]),
         0 => Ok((0..n).map(|k| format!("{}/{}.part", target.trim_end_matches('/'), number(k))).collect()),
         _ => Err(err!(Value, "{}: one `*` stands for the number of the partition", args.function.name)
             .label(args.span, "in this call")),
@@ -552,33 +576,54 @@ fn write(args: Args, json: bool) -> Result<Value> {
     let Some(target) = target.as_text().filter(|name| !name.is_empty()) else {
         return Err(args.wrong("target", "the name of a file"));
     };
-    let coll = match layer(&coll) {
-        Some(_) => coll,
-        None => {
+    let is_list = layer(&coll).is_none();
+    let coll = match is_list {
+        false => coll,
+        true => {
             let items = Seq::of(coll).map_err(|coll| args.wrong_value("coll", &coll, "a bag or a list"))?;
             of_parts(vec![items.into_value()], &args)
         }
     };
     let n = layer(&coll).map_or(1, |layer| layer.grid[0]);
-    let names: Arc<Vec<Value>> = Arc::new(outputs(&args, target, n)?.into_iter().map(Value::from).collect());
+    let names = outputs(&args, target, n, is_list)?;
+    // Files may be written over that are still read: each waits under another name until all are complete.
+    let unfinished = Unfinished(names.iter().map(|name| text::unfinished(Path::new(name))).collect());
+    let paths: Arc<Vec<Value>> =
+        Arc::new(unfinished.0.iter().map(|path| Value::from(path.to_string_lossy().into_owned())).collect());
+    let all: Arc<Vec<Value>> = Arc::new(names.iter().map(|name| Value::from(name.as_str())).collect());
+    let of = |all: Arc<Vec<Value>>| {
+        Task::index(move |index| index.first().and_then(|p| all.get(*p as usize)).cloned().unwrap_or_default())
+    };
     let mut inputs = Inputs::default();
     let part = inputs.of_partition(&coll);
-    let all = names.clone();
-    let path = Task::index(move |index| index.first().and_then(|p| all.get(*p as usize)).cloned().unwrap_or_default());
-    let mut keywords = vec![("json", Task::data(Value::Bool(json)))];
+    let mut keywords = vec![("as", of(all.clone())), ("json", Task::data(Value::Bool(json)))];
     if !json && args.is_given("encoding") {
         encoding(&args)?;
         keywords.push(("encoding", Task::data(args.value("encoding").clone())));
     }
-    let files = partitionwise("written", n, inputs, call("bag/written", vec![path, part], keywords), args.span);
-    Ok(args.host.compute(&[files], args.span)?.pop().unwrap_or_default())
+    let files = partitionwise("written", n, inputs, call("bag/written", vec![of(paths), part], keywords), args.span);
+    args.host.compute(&[files], args.span)?;
+    for (path, name) in unfinished.0.iter().zip(&names) {
+        std::fs::rename(path, name).map_err(|error| text::failed(Path::new(name), "written", &error))?;
+    }
+    Ok(Value::List(Arc::new(all.to_vec().into())))
+}
+
+/// Files that are gone when this is, unless they have got their names.
+struct Unfinished(Vec<PathBuf>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|path| drop(std::fs::remove_file(path)));
+    }
 }
 
 fn written(mut args: Args) -> Result<Value> {
     let (path, json, encoding) = (args.text("path")?, args.bool("json")?, encoding(&args)?);
     let items = args.seq("coll")?;
-    let target = Path::new(path.as_str());
-    text::replace(target, |out| {
+    let name = args.name_or_nil("as")?.unwrap_or_else(|| path.clone());
+    let target = Path::new(name.as_str());
+    text::write(Path::new(path.as_str()), target, |out| {
         for (n, item) in items.iter().enumerate() {
             args.check_interrupt(n)?;
             let line = match item {
@@ -589,7 +634,7 @@ fn written(mut args: Args) -> Result<Value> {
             let end = if line.ends_with('\n') { "" } else { "\n" };
             let (bytes, _, unsaid) = encoding.encode(&line);
             if unsaid {
-                return Err(err!(Value, "`{path}`: {} cannot say {line:?}", encoding.name()));
+                return Err(err!(Value, "`{name}`: {} cannot say {line:?}", encoding.name()));
             }
             out.write_all(&bytes)
                 .and_then(|()| out.write_all(end.as_bytes()))

@@ -1,6 +1,7 @@
 //! Ops on bags. Most of what is done with a bag is what is done with a list, partition by partition: [`RULES`] says how each op meets
 //! one. An op that is not there takes the bag as the list it is, once that is computed.
 
+mod arrays;
 mod each;
 mod files;
 mod flow;
@@ -15,7 +16,7 @@ use crate::op::Op;
 use crate::op::registry::OnBags;
 
 /// In documentation order.
-pub static OPS: &[&[Op]] = &[source::OPS, files::OPS, each::OPS, reduce::OPS, shuffle::OPS];
+pub static OPS: &[&[Op]] = &[source::OPS, arrays::OPS, files::OPS, each::OPS, reduce::OPS, shuffle::OPS];
 
 /// What calls of ops do that have a bag among their arguments.
 pub static RULES: &[(&str, OnBags)] = &[

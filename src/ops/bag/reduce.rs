@@ -3,6 +3,7 @@
 use super::each::pairs_of;
 use crate::data::{Args, Layer, Map, Task, Value};
 use crate::err;
+use crate::kernel::elementwise::Binary;
 use crate::op;
 use crate::op::bags::{Tree, layer, partitionwise};
 use crate::op::layers::call;
@@ -18,6 +19,12 @@ pub static OPS: &[Op] = &[
     op!(Kind::Now(merge), "(bag/merge f parts :last false)",
         "The list of what `f` makes of all that lists hold, or an empty one of nothing. The `:last` one is the answer itself.",
         ["(bag/merge max [[3] [] [5]])" => "[5]", "(bag/merge max [[3] [5]] :last true)" => "5"], ["reduction"]),
+    op!(Kind::Now(of_elements), "(bag/sum coll)", "The elements added up, from the left.", ["(bag/sum [1 2])" => "3"], ["sum"]),
+    op!(Kind::Now(of_elements), "(bag/min coll)", "The least element.", ["(bag/min [[1 2] [1 1]])" => "[1 1]"], ["min"]),
+    op!(Kind::Now(of_elements), "(bag/max coll)", "The greatest element.", ["(bag/max [\"a\" \"b\"])" => "\"b\""], ["max"]),
+    op!(Kind::Now(of_elements), "(bag/any coll)", "Whether an element counts as true in Python: 0 and what is empty do not.",
+        ["(bag/any [0 {} [0]])" => "true"], ["any"]),
+    op!(Kind::Now(of_elements), "(bag/all coll)", "Whether all elements count as true in Python.", ["(bag/all [1 \"\"])" => "false"], ["all"]),
     op!(Kind::Now(fold_part), "(bag/fold f coll :initial nil)", "As `bag/part`, of a fold.",
         ["(bag/fold + [1 2])" => "[3]", "(bag/fold + [] :initial 0)" => "[]"], ["fold"]),
     op!(Kind::Now(merge_folds), "(bag/merge-folds f parts :last false :initial nil)",
@@ -93,7 +100,15 @@ pub fn same(args: Args) -> Result<Value> {
     if whole {
         return args.host.delay(&args);
     }
-    let f = op(&args, name)?;
+    // Elements are compared and added as they are: `min` of a list would look into those that are lists.
+    let f = match name {
+        "sum" => op(&args, "bag/sum")?,
+        "min" => op(&args, "bag/min")?,
+        "max" => op(&args, "bag/max")?,
+        "any" => op(&args, "bag/any")?,
+        "all" => op(&args, "bag/all")?,
+        _ => op(&args, name)?,
+    };
     reduced(&args, name, &args.values[0], f.clone(), f)
 }
 
@@ -332,6 +347,17 @@ pub(super) fn sorted_counts(pairs: Value) -> Result<Value> {
     let mut pairs = Seq::of(pairs).map_err(|_| err!(Internal, "counts are a list"))?.into_vec();
     sequence::sort_by(&mut pairs, true, |pair| pair.as_list().and_then(<[Value]>::last).unwrap_or(pair))?;
     Ok(Value::list(pairs))
+}
+
+fn of_elements(mut args: Args) -> Result<Value> {
+    let items = args.seq("coll")?;
+    match args.function.name.as_str() {
+        "bag/sum" => sequence::sum(args.host, &items, args.span),
+        "bag/min" => sequence::extreme(Binary::Minimum, &items),
+        "bag/max" => sequence::extreme(Binary::Maximum, &items),
+        "bag/any" => Ok(Value::Bool(items.iter().any(sequence::counts_as_true))),
+        _ => Ok(Value::Bool(items.iter().all(sequence::counts_as_true))),
+    }
 }
 
 /// Count, mean, and the sum of squares of what elements differ from it by.

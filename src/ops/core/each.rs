@@ -192,7 +192,7 @@ pub fn plucked(args: &Args, record: &Value, key: &Value, default: Option<&Value>
         other => other?,
     };
     found.or_else(|| default.cloned()).ok_or_else(|| {
-        err!(Index, "a record has no {}", op::args::described(key))
+        err!(Index, "a record has nothing under {}", op::args::described(key))
             .label(args.span, "in this call")
             .help("`:default` says what to take where it is absent")
     })
