@@ -72,6 +72,15 @@ pub fn check_len(n: usize) -> Result<()> {
     fits.map_err(|error| error.help("arrays hold more, in blocks: `(arange n :chunks 1_000_000)`"))
 }
 
+/// Appends to a list that may become far too long for one.
+pub fn push(list: &mut Vec<Value>, value: Value) -> Result<()> {
+    if list.len() == list.capacity() {
+        check_len(list.len() + 1)?;
+    }
+    list.push(value);
+    Ok(())
+}
+
 /// Refuses to make a string that is far too long for a string.
 pub fn check_text(bytes: usize) -> Result<()> {
     const MOST: usize = 1 << 30;

@@ -4,8 +4,11 @@
 use super::task::{Call, Code, Frame};
 use crate::data::{Args, Flow, Next, Value};
 use crate::err;
-use crate::op::sequence::Seq;
+use crate::op::sequence::{Seq, push};
 use crate::text::Result;
+
+/// Stages that elements go through in one pipe.
+const MOST_STAGES: usize = 64;
 
 /// Where in a call the elements come in that it takes one by one, if it is such a call.
 fn place(call: &Call) -> Option<(usize, Flow)> {
@@ -44,7 +47,9 @@ pub fn run(call: &Call, frame: &mut Frame) -> Result<Value> {
     if let Flow::Stage(_, stage) = flow {
         stages.push((call.bound_but(host, frame, at)?, stage));
     }
-    while let Code::Call(inner) = from
+    // The stages behind so many run as a pipe of their own: each takes some of the stack.
+    while stages.len() < MOST_STAGES
+        && let Code::Call(inner) = from
         && let Some((next, Flow::Stage(_, stage))) = place(inner)
     {
         stages.push((inner.bound_but(host, frame, next)?, stage));
@@ -93,7 +98,7 @@ struct List(Vec<Value>);
 
 impl crate::data::Sink for List {
     fn push(&mut self, _: &Args, value: Value) -> Result<bool> {
-        self.0.push(value);
+        push(&mut self.0, value)?;
         Ok(true)
     }
 

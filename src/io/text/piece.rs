@@ -16,6 +16,9 @@ pub struct Piece {
     pub range: Option<(u64, u64)>,
 }
 
+/// Most pieces of one file.
+const MOST_PIECES: u64 = 1 << 22;
+
 /// Most bytes of one text.
 const MOST: usize = 1 << 31;
 
@@ -25,8 +28,10 @@ impl Piece {
         let Some((start, end)) = self.range else { return Ok((bytes(&self.path, MOST)?, 0)) };
         let failed = |error: std::io::Error| failed(&self.path, "read", &error);
         let mut file = File::open(&self.path).map_err(failed)?;
-        let start = boundary(&mut file, start, delimiter).map_err(failed)?;
-        let end = boundary(&mut file, end, delimiter).map_err(failed)?;
+        // The file may be shorter than it was, or than somebody says.
+        let length = file.metadata().map_err(failed)?.len();
+        let start = boundary(&mut file, start.min(length), delimiter).map_err(failed)?;
+        let end = boundary(&mut file, end.min(length), delimiter).map_err(failed)?;
         file.seek(SeekFrom::Start(start)).map_err(failed)?;
         let mut all = Vec::with_capacity(end.saturating_sub(start) as usize);
         file.take(end.saturating_sub(start)).read_to_end(&mut all).map_err(failed)?;
@@ -132,6 +137,11 @@ pub fn split(path: &Path, size: u64) -> Result<Vec<Piece>> {
             .help("leave out `:blocksize`"));
     }
     let count = length.div_ceil(size).max(1);
+    if count > MOST_PIECES {
+        let path = path.display();
+        return Err(err!(Memory, "`{path}` in pieces of {size} bytes is {count} of them, {MOST_PIECES} is the most")
+            .help("a larger `:blocksize` makes fewer"));
+    }
     let piece = |k: u64| Piece { path: path.to_path_buf(), range: Some((k * size, ((k + 1) * size).min(length))) };
     Ok((0..count).map(piece).collect())
 }

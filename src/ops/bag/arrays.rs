@@ -110,6 +110,7 @@ fn rows(mut args: Args) -> Result<Value> {
     let (dtype, cast) = (infer::dtype(args.value("dtype"))?.unwrap_or(DType::F64), args.bool("cast")?);
     let row: Vec<usize> =
         args.list("row")?.iter().filter_map(|n| n.as_int().and_then(|n| usize::try_from(n).ok())).collect();
+    infer::byte_size(&row, dtype)?;
     let items = args.seq("coll")?;
     let shape: Vec<usize> = std::iter::once(items.len()).chain(row.iter().copied()).collect();
     if items.is_empty() {

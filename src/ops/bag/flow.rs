@@ -3,7 +3,7 @@
 use super::each::pairs_of;
 use super::files;
 use crate::data::{Args, Flow, Map, Next, Sink, Value};
-use crate::op::sequence::{Seq, check_len, put};
+use crate::op::sequence::{Seq, push, put};
 use crate::ops::core::each::plucked;
 use crate::ops::core::group::key_into;
 use crate::text::Result;
@@ -109,7 +109,7 @@ struct Whole(Vec<Value>);
 
 impl Sink for Whole {
     fn push(&mut self, _: &Args, value: Value) -> Result<bool> {
-        self.0.push(value);
+        push(&mut self.0, value)?;
         Ok(true)
     }
 
@@ -149,8 +149,7 @@ impl Sink for Distinct {
         key_into(args, args.value("key"), &value, &mut key)?;
         if self.seen.get(&key).is_none() {
             put(&mut self.seen, key, Value::Nil)?;
-            check_len(self.all.len() + 1)?;
-            self.all.push(value);
+            push(&mut self.all, value)?;
         }
         Ok(true)
     }
@@ -228,7 +227,7 @@ struct Part(Vec<Value>);
 
 impl Sink for Part {
     fn push(&mut self, _: &Args, value: Value) -> Result<bool> {
-        self.0.push(value);
+        push(&mut self.0, value)?;
         Ok(true)
     }
 

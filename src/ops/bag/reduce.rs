@@ -9,6 +9,7 @@ use crate::op::bags::{Tree, layer, partitionwise};
 use crate::op::layers::call;
 use crate::op::sequence::{self, Seq, put};
 use crate::op::{Inputs, Kind, Op};
+use crate::ops::core::each::folded;
 use crate::text::Result;
 use std::sync::Arc;
 
@@ -267,17 +268,6 @@ fn merge(args: Args) -> Result<Value> {
     Ok(if last { answer } else { Value::list(vec![answer]) })
 }
 
-fn folded(args: &Args, f: &Value, start: Value, items: impl Iterator<Item = Value>) -> Result<Value> {
-    let mut window = [start, Value::Nil];
-    for (n, item) in items.enumerate() {
-        args.check_interrupt(n)?;
-        window[1] = item;
-        args.apply_in(f, &mut window)?;
-    }
-    let [total, _] = window;
-    Ok(total)
-}
-
 fn fold_part(mut args: Args) -> Result<Value> {
     let f = args.function("f")?;
     let initial = args.is_given("initial").then(|| args.take("initial"));
@@ -381,7 +371,7 @@ impl Moments {
     }
 
     fn and(self, other: Moments) -> Moments {
-        let n = self.n + other.n;
+        let n = self.n.saturating_add(other.n);
         if n == 0 {
             return self;
         }

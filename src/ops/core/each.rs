@@ -209,7 +209,7 @@ fn pluck(mut args: Args) -> Result<Value> {
 }
 
 /// `f` over the items, from `start`.
-fn folded(args: &Args, f: &Value, start: Value, items: impl Iterator<Item = Value>) -> Result<Value> {
+pub fn folded(args: &Args, f: &Value, start: Value, items: impl Iterator<Item = Value>) -> Result<Value> {
     let mut window = [start, Value::Nil];
     for (n, item) in items.enumerate() {
         args.check_interrupt(n)?;
