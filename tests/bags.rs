@@ -234,3 +234,105 @@ proptest! {
         }
     }
 }
+
+/// Of records no more is made than is read; what comes of them is the same as with all of it, and so are errors.
+#[test]
+fn records_are_made_as_far_as_they_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = |n: usize| {
+        let kind = ["push", "fork", "a kind with a longer name"][n % 3];
+        format!("{{\"kind\": \"{kind}\", \"a name longer than others\": {{\"n\": [{n}, null]}}, \"n\": {n}, \"n\": {}}}\n", n + 1)
+    };
+    let lines: String = (0..400).map(record).collect();
+    let path = put(folder.path(), "a.json", lines.as_bytes());
+    put(folder.path(), "b.json", lines.as_bytes());
+    let both = folder.path().join("?.json").display().to_string();
+    let engine = engine(2);
+    engine.eval(&format!("(do (def lazy (read-json {both:?})) (def whole (compute lazy)))")).unwrap();
+    for code in [
+        "(count xs)",
+        "(count (filter #(= (:kind %) \"push\") xs))",
+        "(count (remove (fn [{:keys [n]}] (< n 100)) xs))",
+        "(frequencies (map :kind xs))",
+        "(sort (map (fn [[k n]] [n k]) (frequencies (pluck [\"n\" :kind] xs))))",
+        "(foldby :kind (fn [n _] (+ n 1)) 0 xs)",
+        "(foldby :kind (fn [n e] (+ n (get e \"n\"))) 0 xs)",
+        "(map (fn [e] (get (get e \"a name longer than others\") :n)) xs)",
+        "(map (fn [e] (:no e 7)) xs)",
+        "(sum (map :n (filter #(even? (get % :n)) xs)))",
+        "(map count xs)",
+        "(map (fn [e] [e (:n e)]) xs)",
+        "(take 3 (map :n xs))",
+        "(fold (fn [n e] (+ n (:n e))) xs :initial 0)",
+    ] {
+        let combined = code.replace(" 0 xs)", " 0 xs :combine +)").replace(":initial 0)", ":initial 0 :combine +)");
+        let wanted = shown(&engine, &format!("(let [xs whole] {code})"));
+        let found = shown(&engine, &format!("(let [xs lazy] (compute {combined}))"));
+        assert!(!found.contains("dsk"), "{code}: {found}");
+        match code.starts_with("(take") {
+            true => assert_eq!(found, "[1 2 3]"),
+            false => assert_eq!(found, wanted, "{code}"),
+        }
+    }
+    // What is passed over has to be JSON, too.
+    put(folder.path(), "b.json", format!("{}{{\"kind\": \"push\", \"n\": [1, }}\n", record(0)).as_bytes());
+    let told = shown(&engine, &format!("(compute (count (filter #(= (:kind %) 1) (read-json {both:?}))))"));
+    assert!(told.contains("b.json`, line 2"), "{told}");
+    assert!(shown(&engine, &format!("(compute (count (read-json {both:?})))")).contains("b.json`, line 2"));
+    let told = shown(&engine, &format!("(compute (map #(+ 1 (:kind %)) (read-json {path:?})))"));
+    assert!(told.starts_with("Type"), "{told}");
+}
+
+/// Several answers about the elements of one source are made in one pass, which is the same as one after the other.
+#[test]
+fn what_is_asked_of_one_source_is_answered_in_one_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..5 {
+        let lines: String = (0..300).map(|k| format!("word{} {}\n", k % 7, k * n)).collect();
+        put(folder.path(), &format!("{n}.txt"), lines.as_bytes());
+    }
+    let files = folder.path().join("*.txt").display().to_string();
+    let parts = [
+        "(count b)",
+        "(frequencies (flatten (map str/split b)))",
+        "(take 2 (filter (fn [s] (str/contains s \"3\")) b))",
+        "(foldby (fn [s] (first (str/split s))) (fn [n _] (+ n 1)) 0 b :combine +)",
+        "(distinct (map (fn [s] (first (str/split s))) b))",
+        "(map str/upper b)",
+    ];
+    for workers in [1, 2, 8] {
+        let engine = engine(workers);
+        engine.eval(&format!("(def b (read-text {files:?}))")).unwrap();
+        let alone: Vec<String> = parts.iter().map(|part| shown(&engine, &format!("(compute {part})"))).collect();
+        let together = shown(&engine, &format!("(compute [{}])", parts.join(" ")));
+        assert_eq!(together, format!("[{}]", alone.join(" ")), "{workers} workers");
+        let told = shown(&engine, "(compute [(count b) (sum (map (fn [s] (int (get (str/split s) 0))) b))])");
+        assert!(told.contains("word0"), "{told}");
+    }
+    let engine = engine(2);
+    engine.eval(&format!("(def b (read-text {files:?}))")).unwrap();
+    let tasks = shown(&engine, "(:tasks (explain [(count b) (frequencies b)]))");
+    let apart = shown(&engine, "(+ (:tasks (explain (count b))) (:tasks (explain (frequencies b))))");
+    assert!(tasks.parse::<usize>().unwrap() <= apart.parse::<usize>().unwrap() + 5, "{tasks}, {apart}");
+}
+
+/// A function that only calls ops runs without the machine where it can, and is the same function where it cannot.
+#[test]
+fn straight_functions_are_functions() {
+    let engine = engine(2);
+    let compute = |code: &str| shown(&engine, &format!("(compute {code})"));
+    let words = r#"(from-list ["Ab," "ÉTÉ." "" "a longer word, with MARKS..." "x"] :npartitions 2)"#;
+    assert_eq!(
+        compute(&format!("(map (fn [w] (str/rstrip (str/lower w) \".,\")) {words})")),
+        r#"["ab" "été" "" "a longer word, with marks" "x"]"#
+    );
+    assert_eq!(compute(&format!("(map #(str/startswith (str/upper %) \"A\") {words})")), "[true false false true false]");
+    // Each argument more than once, and in any place.
+    assert_eq!(compute(&format!("(map #(str/startswith % (str/strip %)) {words})")), "[true true true true true]");
+    // What is no string fails as ever, and tells where.
+    let told = compute("(map (fn [w] (str/strip (str/lower w))) (from-list [\"a\" 1]))");
+    assert!(told.contains("str/lower") && told.starts_with("Type"), "{told}");
+    // A name that is bound to something else means that.
+    engine.eval("(do (defn str/lower [s] 7) (defn f [w] (str/lower w)))").unwrap();
+    assert_eq!(compute("(map f (from-list [\"A\"]))"), "[7]");
+}

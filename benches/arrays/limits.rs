@@ -1,6 +1,6 @@
 //! What the machine can do.
 
-use super::Told;
+use super::beside::Told;
 use std::fs::File;
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;

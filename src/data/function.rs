@@ -1,6 +1,6 @@
 //! Functions as values: ops, closures and host functions look alike from here.
 
-use super::{DType, Dims, Direct, Flow, Seeds, Str, Task, Value};
+use super::{DType, Dims, Direct, Flow, Reads, Seeds, Str, Task, Value};
 use crate::err;
 use crate::text::{Error, Result, Span};
 use smallvec::SmallVec;
@@ -116,6 +116,11 @@ pub trait Callable: Send + Sync {
         None
     }
 
+    /// What it reads of the argument at a position.
+    fn reads(&self, _at: usize, _host: &dyn Host) -> Reads {
+        Reads::All
+    }
+
     /// What lies outside of memory that this stands for: an open dataset in the tasks that read or write it.
     fn outside(&self) -> Option<Outside> {
         None
@@ -147,8 +152,23 @@ pub trait Host: Send + Sync {
     /// # Panics
     /// When the window is empty: there is no place for an answer.
     fn apply_in(&self, callee: &Value, window: &mut [Value], span: Span) -> Result<()> {
+        self.apply_for(callee, window, &Reads::All, span)
+    }
+
+    /// [`Host::apply_in`] for somebody who reads no more of the answer than that; it may have less.
+    fn apply_for(&self, callee: &Value, window: &mut [Value], _reads: &Reads, span: Span) -> Result<()> {
         window[0] = self.apply(callee, window, span)?;
         Ok(())
+    }
+
+    /// Runs what calls functions again and again: what each call would make ready is made ready once.
+    fn stay(&self, run: &mut dyn FnMut() -> Result<Value>) -> Result<Value> {
+        run()
+    }
+
+    /// [`Host::apply_for`] of each value, in its place.
+    fn apply_each(&self, callee: &Value, values: &mut [Value], reads: &Reads, span: Span) -> Result<()> {
+        values.iter_mut().try_for_each(|value| self.apply_for(callee, std::slice::from_mut(value), reads, span))
     }
 
     /// A lazy call: a lazy value that is the function's answer to these arguments when it is computed.

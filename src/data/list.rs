@@ -1,32 +1,49 @@
-//! A list of values. Its own type only so that dropping lists nested without bound cannot exhaust the stack.
+//! A list of values. Its own type so that dropping lists nested without bound cannot exhaust the stack, and so that a pair, of which
+//! tables and counts are made, is one allocation.
 
 use super::{Value, task::deep};
+use smallvec::SmallVec;
 use std::ops::{Deref, DerefMut};
 
+/// Two of them lie in the list itself.
+type Items = SmallVec<[Value; 2]>;
+
 #[derive(Clone, Default)]
-pub struct List(Vec<Value>);
+pub struct List(Items);
 
 impl List {
     pub fn into_vec(mut self) -> Vec<Value> {
-        std::mem::take(&mut self.0)
+        std::mem::take(&mut self.0).into_vec()
     }
 }
 
 impl From<Vec<Value>> for List {
     fn from(items: Vec<Value>) -> Self {
-        List(items)
+        List(Items::from_vec(items))
+    }
+}
+
+impl From<[Value; 2]> for List {
+    fn from(pair: [Value; 2]) -> Self {
+        List(Items::from_buf(pair))
+    }
+}
+
+impl FromIterator<Value> for List {
+    fn from_iter<I: IntoIterator<Item = Value>>(items: I) -> Self {
+        List(items.into_iter().collect())
     }
 }
 
 impl Deref for List {
-    type Target = Vec<Value>;
-    fn deref(&self) -> &Vec<Value> {
+    type Target = Items;
+    fn deref(&self) -> &Items {
         &self.0
     }
 }
 
 impl DerefMut for List {
-    fn deref_mut(&mut self) -> &mut Vec<Value> {
+    fn deref_mut(&mut self) -> &mut Items {
         &mut self.0
     }
 }

@@ -3,7 +3,7 @@
 //! Entries lie in a vector, in order. A map of few entries is searched from the front; beside a larger one lies a table of
 //! their positions by the hash of the key.
 
-use super::{Value, task::deep};
+use super::{Packed, Value, task::deep};
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 use std::hash::Hasher;
@@ -21,14 +21,22 @@ pub struct Map {
 /// Where the entry of a key lies, and the key's hash: most others are told apart by it, and the table grows without a look
 /// at the keys.
 #[derive(Clone, Copy)]
-struct Place {
-    hash: u32,
-    at: u32,
+pub(super) struct Place {
+    pub hash: u32,
+    pub at: u32,
 }
 
 impl Place {
-    fn new(hash: u32, at: usize) -> Place {
-        Place { hash, at: u32::try_from(at).expect("that many entries are larger than any memory") }
+    /// One that no entry has.
+    pub const FREE: Place = Place { hash: 0, at: u32::MAX };
+
+    pub fn is_free(self) -> bool {
+        self.at == u32::MAX
+    }
+
+    pub fn new(hash: u32, at: usize) -> Place {
+        let at = u32::try_from(at).ok().filter(|&at| at != u32::MAX);
+        Place { hash, at: at.expect("that many entries are larger than any memory") }
     }
 
     /// The hash as the table wants it, which goes by the lowest bits and the highest.
@@ -40,9 +48,12 @@ impl Place {
 
 /// A hash that agrees with [`Value::same_key`].
 #[inline(always)]
-fn hash_of(key: &Value) -> u32 {
+pub(super) fn hash_of(key: &Value) -> u32 {
     match key {
-        Value::Str(s) | Value::Keyword(s) => hash_text(s),
+        Value::Str(s) | Value::Keyword(s) => match s.packed() {
+            Some(short) => hash_short(short),
+            None => hash_long(s),
+        },
         Value::Int(n) => hash_int(*n),
         other => hash_other(other),
     }
@@ -50,6 +61,22 @@ fn hash_of(key: &Value) -> u32 {
 
 #[inline(always)]
 fn hash_text(text: &str) -> u32 {
+    match Packed::of(text) {
+        Some(short) => hash_short(short),
+        None => hash_long(text),
+    }
+}
+
+/// Both halves, each mixed with a number without a pattern, multiplied; and the halves of the product together.
+#[inline(always)]
+fn hash_short(text: Packed) -> u32 {
+    let low = text.bits() as u64 ^ 0xa076_1d64_78bd_642f;
+    let high = (text.bits() >> 64) as u64 ^ (text.len() as u64) << 56 ^ 0xe703_7ed1_a0b4_28db;
+    let product = u128::from(low) * u128::from(high);
+    narrow(product as u64 ^ (product >> 64) as u64)
+}
+
+fn hash_long(text: &str) -> u32 {
     let mut state = FxHasher::default();
     super::value::hash_text(text, &mut state);
     narrow(state.finish())
@@ -87,7 +114,7 @@ fn narrow(hash: u64) -> u32 {
 
 /// [`Value::same_key`], with the keys that most maps have at hand.
 #[inline(always)]
-fn same(a: &Value, b: &Value) -> bool {
+pub(super) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Str(a) | Value::Keyword(a), Value::Str(b) | Value::Keyword(b)) => a == b,
         (Value::Int(a), Value::Int(b)) => a == b,
@@ -194,9 +221,9 @@ impl Map {
         Some(value)
     }
 
-    /// The values, in order.
-    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
-        self.entries.iter_mut().map(|(_, value)| value)
+    /// The entries in order, with values that may be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Value, &mut Value)> {
+        self.entries.iter_mut().map(|(key, value)| (&*key, value))
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Value, &Value)> + DoubleEndedIterator {

@@ -9,7 +9,7 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Deref;
 
 /// Bytes that fit without an allocation: what is left of a [`Value`](super::Value) beside its tag and the length.
-const MOST: usize = 14;
+pub(super) const MOST: usize = 14;
 
 /// The length that says that the bytes are a pointer.
 const SHARED: u8 = u8::MAX;
@@ -28,19 +28,33 @@ impl Str {
         Str { bytes: [MaybeUninit::new(0); MOST], len: 0 }
     }
 
+    #[inline(always)]
     fn short(text: &str) -> Option<Self> {
-        let len = text.len();
-        if len > MOST {
-            return None;
-        }
-        let mut short = Str { len: len as u8, ..Str::new() };
-        // SAFETY: `len` bytes fit, and the two do not overlap.
-        unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), short.bytes.as_mut_ptr().cast(), len) };
+        let packed = Packed::of(text)?;
+        let mut short = Str { len: packed.len, ..Str::new() };
+        let bytes = packed.bits.to_le_bytes();
+        // SAFETY: so many bytes are there on both sides, and the two do not overlap.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), short.bytes.as_mut_ptr().cast(), MOST) };
         Some(short)
     }
 
+    /// The text as a number, if it is a short one.
+    #[inline(always)]
+    pub fn packed(&self) -> Option<Packed> {
+        if self.is_shared() {
+            return None;
+        }
+        // SAFETY: the bytes of short strings are text or zeros; two loads that overlap stay inside of them.
+        let (low, high) = unsafe {
+            let at = self.bytes.as_ptr();
+            (at.cast::<u64>().read_unaligned(), at.add(MOST - 8).cast::<u64>().read_unaligned())
+        };
+        let bits = u128::from(u64::from_le(low)) | u128::from(u64::from_le(high)) << (8 * (MOST - 8));
+        Some(Packed { bits, len: self.len })
+    }
+
     #[cold]
-    fn shared(text: ArcStr) -> Self {
+    pub(super) fn shared(text: ArcStr) -> Self {
         let mut shared = Str { len: SHARED, ..Str::new() };
         // SAFETY: the bytes are more than the pointer takes; it is written as what may stand anywhere.
         unsafe { shared.bytes.as_mut_ptr().cast::<ArcStr>().write_unaligned(text) };
@@ -73,6 +87,151 @@ impl Str {
             std::str::from_utf8_unchecked(bytes)
         }
     }
+}
+
+/// A text of at most [`MOST`] bytes as a number: its first byte is the lowest, what is above the last is zero. What is done to it is done in
+/// registers of the processor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Packed {
+    bits: u128,
+    len: u8,
+}
+
+impl Packed {
+    #[inline(always)]
+    pub fn of(text: &str) -> Option<Packed> {
+        let len = text.len();
+        if len > MOST {
+            return None;
+        }
+        let at = text.as_ptr();
+        // SAFETY: each of these reads lies in the text. Two that overlap find the same bytes where they do.
+        let bits = unsafe {
+            if len >= 8 {
+                let low = u64::from_le(at.cast::<u64>().read_unaligned());
+                let high = u64::from_le(at.add(len - 8).cast::<u64>().read_unaligned());
+                u128::from(low) | u128::from(high) << (8 * (len - 8))
+            } else if len >= 4 {
+                let low = u32::from_le(at.cast::<u32>().read_unaligned());
+                let high = u32::from_le(at.add(len - 4).cast::<u32>().read_unaligned());
+                (u64::from(low) | u64::from(high) << (8 * (len - 4))).into()
+            } else if len > 0 {
+                let byte = |n: usize| u64::from(*at.add(n)) << (8 * n);
+                (byte(0) | byte(len / 2) | byte(len - 1)).into()
+            } else {
+                0
+            }
+        };
+        Some(Packed { bits, len: len as u8 })
+    }
+
+    /// A part of a text, if it is a short one.
+    ///
+    /// # Panics
+    /// Where the part is none, or begins or ends inside of a character.
+    #[inline(always)]
+    pub fn part_of(text: &str, start: usize, end: usize) -> Option<Packed> {
+        let len = end.checked_sub(start)?;
+        if len <= MOST
+            && let Some(bytes) = text.as_bytes().get(start..).and_then(<[u8]>::first_chunk::<16>)
+        {
+            // Sixteen bytes are read and those of the part kept: how long it is changes no way that is gone.
+            let part = Packed { bits: u128::from_le_bytes(*bytes) & ((1 << (8 * len)) - 1), len: len as u8 };
+            if part.is_ascii() {
+                return Some(part);
+            }
+        }
+        Packed::of(&text[start..end])
+    }
+
+    /// Without the characters that are among `chars`, at its start, its end, or both.
+    ///
+    /// # Panics
+    /// Where it is not ASCII.
+    #[inline(always)]
+    pub fn without(self, chars: Packed, start: bool, end: bool) -> Packed {
+        assert!(self.is_ascii());
+        let Packed { mut bits, mut len } = self;
+        while start && len > 0 && chars.has(bits as u8) {
+            bits >>= 8;
+            len -= 1;
+        }
+        let mut cut = false;
+        while end && len > 0 && chars.has((bits >> (8 * (len - 1))) as u8) {
+            len -= 1;
+            cut = true;
+        }
+        if cut {
+            bits &= (1 << (8 * len)) - 1;
+        }
+        Packed { bits, len }
+    }
+
+    /// Whether one of the bytes is this ASCII character.
+    #[inline(always)]
+    pub fn has(self, byte: u8) -> bool {
+        if self.len <= 8 {
+            const ONES: u64 = u64::MAX / 0xff;
+            let others = self.bits as u64 ^ (ONES * u64::from(byte));
+            let found = others.wrapping_sub(ONES) & !others & (ONES << 7);
+            return found & (((1u128 << (8 * self.len)) - 1) as u64) != 0;
+        }
+        // A byte is zero where it was this one; the lowest of these is found by what it borrows.
+        let others = self.bits ^ every(byte);
+        let found = others.wrapping_sub(every(1)) & !others & every(0x80);
+        found & ((1 << (8 * self.len())) - 1) != 0
+    }
+
+    #[inline(always)]
+    pub fn bits(self) -> u128 {
+        self.bits
+    }
+
+    #[inline(always)]
+    pub fn len(self) -> usize {
+        self.len.into()
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    #[inline(always)]
+    pub fn is_ascii(self) -> bool {
+        self.bits & every(0x80) == 0
+    }
+
+    /// The part between two positions.
+    ///
+    /// # Panics
+    /// Where it is not ASCII, or not so long.
+    #[inline(always)]
+    pub fn part(self, from: usize, to: usize) -> Packed {
+        assert!(self.is_ascii() && from <= to && to <= self.len());
+        let len = to - from;
+        let bits = self.bits >> (8 * from) & ((1 << (8 * len)) - 1);
+        Packed { bits, len: len as u8 }
+    }
+
+    /// With the letters from `first`, which is `b'a'` or `b'A'`, in the other case.
+    ///
+    /// # Panics
+    /// Where it is not ASCII.
+    #[inline(always)]
+    pub fn with_case_changed(self, first: u8) -> Packed {
+        assert!(self.is_ascii() && matches!(first, b'a' | b'A'));
+        // The highest bit of a byte says whether it is as high as the first, and not higher than the last.
+        let from = self.bits.wrapping_add(every(0x80 - first));
+        let behind = self.bits.wrapping_add(every(0x7f - (first + 25)));
+        let letters = (from & !behind) & every(0x80);
+        Packed { bits: self.bits ^ letters >> 2, len: self.len }
+    }
+}
+
+/// The byte in every place where a short text has one.
+#[inline(always)]
+const fn every(byte: u8) -> u128 {
+    byte as u128 * (((1 << (8 * MOST)) - 1) / 0xff)
 }
 
 impl Default for Str {
@@ -133,9 +292,7 @@ impl PartialEq for Str {
         if self.is_shared() {
             return self.as_str() == other.as_str();
         }
-        // SAFETY: the bytes of short strings are text or zeros.
-        let bytes = |s: &Str| unsafe { s.bytes.as_ptr().cast::<[u8; MOST]>().read() };
-        bytes(self) == bytes(other)
+        self.packed() == other.packed()
     }
 }
 

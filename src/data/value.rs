@@ -2,14 +2,16 @@
 
 use super::cancel::cancelled;
 use super::task::{deep, spaced};
-use super::{Array, Block, Complex64, DType, Form, Function, Graph, Kind, Layer, List, Map, Slice, Str, Task};
+use super::{Array, Block, Complex64, DType, Form, Function, Graph, Kind, Layer, List, Map, Packed, Slice, Str, Task};
 use crate::err;
 use crate::text::Result;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+/// The tag is the first byte, which strings are made by (`Value::packed`).
 #[derive(Default)]
+#[repr(u8)]
 pub enum Value {
     #[default]
     Nil,
@@ -83,7 +85,32 @@ impl Clone for Value {
     }
 }
 
+/// The first byte of a string.
+const STR: u8 = {
+    let empty = std::mem::ManuallyDrop::new(Value::Str(Str::new()));
+    // SAFETY: the enum is `repr(u8)`, so that its tag is the byte at its address.
+    unsafe { *(&raw const empty).cast::<u8>() }
+};
+
 impl Value {
+    /// A short string, made in a register and written whole: made in memory piece by piece, it would make the processor wait when it is
+    /// moved.
+    #[inline(always)]
+    pub fn packed(text: Packed) -> Value {
+        let bits = u128::from(STR) | text.bits() << 8 | (text.len() as u128) << 120;
+        // SAFETY: `repr(u8)` puts the tag first and a `Str`, which may lie anywhere, behind it: bytes, zero after the text, and the length.
+        // It is at most as long as a short text is, and whatever makes a `Packed` makes it of UTF-8.
+        unsafe {
+            #[cfg(target_arch = "x86_64")]
+            return std::mem::transmute::<std::arch::x86_64::__m128i, Value>(std::arch::x86_64::_mm_set_epi64x(
+                (bits >> 64) as i64,
+                bits as i64,
+            ));
+            #[cfg(not(target_arch = "x86_64"))]
+            std::mem::transmute::<[u8; 16], Value>(bits.to_le_bytes())
+        }
+    }
+
     pub fn str(text: impl Into<Str>) -> Self {
         Value::Str(text.into())
     }
@@ -111,6 +138,16 @@ impl Value {
     /// Whether the value has no memory of its own, so that any copy of its bytes is the same value.
     pub fn is_plain(&self) -> bool {
         matches!(self, Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Float(_))
+    }
+
+    /// Drops the value, which is often a plain one or a short string: then there is nothing to do.
+    #[inline(always)]
+    pub fn done(self) {
+        match &self {
+            Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Float(_) => std::mem::forget(self),
+            Value::Str(s) if s.packed().is_some() => std::mem::forget(self),
+            _ => drop(self),
+        }
     }
 
     /// Appends the value to a list, if it is plain; whether it was. A clone would ask once more of which kind it is.
@@ -413,14 +450,18 @@ impl From<bool> for Value {
 }
 
 impl From<&str> for Value {
-    fn from(s: &str) -> Self {
-        Value::Str(s.into())
+    #[inline]
+    fn from(text: &str) -> Self {
+        match Packed::of(text) {
+            Some(short) => Value::packed(short),
+            None => Value::Str(Str::shared(text.into())),
+        }
     }
 }
 
 impl From<String> for Value {
-    fn from(s: String) -> Self {
-        Value::Str(s.into())
+    fn from(text: String) -> Self {
+        Value::from(text.as_str())
     }
 }
 

@@ -3,13 +3,23 @@
 use super::closure::Closure;
 use super::interpreter::Interpreter;
 use super::machine;
-use crate::data::{Form, Function, Slice, Value};
+use crate::data::{Answer, Direct, Form, Function, MOST_DIRECT, Reads, Slice, Value};
 use crate::err;
 use crate::text::{Error, Result, Span};
 use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
 pub(super) type Arguments = SmallVec<[Value; 6]>;
+
+/// Calls an op the short way, if it takes these arguments so.
+#[inline(always)]
+pub(super) fn direct(op: Direct, args: &[Value], reads: &Reads) -> Option<Value> {
+    let mut places = [const { &Value::Nil }; MOST_DIRECT];
+    let places = places.get_mut(..args.len())?;
+    places.iter_mut().zip(args).for_each(|(place, arg)| *place = arg);
+    let mut answer = Answer::new();
+    op(places, reads, &mut answer).then(|| answer.take())
+}
 
 /// Calls any callable value.
 pub(super) fn apply(interpreter: &Interpreter, callee: &Value, args: Arguments, span: Span) -> Result<Value> {

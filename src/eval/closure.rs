@@ -2,7 +2,7 @@
 
 use super::code::Proto;
 use super::machine;
-use crate::data::{Args, Callable, Cost, Form, Function, Host, Memory, Str, Task, Value};
+use crate::data::{Args, Callable, Cost, Form, Function, Host, Memory, Reads, Str, Task, Value};
 use crate::text::Result;
 use std::any::Any;
 use std::sync::Arc;
@@ -62,6 +62,13 @@ impl Callable for Closure {
 
     fn state(&self, host: &dyn Host) -> Option<u64> {
         super::state::of(self, host)
+    }
+
+    fn reads(&self, at: usize, host: &dyn Host) -> Reads {
+        match host.as_any().downcast_ref() {
+            Some(interpreter) => super::reads::of_argument(&self.proto, at, interpreter),
+            None => Reads::All,
+        }
     }
 
     fn as_any(&self) -> &dyn Any {

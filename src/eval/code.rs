@@ -5,6 +5,7 @@
 //! register 1. A call's window lies at the end of its caller's, so arguments are computed where the callee wants them.
 
 use super::globals::Cell;
+use super::machine::Straight;
 use crate::data::{Signature, Str, Task, Value};
 use crate::text::Span;
 use rustc_hash::FxHashMap;
@@ -258,7 +259,12 @@ pub enum Instr {
         base: Reg,
         at: u32,
     },
-    /// The same for `assoc` with one key: a map that nobody else holds is changed in place.
+    /// The same of a keyword, which is the second of the operands.
+    CallField {
+        count: u8,
+        base: Reg,
+    },
+    /// As `CallGet`, for `assoc` with one key: a map that nobody else holds is changed in place.
     CallAssoc {
         count: u8,
         base: Reg,
@@ -415,6 +421,10 @@ pub struct Proto {
     /// The number of arguments, where all parameters are plain; otherwise arguments have to be sorted, and it is
     /// [`Proto::SORTED`].
     pub plain: u32,
+    /// The same in short, if it does nothing but call ops.
+    pub straight: Option<Straight>,
+    /// For each parameter the keys under which it is looked up, if nothing else is done with it.
+    pub reads: Box<[Option<Box<[Value]>>]>,
     /// Whether a register after the parameters takes the bits of those that were given.
     pub wants_given: bool,
     /// The function as a form; `None` for the code of a top-level form.
@@ -448,6 +458,8 @@ impl Proto {
             capture_names: Box::default(),
             registers: 0,
             plain: 0,
+            straight: None,
+            reads: Box::default(),
             wants_given: false,
             source: None,
         }

@@ -6,7 +6,7 @@
 
 use super::closure::Closure;
 use super::stdlib::Later;
-use crate::data::{Str, Task, Value};
+use crate::data::{Direct, Str, Task, Value};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::ptr;
@@ -18,6 +18,8 @@ pub struct Binding {
     pub value: Value,
     /// The value as a closure, found out once: calls go by it.
     pub(super) closure: *const Closure,
+    /// Its short way, if it is an op that has one.
+    pub(super) direct: Option<Direct>,
     pub role: Role,
     pub doc: Option<Str>,
     /// The form that defined it.
@@ -38,11 +40,11 @@ unsafe impl Sync for Binding {}
 
 impl Binding {
     pub fn new(value: Value, role: Role) -> Self {
-        let closure = match &value {
-            Value::Function(f) => f.callable.as_any().downcast_ref::<Closure>().map_or(ptr::null(), ptr::from_ref),
-            _ => ptr::null(),
+        let (closure, direct) = match &value {
+            Value::Function(f) => (Closure::of(f).map_or(ptr::null(), ptr::from_ref), f.callable.direct()),
+            _ => (ptr::null(), None),
         };
-        Binding { value, closure, role, doc: None, source: None }
+        Binding { value, closure, direct, role, doc: None, source: None }
     }
 }
 

@@ -8,7 +8,7 @@ use super::operator::{Operator, Operators};
 use super::quasi::Internals;
 use super::{analyze, lazy, machine};
 use crate::data::buffer::{Entered, Room};
-use crate::data::{Args, Form, Function, Host, Pool, Seeds, Str, Task, Value, task::deep};
+use crate::data::{Args, Form, Function, Host, Pool, Reads, Seeds, Str, Task, Value, task::deep};
 use crate::err;
 use crate::memory::CacheInfo;
 use crate::op::{Op, Registry};
@@ -395,19 +395,34 @@ impl Host for Interpreter {
         call::apply(self, callee, args.iter().cloned().collect(), span)
     }
 
-    fn apply_in(&self, callee: &Value, window: &mut [Value], span: Span) -> Result<()> {
+    fn apply_for(&self, callee: &Value, window: &mut [Value], reads: &Reads, span: Span) -> Result<()> {
         if let Value::Function(f) = callee
             && let Some(closure) = Closure::of(f)
         {
-            return machine::call_in(self, closure, window, span);
+            return machine::call_in(self, closure, window, reads, span);
         }
         if let Value::Function(f) = callee
-            && f.callable.direct().is_some_and(|call| call(window))
+            && let Some(direct) = f.callable.direct()
+            && let Some(answer) = call::direct(direct, window, reads)
         {
+            window[0] = answer;
             return Ok(());
         }
         window[0] = call::apply(self, callee, window.iter_mut().map(std::mem::take).collect(), span)?;
         Ok(())
+    }
+
+    fn apply_each(&self, callee: &Value, values: &mut [Value], reads: &Reads, span: Span) -> Result<()> {
+        if let Value::Function(f) = callee
+            && let Some(closure) = Closure::of(f)
+        {
+            return machine::call_each(self, closure, values, reads, span);
+        }
+        values.iter_mut().try_for_each(|value| self.apply_for(callee, std::slice::from_mut(value), reads, span))
+    }
+
+    fn stay(&self, run: &mut dyn FnMut() -> Result<Value>) -> Result<Value> {
+        machine::stay(self, run)
     }
 
     fn delay(&self, args: &Args) -> Result<Value> {

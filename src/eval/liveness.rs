@@ -114,7 +114,7 @@ impl Walk<'_> {
             }
             Kind::Operator(_, a, b) => self.operands(&[*a, *b]),
             Kind::Item(of, _) | Kind::Rest(of, _) | Kind::Field(of, _) => self.operands(&[*of]),
-            Kind::Call(callee, args) if self.body.is_access(*callee, args.len()) => self.access(args),
+            Kind::Call(callee, args) if let Some(args) = self.body.access(*callee, args) => self.access(&args),
             Kind::Call(callee, args) => match self.body.exprs[*callee].kind {
                 Kind::Var(_) => {
                     self.expr(*callee);

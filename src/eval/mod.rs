@@ -25,6 +25,7 @@ mod modules;
 mod operator;
 mod params;
 mod quasi;
+mod reads;
 mod state;
 mod stdlib;
 mod syntax;

@@ -6,6 +6,7 @@ use super::globals::Cell;
 use super::operator::Operator;
 use crate::data::{Str, Value};
 use crate::text::Span;
+use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
 /// Position of an expression in [`Body::exprs`].
@@ -68,11 +69,18 @@ pub struct Recur {
 }
 
 impl Body {
-    /// Whether a call is one of the ops that have instructions of their own, `get` and `assoc`, whose first two
-    /// arguments are read where they lie.
-    pub fn is_access(&self, callee: Id, args: usize) -> bool {
-        let Kind::Global(cell) = &self.exprs[callee].kind else { return false };
-        matches!((cell.name.as_str(), args), ("get", 2 | 3) | ("assoc", 3))
+    /// The arguments of a call that has an instruction of its own, whose first two are read where they lie: of `get` and `assoc`, and
+    /// of a keyword, which is the key.
+    pub fn access(&self, callee: Id, args: &[Id]) -> Option<SmallVec<[Id; 3]>> {
+        match (&self.exprs[callee].kind, args) {
+            (Kind::Const(Value::Keyword(_)), [of]) => Some(smallvec![*of, callee]),
+            (Kind::Const(Value::Keyword(_)), [of, default]) => Some(smallvec![*of, callee, *default]),
+            (Kind::Global(cell), _) => match (cell.name.as_str(), args.len()) {
+                ("get", 2 | 3) | ("assoc", 3) => Some(args.into()),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }
 

@@ -118,12 +118,13 @@ impl Tree {
         loop {
             let n = layer.grid[0];
             let last = n <= split_every;
-            let count = n.div_ceil(split_every);
+            let count = n.div_ceil(split_every).max(1);
             let grid: Dims = if last && !to_bag { Dims::new() } else { smallvec![count] };
             let token = Token::new(name).with(split_every).with(last).task(&combine(vec![Task::input(0)], last));
             let combine = combine.clone();
             layer = per_task(token, grid, vec![layer], span, move |at| {
-                let group = at * split_every.min(n)..n.min((at + 1).saturating_mul(split_every));
+                // Of one size, so that none of those who make them waits for the others.
+                let group = at * n / count..(at + 1) * n / count;
                 let inputs = (0..group.len()).map(Task::input).collect();
                 (group.map(|p| partition(0, p)).collect(), combine(inputs, last))
             });

@@ -5,7 +5,7 @@ use super::number;
 use crate::data::{Form, Host, List, Map, Value, buffer, cancel, task::deep};
 use crate::err;
 use crate::kernel::elementwise::Binary;
-use crate::text::{Result, Span};
+use crate::text::{Error, Result, Span};
 use std::cmp::Ordering;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl Deref for Seq {
 }
 
 pub fn pair(a: Value, b: Value) -> Value {
-    Value::list(vec![a, b])
+    Value::List(Arc::new(List::from([a, b])))
 }
 
 /// A character as a string.
@@ -81,6 +81,15 @@ pub fn push(list: &mut Vec<Value>, value: Value) -> Result<()> {
     Ok(())
 }
 
+/// Moves elements to the end of a list that may become far too long for one.
+pub fn append(list: &mut Vec<Value>, more: &mut Vec<Value>) -> Result<()> {
+    if list.len() + more.len() > list.capacity() {
+        check_len(list.len() + more.len())?;
+    }
+    list.append(more);
+    Ok(())
+}
+
 /// Refuses to make a string that is far too long for a string.
 pub fn check_text(bytes: usize) -> Result<()> {
     const MOST: usize = 1 << 30;
@@ -92,10 +101,13 @@ pub fn check_text(bytes: usize) -> Result<()> {
 
 /// Puts an entry into a map; `dsk::type` where the key cannot be one.
 pub fn put(map: &mut Map, key: Value, value: Value) -> Result<()> {
-    map.insert(key, value).map(drop).map_err(|key| {
-        err!(Type, "{} cannot be the key of a map", key.a_type_name())
-            .help("keys are numbers, strings, keywords, nil, and lists of these")
-    })
+    map.insert(key, value).map(drop).map_err(|key| no_key(&key))
+}
+
+#[cold]
+pub fn no_key(value: &Value) -> Error {
+    err!(Type, "{} cannot be the key of a map", value.a_type_name())
+        .help("keys are numbers, strings, keywords, nil, and lists of these")
 }
 
 /// Whether an element counts as true where Python's truth is asked for: `nil`, `false`, 0, `""`, `[]` and `{}` do not.
@@ -364,7 +376,7 @@ mod tests {
 
     #[test]
     fn an_unshared_list_is_moved() {
-        let value = Value::from(vec![1i64, 2]);
+        let value = Value::from(vec![1i64, 2, 3]);
         let Value::List(list) = &value else { unreachable!() };
         let before = list.as_ptr();
         let Ok(seq) = Seq::of(value) else { unreachable!() };

@@ -15,6 +15,7 @@ pub mod lists;
 pub mod nest;
 pub mod order;
 pub mod rematerialize;
+mod share;
 pub mod sink;
 pub mod slice;
 
@@ -29,7 +30,7 @@ use std::sync::Arc;
 
 /// What is done to a graph before it runs.
 pub static PASSES: &[&Pass] =
-    &[&cull::PASS, &slice::PASS, &dedup::PASS, &inline::PASS, &rematerialize::PASS, &fuse::PASS];
+    &[&cull::PASS, &slice::PASS, &dedup::PASS, &inline::PASS, &rematerialize::PASS, &fuse::PASS, &share::PASS];
 
 /// What a graph is rewritten for.
 pub struct Goal<'a> {

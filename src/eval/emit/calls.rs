@@ -56,7 +56,8 @@ impl Emitter {
     pub(super) fn call(&mut self, callee: Id, args: &[Id], to: Reg) -> Result<()> {
         // The window begins where the result is wanted, if that is the last register in use.
         let direct =
-            matches!(self.body.exprs[callee].kind, Kind::Global(_) | Kind::Var(_) | Kind::Capture(_) | Kind::Itself);
+            matches!(self.body.exprs[callee].kind, Kind::Global(_) | Kind::Var(_) | Kind::Capture(_) | Kind::Itself)
+                || self.body.access(callee, args).is_some();
         let base = if to + 1 == self.next && direct && args.len() <= MOST_ARGS { to } else { self.take_register()? };
         if args.len() > MOST_ARGS {
             self.to(callee, base)?;
@@ -69,8 +70,8 @@ impl Emitter {
                 Kind::Global(ref cell) => {
                     let cell = cell.clone();
                     let at = self.global(&cell);
-                    if self.body.is_access(callee, args.len()) {
-                        let operands = self.access(args)?;
+                    if let Some(args) = self.body.access(callee, args) {
+                        let operands = self.access(&args)?;
                         self.op(match cell.name.as_str() {
                             "get" => Instr::CallGet { count, base, at },
                             _ => Instr::CallAssoc { count, base, at },
@@ -80,6 +81,11 @@ impl Emitter {
                         self.arguments(args)?;
                         self.op(Instr::CallGlobal { count, base, at });
                     }
+                }
+                Kind::Const(_) if let Some(args) = self.body.access(callee, args) => {
+                    let operands = self.access(&args)?;
+                    self.op(Instr::CallField { count: count + 1, base });
+                    self.op(operands);
                 }
                 Kind::Var(var) => {
                     let callee = self.registers[var];

@@ -11,6 +11,8 @@ use crate::err;
 use crate::eval::code::{Argument, Captured, Definition, Instr, Proto, Reg};
 use crate::eval::globals::Cell;
 use crate::eval::liveness;
+use crate::eval::machine::Straight;
+use crate::eval::reads;
 use crate::eval::syntax::{Body, Id, Kind, Source, Var};
 use crate::text::{Result, Span};
 use rustc_hash::FxHashMap;
@@ -28,6 +30,7 @@ pub(super) struct Head {
 
 pub(super) fn emit(mut body: Body, head: Head) -> Result<Proto> {
     liveness::mark(&mut body);
+    let reads = reads::of_parameters(&body);
     let span = body.exprs[body.root].span;
     let mut e = Emitter {
         registers: vec![0; body.vars],
@@ -58,7 +61,9 @@ pub(super) fn emit(mut body: Body, head: Head) -> Result<Proto> {
     let root = e.body.root;
     e.tail(root)?;
     let plain = head.signature.params.iter().all(|p| p.kind == crate::data::ParamKind::Required) && !head.wants_given;
-    Ok(Proto {
+    let mut proto = Proto {
+        straight: None,
+        reads,
         plain: if plain { head.signature.params.len() as u32 } else { Proto::SORTED },
         name: head.name,
         signature: head.signature,
@@ -75,7 +80,9 @@ pub(super) fn emit(mut body: Body, head: Head) -> Result<Proto> {
         registers: e.most,
         wants_given: head.wants_given,
         source: head.source,
-    })
+    };
+    proto.straight = Straight::of(&proto);
+    Ok(proto)
 }
 
 struct Emitter {
@@ -270,7 +277,7 @@ impl Emitter {
                     std::mem::replace(recur, super::syntax::Recur { args: vec![], vars: vec![], steps: vec![] });
                 self.recur(recur)
             }
-            Kind::Call(callee, args) if args.len() <= MOST_ARGS && !self.body.is_access(*callee, args.len()) => {
+            Kind::Call(callee, args) if args.len() <= MOST_ARGS && self.body.access(*callee, args).is_none() => {
                 let (callee, args) = (*callee, std::mem::take(args));
                 self.scoped(|e| e.tail_call(callee, &args))
             }

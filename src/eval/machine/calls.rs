@@ -3,7 +3,7 @@
 use super::arithmetic::put;
 use super::run::Run;
 use super::{call, interrupted};
-use crate::data::Value;
+use crate::data::{Reads, Value};
 use crate::eval::closure::Closure;
 use crate::eval::code::{Instr, Proto, Reg};
 use crate::eval::globals::Binding;
@@ -48,18 +48,34 @@ impl Run<'_> {
         }
     }
 
+    /// Calls an op the short way with the arguments in the registers after `at`: whether it has one that takes these.
+    #[inline(always)]
+    pub unsafe fn call_direct(&mut self, binding: &Binding, at: Reg, count: u8) -> bool {
+        // SAFETY: by contract; ops of this kind do not run dsk code.
+        unsafe {
+            let Some(direct) = binding.direct else { return false };
+            let args = std::slice::from_raw_parts(self.register(at + 1), count as usize);
+            let answer = call::direct(direct, args, &Reads::All);
+            let given = answer.is_some();
+            if let Some(answer) = answer {
+                self.set(at, answer);
+            }
+            given
+        }
+    }
+
     /// Calls what is not a closure with the arguments in the registers after `at`.
     #[inline(never)]
     pub unsafe fn call(&mut self, callee: &Value, at: Reg, count: u8, pc: *const Instr) -> Result<()> {
         // SAFETY: by contract.
         unsafe {
             let first = self.register(at + 1);
-            let window = std::slice::from_raw_parts_mut(first, count as usize);
             if let Value::Function(f) = callee
-                && f.callable.direct().is_some_and(|direct| direct(window))
+                && let Some(direct) = f.callable.direct()
+                && let Some(answer) =
+                    call::direct(direct, std::slice::from_raw_parts(first, count as usize), &Reads::All)
             {
-                let result = std::mem::take(&mut window[0]);
-                self.set(at, result);
+                self.set(at, answer);
                 return Ok(());
             }
             let mut args = call::Arguments::new();
@@ -83,6 +99,24 @@ impl Run<'_> {
                 function @ Value::Function(_) => self.call(function, at, count, pc),
                 other => self.call(&other.clone(), at, count, pc),
             }
+        }
+    }
+
+    /// Calls the keyword `R[at + 2]` with `R[at + 1]`, and `R[at + 3]` if there is one.
+    #[inline(never)]
+    pub unsafe fn call_field(&mut self, at: Reg, count: u8, pc: *const Instr) -> Result<()> {
+        // SAFETY: by contract.
+        unsafe {
+            let key = std::mem::take(&mut *self.register(at + 2));
+            let from = std::mem::take(&mut *self.register(at + 1));
+            let mut args: call::Arguments = smallvec::smallvec![from];
+            if count == 3 {
+                args.push(std::mem::take(&mut *self.register(at + 3)));
+            }
+            self.suspend();
+            let result = call::apply(self.interpreter, &key, args, self.span(pc))?;
+            self.set(at, result);
+            Ok(())
         }
     }
 

@@ -18,14 +18,17 @@ mod arithmetic;
 mod calls;
 mod collections;
 mod run;
+mod straight;
 mod tries;
+
+pub(super) use straight::Straight;
 
 use super::call;
 use super::closure::Closure;
 use super::code::{Instr, Reg};
 use super::globals::Running;
 use super::interpreter::Interpreter;
-use crate::data::{Args, Value, task::deep};
+use crate::data::{Args, Reads, Value, task::deep};
 use crate::err;
 use crate::text::{Error, Result, Span};
 use std::cell::UnsafeCell;
@@ -127,9 +130,53 @@ pub(super) fn call_closure(
 }
 
 /// Calls a closure with the arguments in the window, and puts the answer in its first place.
-pub(super) fn call_in(interpreter: &Interpreter, closure: &Closure, window: &mut [Value], span: Span) -> Result<()> {
+/// Of the answer, what is not read may be left out.
+#[inline]
+pub(super) fn call_in(
+    interpreter: &Interpreter,
+    closure: &Closure,
+    window: &mut [Value],
+    reads: &Reads,
+    span: Span,
+) -> Result<()> {
     let count = window.len();
-    call_with(interpreter, closure, window, count, span)
+    match straight(interpreter, closure, window, count, reads) {
+        0 => call_with(interpreter, closure, window, count, span),
+        _ => Ok(()),
+    }
+}
+
+/// Calls the closure on arguments, so many a call, as long as it is straight and takes them: how often it did.
+#[inline]
+fn straight(interpreter: &Interpreter, closure: &Closure, args: &mut [Value], count: usize, reads: &Reads) -> usize {
+    match &closure.proto.straight {
+        Some(straight)
+            if closure.proto.plain as usize == count
+                // SAFETY: the machine is looked at, and nothing else is done with it.
+                && MACHINE.try_with(|m| unsafe { (*m.get()).interpreter }).is_ok_and(|runs| ptr::eq(runs, interpreter)) =>
+        {
+            // SAFETY: this thread is inside `Globals::enter`, as long as the machine runs a program of the interpreter.
+            unsafe { straight.run(closure, args, count, reads) }
+        }
+        _ => 0,
+    }
+}
+
+/// [`call_in`] of each value.
+pub(super) fn call_each(
+    interpreter: &Interpreter,
+    closure: &Closure,
+    values: &mut [Value],
+    reads: &Reads,
+    span: Span,
+) -> Result<()> {
+    let mut at = 0;
+    loop {
+        at += straight(interpreter, closure, &mut values[at..], 1, reads);
+        let Some(next) = values.get_mut(at) else { return Ok(()) };
+        call_with(interpreter, closure, std::slice::from_mut(next), 1, span)?;
+        at += 1;
+    }
 }
 
 #[inline(always)]
@@ -184,6 +231,16 @@ pub(super) fn call_bound(closure: &Closure, args: Args) -> Result<Value> {
     Ok(answer)
 }
 
+/// Runs what calls closures again and again as if from a program of the interpreter.
+pub(super) fn stay(interpreter: &Interpreter, run: &mut dyn FnMut() -> Result<Value>) -> Result<Value> {
+    let Ok(machine) = MACHINE.try_with(|m| m.get()) else { return run() };
+    // SAFETY: as in `enter`.
+    let mut visit = unsafe { Visit::begin(machine, interpreter) };
+    let result = run();
+    visit.clean = true;
+    result
+}
+
 /// Prepares a window above everything that runs, and runs the closure in it. The answer is written to `answer`, where
 /// there is a value that may be dropped.
 #[inline]
@@ -205,18 +262,8 @@ fn enter(
             .label(span, "the last of these calls")
             .help("recursion through `map`, `apply` and the like is limited; so is a recursion that never ends"));
     }
-    let around = std::mem::replace(&mut m.interpreter, interpreter);
-    let mut visit = Visit {
-        machine,
-        interpreter,
-        around,
-        running: (around != ptr::from_ref(interpreter)).then(|| interpreter.globals.enter()),
-        base: m.top,
-        frames: m.frames.len(),
-        handlers: m.handlers.len(),
-        clean: false,
-    };
-    m.nesting += 1;
+    // SAFETY: as above.
+    let mut visit = unsafe { Visit::begin(machine, interpreter) };
     let base = visit.base;
     prepare(machine, base)?;
     // SAFETY: `prepare` put the arguments down, and the reserve makes room for the window.
@@ -240,6 +287,28 @@ struct Visit<'a> {
     handlers: usize,
     /// Whether `run` left the stacks as it found them.
     clean: bool,
+}
+
+impl<'a> Visit<'a> {
+    /// # Safety
+    /// The machine is this thread's, and nothing else refers to it.
+    #[inline(always)]
+    unsafe fn begin(machine: *mut Machine, interpreter: &'a Interpreter) -> Visit<'a> {
+        // SAFETY: by contract.
+        let m = unsafe { &mut *machine };
+        let around = std::mem::replace(&mut m.interpreter, interpreter);
+        m.nesting += 1;
+        Visit {
+            machine,
+            interpreter,
+            around,
+            running: (around != ptr::from_ref(interpreter)).then(|| interpreter.globals.enter()),
+            base: m.top,
+            frames: m.frames.len(),
+            handlers: m.handlers.len(),
+            clean: false,
+        }
+    }
 }
 
 impl Drop for Visit<'_> {

@@ -267,7 +267,11 @@ pub(super) unsafe fn run(
                             Some(binding) if !binding.closure.is_null() => {
                                 in_closure!(run.enter(binding.closure, $at, $count, pc))
                             }
-                            Some(binding) => outside!(run.call_bound(binding, $at, $count, pc)),
+                            Some(binding) => {
+                                if !run.call_direct(binding, $at, $count) {
+                                    outside!(run.call_bound(binding, $at, $count, pc))
+                                }
+                            }
                             None => break run.unbound($global, pc),
                         }
                     };
@@ -406,6 +410,13 @@ pub(super) unsafe fn run(
                             call_global!(at, base, count)
                         }
                     }
+                    Instr::CallField { count, base } => {
+                        let operands = operands!();
+                        if !run.get(base, count, operands) {
+                            run.spread(base, operands);
+                            outside!(run.call_field(base, count, pc))
+                        }
+                    }
                     Instr::CallAssoc { count, base, at } => {
                         let operands = operands!();
                         let is_op = matches!(cell!(at).load(), Some(Binding { role: Role::Op, .. }));
@@ -425,7 +436,11 @@ pub(super) unsafe fn run(
                         Some(binding) if !binding.closure.is_null() => {
                             in_closure!(run.tail(binding.closure, Value::Nil, base, count, pc))
                         }
-                        Some(binding) => outside!(run.call_bound(binding, base, count, pc)),
+                        Some(binding) => {
+                            if !run.call_direct(binding, base, count) {
+                                outside!(run.call_bound(binding, base, count, pc))
+                            }
+                        }
                         None => break run.unbound(at, pc),
                     },
                     Instr::Tail { count, base } => {

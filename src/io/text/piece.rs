@@ -25,7 +25,16 @@ const MOST: usize = 1 << 31;
 impl Piece {
     /// The bytes, and where in the file they begin. Lines end with the delimiter.
     pub fn bytes(&self, delimiter: &[u8]) -> Result<(Vec<u8>, u64)> {
-        let Some((start, end)) = self.range else { return Ok((bytes(&self.path, MOST)?, 0)) };
+        let Some(range) = self.range else { return Ok((bytes(&self.path, MOST)?, 0)) };
+        let (file, start, length) = self.open(range, delimiter)?;
+        let mut all = Vec::with_capacity(length as usize);
+        file.take(length).read_to_end(&mut all).map_err(|error| failed(&self.path, "read", &error))?;
+        cancel::check()?;
+        Ok((all, start))
+    }
+
+    /// The file at the first line that begins at one position or behind it; where that is, and how far it is to such a one of another.
+    fn open(&self, (start, end): (u64, u64), delimiter: &[u8]) -> Result<(File, u64, u64)> {
         let failed = |error: std::io::Error| failed(&self.path, "read", &error);
         let mut file = File::open(&self.path).map_err(failed)?;
         // The file may be shorter than it was, or than somebody says.
@@ -33,37 +42,40 @@ impl Piece {
         let start = boundary(&mut file, start.min(length), delimiter).map_err(failed)?;
         let end = boundary(&mut file, end.min(length), delimiter).map_err(failed)?;
         file.seek(SeekFrom::Start(start)).map_err(failed)?;
-        let mut all = Vec::with_capacity(end.saturating_sub(start) as usize);
-        file.take(end.saturating_sub(start)).read_to_end(&mut all).map_err(failed)?;
-        cancel::check()?;
-        Ok((all, start))
+        Ok((file, start, end.saturating_sub(start)))
     }
 }
 
-/// Bytes that are read of a whole file before its lines are handed on.
-const CHUNK: u64 = 4 << 20;
+/// Bytes that are read before their lines are handed on: few enough to be in the processor's cache still when they are looked at.
+const CHUNK: u64 = 256 << 10;
 
 impl Piece {
     /// The bytes in parts that end where lines do, each with where it begins, however long the file is, packed or not. `next` says whether
     /// to go on.
     pub fn chunks(&self, delimiter: &[u8], next: &mut dyn FnMut(Vec<u8>, u64) -> Result<bool>) -> Result<()> {
-        if self.range.is_some() {
-            let (bytes, start) = self.bytes(delimiter)?;
-            return next(bytes, start).map(drop);
-        }
-        let mut reader = super::reader(&self.path)?;
-        let (mut all, mut start) = (Vec::new(), 0);
+        let (mut reader, mut start): (Box<dyn Read>, u64) = match self.range {
+            None => (super::reader(&self.path)?, 0),
+            Some(range) => {
+                let (file, start, length) = self.open(range, delimiter)?;
+                (Box::new(file.take(length)), start)
+            }
+        };
+        let mut all = Vec::new();
         loop {
             cancel::check()?;
             let before = all.len();
+            all.reserve(CHUNK as usize);
             let read = (&mut reader).take(CHUNK).read_to_end(&mut all);
             read.map_err(|error| failed(&self.path, "read", &error))?;
             let done = all.len() == before;
+            // What was there has none, but perhaps the beginning of one.
+            let from = before.saturating_sub(delimiter.len().saturating_sub(1));
+            let new = &all[from..];
             let end = match delimiter {
                 _ if done => all.len(),
-                [byte] => memchr::memrchr(*byte, &all).map_or(0, |at| at + 1),
+                [byte] => memchr::memrchr(*byte, new).map_or(0, |at| from + at + 1),
                 // From the front: a delimiter may overlap another.
-                _ => memchr::memmem::find_iter(&all, delimiter).last().map_or(0, |at| at + delimiter.len()),
+                _ => memchr::memmem::find_iter(new, delimiter).last().map_or(0, |at| from + at + delimiter.len()),
             };
             if end == 0 && !done {
                 if all.len() > MOST {

@@ -1,7 +1,7 @@
 //! Bags of what files hold: lines, JSON values, records of tables. And files of what bags hold.
 
 use super::source::of_parts;
-use crate::data::{Args, Map, Next, Task, Value};
+use crate::data::{Args, Map, Next, Reads, Task, Value};
 use crate::err;
 use crate::io::text::{self, Compression, Piece};
 use crate::op;
@@ -277,9 +277,9 @@ fn lines(args: Args) -> Result<Value> {
 }
 
 /// What a source makes, as a list.
-fn listed(args: &Args, source: fn(&Args, &mut Next) -> Result<()>) -> Result<Value> {
+fn listed(args: &Args, source: fn(&Args, &Reads, &mut Next) -> Result<()>) -> Result<Value> {
     let mut all = Vec::new();
-    source(args, &mut |value| {
+    source(args, &Reads::All, &mut |value| {
         all.push(value);
         Ok(true)
     })?;
@@ -353,7 +353,7 @@ fn each_line_of(
 }
 
 /// The lines of pieces, one by one.
-pub fn each_line(args: &Args, next: &mut Next) -> Result<()> {
+pub fn each_line(args: &Args, reads: &Reads, next: &mut Next) -> Result<()> {
     let errors = args.name("errors")?;
     let include_path = args.bool("include-path")?;
     let delimiter = args.text_or_nil("linedelimiter")?.filter(|text| !text.is_empty());
@@ -361,7 +361,7 @@ pub fn each_line(args: &Args, next: &mut Next) -> Result<()> {
     for piece in &pieces(args)? {
         let path = Value::from(piece.path.to_string_lossy().into_owned());
         each_line_of(args, piece, delimiter.as_deref(), &errors, &mut |origin| {
-            let line = Value::from(origin.line);
+            let line = if reads.is_nothing() { Value::Nil } else { Value::from(origin.line) };
             let record = if include_path { pair(line, path.clone()) } else { line };
             on = next(record).map_err(|error| origin.told(error))?;
             Ok(on)
@@ -392,7 +392,7 @@ fn begins_an_array(path: &Path) -> Result<bool> {
     let text = String::from_utf8_lossy(&first);
     let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
     let (line, more) = text.split_once('\n').unwrap_or((text, ""));
-    Ok(text.starts_with('[') && (more.trim().is_empty() || json::value_of(line.trim()).is_err()))
+    Ok(text.starts_with('[') && (more.trim().is_empty() || json::value_of(line.trim(), &Reads::NOTHING).is_err()))
 }
 
 fn json_values(args: Args) -> Result<Value> {
@@ -400,7 +400,7 @@ fn json_values(args: Args) -> Result<Value> {
 }
 
 /// The JSON values in pieces, one by one.
-pub fn each_json(args: &Args, next: &mut Next) -> Result<()> {
+pub fn each_json(args: &Args, reads: &Reads, next: &mut Next) -> Result<()> {
     let by_lines = args.bool_or_nil("lines")?.unwrap_or(true);
     let not_json = |piece: &Piece, line: usize, problem: serde_json::Error| -> Error {
         // The problem's own line is that of the text that it was given.
@@ -417,7 +417,8 @@ pub fn each_json(args: &Args, next: &mut Next) -> Result<()> {
                 if line.is_empty() {
                     return Ok(true);
                 }
-                let record = json::value_of(line).map_err(|problem| not_json(piece, origin.line_number(), problem))?;
+                let record =
+                    json::value_of(line, reads).map_err(|problem| not_json(piece, origin.line_number(), problem))?;
                 on = next(record).map_err(|error| origin.told(error))?;
                 Ok(on)
             })?;
@@ -425,7 +426,8 @@ pub fn each_json(args: &Args, next: &mut Next) -> Result<()> {
             let (bytes, start) = piece.bytes(b"\n")?;
             let text = decoded(piece, bytes, start, encoding(args)?, "refuse")?;
             let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-            let whole = json::value_of(text).map_err(|problem| not_json(piece, problem.line(), problem))?;
+            let whole =
+                json::value_of(text, &Reads::All).map_err(|problem| not_json(piece, problem.line(), problem))?;
             let items = match whole {
                 Value::List(items) => items.to_vec(),
                 one => vec![one],

@@ -2,85 +2,143 @@
 
 use super::each::pairs_of;
 use super::files;
-use crate::data::{Args, Flow, Map, Next, Sink, Value};
-use crate::op::sequence::{Seq, push, put};
+use crate::data::{Args, Counts, Flow, Map, Reads, Sink, Stage, Value, Work};
+use crate::op::sequence::{Seq, append, push, put};
 use crate::ops::core::each::plucked;
-use crate::ops::core::group::key_into;
+use crate::ops::core::group::{count_all, counted, key_into};
 use crate::text::Result;
+use std::sync::Arc;
 
 /// What an op does with elements.
 pub fn flow(name: &str) -> Option<Flow> {
     Some(match name {
         "bag/lines" => Flow::Source(files::each_line),
         "bag/json" => Flow::Source(files::each_json),
-        "map" => Flow::Stage(2, map),
-        "filter" => Flow::Stage(2, |args, x, next| chosen(args, x, next, true)),
-        "remove" => Flow::Stage(2, |args, x, next| chosen(args, x, next, false)),
-        "keep" => Flow::Stage(2, keep),
-        "pluck" => Flow::Stage(2, pluck),
-        "starmap" => Flow::Stage(2, starmap),
-        "flatten" => Flow::Stage(1, flatten),
-        "mapcat" => Flow::Stage(2, mapcat),
-        "take" => Flow::Sink(|args| match args.values[0].as_int().and_then(|n| usize::try_from(n).ok()) {
-            Some(left) => Ok(Box::new(Take { left, all: Vec::new() })),
-            None => Ok(Box::new(Whole(Vec::new()))),
-        }),
-        "frequencies" => Flow::Sink(|_| Ok(Box::new(Frequencies(Map::new())))),
-        "distinct" => Flow::Sink(|_| Ok(Box::new(Distinct { seen: Map::new(), all: Vec::new() }))),
-        "foldby" => Flow::Sink(|_| Ok(Box::new(FoldBy(Map::new())))),
-        "bag/fold" => Flow::Sink(|_| Ok(Box::new(Fold { total: None }))),
-        "bag/part" => Flow::Sink(part),
+        "map" => stage(2, Work::InPlace(map), |args, _| of_function(args, 0, 0)),
+        "filter" => stage(2, Work::Choose(|args, _, values| chosen(args, values, true)), of_test),
+        "remove" => stage(2, Work::Choose(|args, _, values| chosen(args, values, false)), of_test),
+        "keep" => stage(2, Work::Choose(keep), |args, _| of_function(args, 0, 0)),
+        "pluck" => stage(2, Work::InPlace(pluck), |args, _| of_key(&args.values[0])),
+        "starmap" => stage(2, Work::InPlace(starmap), all),
+        "flatten" => stage(1, Work::Spread(flatten), all),
+        "mapcat" => stage(2, Work::Spread(mapcat), |args, _| of_function(args, 0, 0)),
+        "take" => Flow::Sink(take, |_| Reads::All),
+        "frequencies" => Flow::Sink(|_| Ok(Box::new(Frequencies(Counts::new()))), |_| Reads::All),
+        "distinct" => Flow::Sink(|_| Ok(Box::new(Distinct { seen: Map::new(), all: Vec::new() })), |_| Reads::All),
+        "foldby" => Flow::Sink(|_| Ok(Box::new(FoldBy(Map::new()))), of_fold_by),
+        "bag/fold" => Flow::Sink(|_| Ok(Box::new(Fold { total: None })), of_fold),
+        "bag/part" => Flow::Sink(part, |args| if is_count(args) { Reads::NOTHING } else { Reads::All }),
         _ => return None,
     })
 }
 
-fn map(args: &Args, x: Value, next: &mut Next) -> Result<bool> {
-    let mut window = [x];
-    args.apply_in(&args.values[0], &mut window)?;
-    let [x] = window;
-    next(x)
+fn all(_: &Args, _: &Reads) -> Reads {
+    Reads::All
 }
 
-fn chosen(args: &Args, x: Value, next: &mut Next, wanted: bool) -> Result<bool> {
-    let mut window = [x.clone()];
-    args.apply_in(&args.values[0], &mut window)?;
-    if window[0].truth()? == wanted { next(x) } else { Ok(true) }
-}
-
-fn keep(args: &Args, x: Value, next: &mut Next) -> Result<bool> {
-    let mut window = [x];
-    args.apply_in(&args.values[0], &mut window)?;
-    let [x] = window;
-    if matches!(x, Value::Nil) { Ok(true) } else { next(x) }
-}
-
-fn pluck(args: &Args, x: Value, next: &mut Next) -> Result<bool> {
-    let default = args.is_given("default").then(|| args.value("default"));
-    next(plucked(args, &x, &args.values[0], default)?)
-}
-
-fn starmap(args: &Args, x: Value, next: &mut Next) -> Result<bool> {
-    let row = Seq::of(x).map_err(|row| args.wrong_value("coll", &row, "a list of lists"))?;
-    next(args.apply_all(&args.values[0], row.into_vec())?)
-}
-
-fn flatten(args: &Args, x: Value, next: &mut Next) -> Result<bool> {
-    let items = Seq::of(x).map_err(|x| args.wrong_value("coll", &x, "a list of lists"))?;
-    each(items, next)
-}
-
-fn each(items: Seq, next: &mut Next) -> Result<bool> {
-    for item in items.into_vec() {
-        if !next(item)? {
-            return Ok(false);
-        }
+/// What a function that was an argument reads of what it is called with.
+fn of_function(args: &Args, function: usize, at: usize) -> Reads {
+    match &args.values[function] {
+        Value::Function(f) => f.callable.reads(at, args.host),
+        // A keyword looks itself up.
+        key @ Value::Keyword(_) => of_key(key),
+        _ => Reads::All,
     }
-    Ok(true)
 }
 
-fn mapcat(args: &Args, x: Value, next: &mut Next) -> Result<bool> {
+/// What looking up a key reads, or each of a list of keys.
+fn of_key(key: &Value) -> Reads {
+    match key {
+        Value::Str(_) | Value::Keyword(_) => Reads::Keys(vec![key.clone()]),
+        Value::List(keys) => keys.iter().fold(Reads::NOTHING, |reads, key| reads.and(&of_key(key))),
+        _ => Reads::All,
+    }
+}
+
+/// What is handed on as it is.
+fn of_test(args: &Args, after: &Reads) -> Reads {
+    of_function(args, 0, 0).and(after)
+}
+
+fn of_fold_by(args: &Args) -> Reads {
+    let key = match &args.values[0] {
+        Value::Function(_) => of_function(args, 0, 0),
+        key => of_key(key),
+    };
+    // Without something to begin with, elements are.
+    if args.is_given("coll") { key.and(&of_function(args, 1, 1)) } else { Reads::All }
+}
+
+fn of_fold(args: &Args) -> Reads {
+    if args.is_given("initial") { of_function(args, 0, 1) } else { Reads::All }
+}
+
+fn stage(positional: usize, work: Work, reads: fn(&Args, &Reads) -> Reads) -> Flow {
+    Flow::Stage(Stage { positional, work, reads })
+}
+
+fn map(args: &Args, reads: &Reads, values: &mut [Value]) -> Result<()> {
+    args.host.apply_each(&args.values[0], values, reads, args.span)
+}
+
+fn chosen(args: &Args, values: &mut Vec<Value>, wanted: bool) -> Result<()> {
+    let holds = |x: &Value| {
+        let mut window = [x.clone()];
+        args.apply_in(&args.values[0], &mut window)?;
+        window[0].truth()
+    };
+    let mut failure = Ok(());
+    values.retain(|x| match failure.is_ok().then(|| holds(x)) {
+        Some(Ok(held)) => held == wanted,
+        Some(Err(error)) => {
+            failure = Err(error);
+            false
+        }
+        None => false,
+    });
+    failure
+}
+
+fn keep(args: &Args, reads: &Reads, values: &mut Vec<Value>) -> Result<()> {
+    // That it is not nil is read of it.
+    let reads = if reads.is_nothing() { &Reads::All } else { reads };
+    map(args, reads, values)?;
+    values.retain(|x| !matches!(x, Value::Nil));
+    Ok(())
+}
+
+fn pluck(args: &Args, _: &Reads, values: &mut [Value]) -> Result<()> {
+    let default = args.is_given("default").then(|| args.value("default"));
+    values.iter_mut().try_for_each(|x| {
+        *x = plucked(args, x, &args.values[0], default)?;
+        Ok(())
+    })
+}
+
+fn starmap(args: &Args, _: &Reads, values: &mut [Value]) -> Result<()> {
+    values.iter_mut().try_for_each(|x| {
+        let row = Seq::of(std::mem::take(x)).map_err(|row| args.wrong_value("coll", &row, "a list of lists"))?;
+        *x = args.apply_all(&args.values[0], row.into_vec())?;
+        Ok(())
+    })
+}
+
+fn flatten(args: &Args, x: Value) -> Result<Vec<Value>> {
+    let items = Seq::of(x).map_err(|x| args.wrong_value("coll", &x, "a list of lists"))?;
+    Ok(items.into_vec())
+}
+
+fn mapcat(args: &Args, x: Value) -> Result<Vec<Value>> {
     let part = args.apply(&args.values[0], [x])?;
-    each(Seq::of(part).map_err(|part| args.wrong_value("f", &part, "a function that answers with lists"))?, next)
+    let items = Seq::of(part).map_err(|part| args.wrong_value("f", &part, "a function that answers with lists"))?;
+    Ok(items.into_vec())
+}
+
+fn take(args: &Args) -> Result<Box<dyn Sink>> {
+    match args.values[0].as_int().and_then(|n| usize::try_from(n).ok()) {
+        Some(left) => Ok(Box::new(Take { left, all: Vec::new() })),
+        None => Ok(Box::new(Whole(Vec::new()))),
+    }
 }
 
 /// The first elements; no more are asked for.
@@ -90,13 +148,15 @@ struct Take {
 }
 
 impl Sink for Take {
-    fn push(&mut self, _: &Args, value: Value) -> Result<bool> {
-        if self.left == 0 {
-            return Ok(false);
-        }
-        self.left -= 1;
-        self.all.push(value);
+    fn take(&mut self, _: &Args, values: &mut Vec<Value>) -> Result<bool> {
+        let some = values.len().min(self.left);
+        self.all.extend(values.drain(..some));
+        self.left -= some;
         Ok(self.left > 0)
+    }
+
+    fn may_end(&self) -> bool {
+        true
     }
 
     fn finish(self: Box<Self>, _: &Args) -> Result<Value> {
@@ -108,8 +168,8 @@ impl Sink for Take {
 struct Whole(Vec<Value>);
 
 impl Sink for Whole {
-    fn push(&mut self, _: &Args, value: Value) -> Result<bool> {
-        push(&mut self.0, value)?;
+    fn take(&mut self, _: &Args, values: &mut Vec<Value>) -> Result<bool> {
+        append(&mut self.0, values)?;
         Ok(true)
     }
 
@@ -118,23 +178,16 @@ impl Sink for Whole {
     }
 }
 
-struct Frequencies(Map);
+struct Frequencies(Counts);
 
 impl Sink for Frequencies {
-    fn push(&mut self, _: &Args, value: Value) -> Result<bool> {
-        match self.0.get_mut(&value) {
-            Some(Value::Int(n)) => *n += 1,
-            _ => put(&mut self.0, value, Value::Int(1))?,
-        }
+    fn take(&mut self, _: &Args, values: &mut Vec<Value>) -> Result<bool> {
+        count_all(&mut self.0, values)?;
         Ok(true)
     }
 
     fn finish(self: Box<Self>, args: &Args) -> Result<Value> {
-        let pairs = pairs_of(self.0);
-        match args.bool("sort")? {
-            false => Ok(pairs),
-            true => super::reduce::sorted_counts(pairs),
-        }
+        counted(self.0, args.bool("sort")?)
     }
 }
 
@@ -144,12 +197,14 @@ struct Distinct {
 }
 
 impl Sink for Distinct {
-    fn push(&mut self, args: &Args, value: Value) -> Result<bool> {
-        let mut key = Value::Nil;
-        key_into(args, args.value("key"), &value, &mut key)?;
-        if self.seen.get(&key).is_none() {
-            put(&mut self.seen, key, Value::Nil)?;
-            push(&mut self.all, value)?;
+    fn take(&mut self, args: &Args, values: &mut Vec<Value>) -> Result<bool> {
+        for value in values.drain(..) {
+            let mut key = Value::Nil;
+            key_into(args, args.value("key"), &value, &mut key)?;
+            if self.seen.get(&key).is_none() {
+                put(&mut self.seen, key, Value::Nil)?;
+                push(&mut self.all, value)?;
+            }
         }
         Ok(true)
     }
@@ -162,17 +217,19 @@ impl Sink for Distinct {
 struct FoldBy(Map);
 
 impl Sink for FoldBy {
-    fn push(&mut self, args: &Args, value: Value) -> Result<bool> {
-        let mut key = Value::Nil;
-        key_into(args, &args.values[0], &value, &mut key)?;
+    fn take(&mut self, args: &Args, values: &mut Vec<Value>) -> Result<bool> {
         let has_initial = args.is_given("coll");
-        match self.0.get_mut(&key) {
-            Some(total) => *total = args.apply(&args.values[1], [std::mem::take(total), value])?,
-            None if has_initial => {
-                let first = args.apply(&args.values[1], [args.value("initial").clone(), value])?;
-                put(&mut self.0, key, first)?;
+        for value in values.drain(..) {
+            let mut key = Value::Nil;
+            key_into(args, &args.values[0], &value, &mut key)?;
+            match self.0.get_mut(&key) {
+                Some(total) => *total = args.apply(&args.values[1], [std::mem::take(total), value])?,
+                None if has_initial => {
+                    let first = args.apply(&args.values[1], [args.value("initial").clone(), value])?;
+                    put(&mut self.0, key, first)?;
+                }
+                None => put(&mut self.0, key, value)?,
             }
-            None => put(&mut self.0, key, value)?,
         }
         Ok(true)
     }
@@ -187,12 +244,14 @@ struct Fold {
 }
 
 impl Sink for Fold {
-    fn push(&mut self, args: &Args, value: Value) -> Result<bool> {
+    fn take(&mut self, args: &Args, values: &mut Vec<Value>) -> Result<bool> {
         let initial = || args.is_given("initial").then(|| args.value("initial").clone());
-        self.total = Some(match self.total.take().or_else(initial) {
-            Some(total) => args.apply(&args.values[0], [total, value])?,
-            None => value,
-        });
+        for value in values.drain(..) {
+            self.total = Some(match self.total.take().or_else(initial) {
+                Some(total) => args.apply(&args.values[0], [total, value])?,
+                None => value,
+            });
+        }
         Ok(true)
     }
 
@@ -203,18 +262,18 @@ impl Sink for Fold {
 
 /// `(bag/part count …)` needs no list; other functions want one.
 fn part(args: &Args) -> Result<Box<dyn Sink>> {
-    let count = args.host.op("count");
-    Ok(match (args.value("f"), count) {
-        (Value::Function(f), Some(count)) if std::sync::Arc::ptr_eq(f, &count) => Box::new(Count(0)),
-        _ => Box::new(Part(Vec::new())),
-    })
+    Ok(if is_count(args) { Box::new(Count(0)) } else { Box::new(Part(Vec::new())) })
+}
+
+fn is_count(args: &Args) -> bool {
+    matches!((args.value("f"), args.host.op("count")), (Value::Function(f), Some(count)) if Arc::ptr_eq(f, &count))
 }
 
 struct Count(i64);
 
 impl Sink for Count {
-    fn push(&mut self, _: &Args, _: Value) -> Result<bool> {
-        self.0 += 1;
+    fn take(&mut self, _: &Args, values: &mut Vec<Value>) -> Result<bool> {
+        self.0 += values.len() as i64;
         Ok(true)
     }
 
@@ -226,8 +285,8 @@ impl Sink for Count {
 struct Part(Vec<Value>);
 
 impl Sink for Part {
-    fn push(&mut self, _: &Args, value: Value) -> Result<bool> {
-        push(&mut self.0, value)?;
+    fn take(&mut self, _: &Args, values: &mut Vec<Value>) -> Result<bool> {
+        append(&mut self.0, values)?;
         Ok(true)
     }
 

@@ -1,7 +1,7 @@
 //! From many partitions to one answer: what each gives, put together in a tree.
 
 use super::each::pairs_of;
-use crate::data::{Args, Layer, Map, Task, Value};
+use crate::data::{Args, Counts, Layer, Map, Task, Value};
 use crate::err;
 use crate::kernel::elementwise::Binary;
 use crate::op;
@@ -10,6 +10,7 @@ use crate::op::layers::call;
 use crate::op::sequence::{self, Seq, put};
 use crate::op::{Inputs, Kind, Op};
 use crate::ops::core::each::folded;
+use crate::ops::core::group::{count_into, counted};
 use crate::text::Result;
 use std::sync::Arc;
 
@@ -31,6 +32,15 @@ pub static OPS: &[Op] = &[
     op!(Kind::Now(merge_folds), "(bag/merge-folds f parts :last false :initial nil)",
         "As `bag/merge`, of folds: `f` over what came of the parts. Of nothing, the `:last` one is `:initial`.",
         ["(bag/merge-folds + [[3] [] [4]])" => "[7]", "(bag/merge-folds + [[]] :last true :initial 0)" => "0"], ["fold"]),
+    op!(
+        Kind::Now(in_tasks_only),
+        "(bag/together source calls*)",
+        "What several calls make of the elements of one source, which are made once and one by one: `(bag/hole)` is where they come in. \
+         The optimizer writes it; it means something in tasks only.",
+        [],
+        ["foldby", "frequencies"]
+    ),
+    op!(Kind::Now(in_tasks_only), "(bag/hole)", "Where elements come in, in `bag/together`.", [], ["bag/together"]),
     op!(Kind::Now(merge_by), "(bag/merge-by f parts :initial nil)", "Pairs `[key value]` of several `foldby`, as one.",
         ["(bag/merge-by + [[[:a 1]] [[:a 2]]])" => "[[:a 3]]"], ["foldby"]),
     op!(Kind::Now(merge_counts), "(bag/merge-counts parts :sort false)",
@@ -300,6 +310,11 @@ fn split(pair: Value) -> Result<[Value; 2]> {
     <[Value; 2]>::try_from(items).map_err(|items| wrong(&Value::list(items)))
 }
 
+fn in_tasks_only(args: Args) -> Result<Value> {
+    Err(err!(Type, "{} means something in tasks only, where the optimizer writes it", args.function.name)
+        .label(args.span, "in this call"))
+}
+
 fn merge_by(mut args: Args) -> Result<Value> {
     let f = args.function("f")?;
     let initial = args.is_given("initial").then(|| args.take("initial"));
@@ -320,23 +335,13 @@ fn merge_by(mut args: Args) -> Result<Value> {
 }
 
 fn merge_counts(args: Args) -> Result<Value> {
-    let mut counts = Map::new();
+    let mut counts = Counts::new();
     for item in all_of(&args, "parts")? {
-        let [key, count] = split(item)?;
-        match (counts.get_mut(&key), &count) {
-            (Some(Value::Int(total)), Value::Int(n)) => *total = total.saturating_add(*n),
-            _ => put(&mut counts, key, count)?,
-        }
+        let [value, n] = split(item)?;
+        let n = n.as_int().ok_or_else(|| args.wrong_value("parts", &n, "pairs `[value count]`"))?;
+        count_into(&mut counts, value, n)?;
     }
-    let pairs = pairs_of(counts);
-    if args.bool("sort")? { sorted_counts(pairs) } else { Ok(pairs) }
-}
-
-/// Pairs `[value count]`, the greatest count first.
-pub(super) fn sorted_counts(pairs: Value) -> Result<Value> {
-    let mut pairs = Seq::of(pairs).map_err(|_| err!(Internal, "counts are a list"))?.into_vec();
-    sequence::sort_by(&mut pairs, true, |pair| pair.as_list().and_then(<[Value]>::last).unwrap_or(pair))?;
-    Ok(Value::list(pairs))
+    counted(counts, args.bool("sort")?)
 }
 
 fn of_elements(mut args: Args) -> Result<Value> {

@@ -2,12 +2,13 @@
 //! collection last, so that `->>` reads well. Maps are lists of pairs here, strings of characters.
 
 use super::access::look_up;
-use crate::data::{Args, Value};
+use crate::data::{Args, List, Value};
 use crate::err;
 use crate::op;
 use crate::op::sequence::{Seq, pair};
 use crate::op::{Kind, Op};
 use crate::text::Result;
+use std::sync::Arc;
 
 pub static OPS: &[Op] = &[
     op!(Kind::Over("colls", map), "(map f & colls)",
@@ -184,8 +185,8 @@ fn keep(mut args: Args) -> Result<Value> {
 /// What a record has under a key, or under each of a list of keys; `dsk::index` where it is absent.
 pub fn plucked(args: &Args, record: &Value, key: &Value, default: Option<&Value>) -> Result<Value> {
     if let Value::List(keys) = key {
-        let parts: Result<Vec<Value>> = keys.iter().map(|key| plucked(args, record, key, default)).collect();
-        return parts.map(Value::list);
+        let parts: Result<List> = keys.iter().map(|key| plucked(args, record, key, default)).collect();
+        return Ok(Value::List(Arc::new(parts?)));
     }
     let found = match look_up(args, record, key) {
         Err(error) if error.code() == crate::text::Code::Index && default.is_some() => None,

@@ -2,11 +2,11 @@
 //! index, a record's key, or a list of keys.
 
 use super::each::plucked;
-use crate::data::{Args, Map, Value};
+use crate::data::{Args, Counts, Map, Value};
 use crate::err;
 use crate::kernel::elementwise::Binary;
 use crate::op;
-use crate::op::sequence::{self, Seq, pair, put};
+use crate::op::sequence::{self, Seq, check_len, no_key, pair, put};
 use crate::op::{Given, Kind, Op, infer};
 use crate::ops::array::{slice, sorting, threads};
 use crate::text::Result;
@@ -204,19 +204,30 @@ fn pairs_of(map: &Map) -> Value {
 
 fn frequencies(mut args: Args) -> Result<Value> {
     let by_count = args.bool("sort")?;
-    let mut counts = Map::new();
-    for item in args.seq("coll")?.into_vec() {
-        match counts.get_mut(&item) {
-            Some(Value::Int(n)) => *n += 1,
-            _ => put(&mut counts, item, Value::Int(1))?,
-        }
+    let mut counts = Counts::new();
+    count_all(&mut counts, &mut args.seq("coll")?.into_vec())?;
+    counted(counts, by_count)
+}
+
+/// Counts a value `n` times more; `dsk::type` where it cannot be a key.
+#[inline]
+pub fn count_into(counts: &mut Counts, value: Value, n: i64) -> Result<()> {
+    counts.add(value, n).map_err(|value| no_key(&value))
+}
+
+/// Counts values once each.
+pub fn count_all(counts: &mut Counts, values: &mut Vec<Value>) -> Result<()> {
+    counts.add_all(values).map_err(|value| no_key(&value))
+}
+
+/// Pairs `[value count]`; the greatest count first, if asked for.
+pub fn counted(counts: Counts, by_count: bool) -> Result<Value> {
+    let mut entries = counts.into_entries();
+    if by_count {
+        entries.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     }
-    if !by_count {
-        return Ok(pairs_of(&counts));
-    }
-    let mut pairs: Vec<(&Value, &Value)> = counts.iter().collect();
-    sequence::sort_by(&mut pairs, true, |(_, n)| n)?;
-    Ok(Value::list(pairs.into_iter().map(|(k, n)| pair(k.clone(), n.clone())).collect()))
+    check_len(entries.len())?;
+    Ok(Value::list(entries.into_iter().map(|(value, n)| pair(value, Value::Int(n))).collect()))
 }
 
 /// The map from keys to lists.

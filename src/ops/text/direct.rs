@@ -1,96 +1,139 @@
 //! The shortest way to call what tasks call once a record: on a string at hand, without sorting arguments to parameters. Everything
 //! else, errors too, goes the long way.
 
+use super::bytes::Bytes;
+use super::json::value_of;
 use super::regex::match_at_start;
-use super::strings::ascii_words;
-use crate::data::{Direct, Str, Value};
+use crate::data::{Answer, Direct, Packed, Str, Value};
+use std::sync::LazyLock;
 
 /// The short way of an op.
 pub fn direct(name: &str) -> Option<Direct> {
     Some(match name {
-        "str/lower" => |window| text(window, |s| cased(s, |b| b.is_ascii_uppercase(), str::to_ascii_lowercase)),
-        "str/upper" => |window| text(window, |s| cased(s, |b| b.is_ascii_lowercase(), str::to_ascii_uppercase)),
-        "str/strip" => |window| stripped(window, true, true),
-        "str/lstrip" => |window| stripped(window, true, false),
-        "str/rstrip" => |window| stripped(window, false, true),
-        "str/split" => split,
-        "str/startswith" => |window| test(window, |s, part| s.starts_with(part)),
-        "str/endswith" => |window| test(window, |s, part| s.ends_with(part)),
-        "str/contains" => |window| test(window, |s, part| s.contains(part)),
-        "re/match" => re_match,
-        "re/test" => re_test,
+        "str/lower" => |args, _, answer| cased(args, b'A', str::to_ascii_lowercase, answer),
+        "str/upper" => |args, _, answer| cased(args, b'a', str::to_ascii_uppercase, answer),
+        "str/strip" => |args, _, answer| stripped(args, true, true, answer),
+        "str/lstrip" => |args, _, answer| stripped(args, true, false, answer),
+        "str/rstrip" => |args, _, answer| stripped(args, false, true, answer),
+        "str/split" => |args, _, answer| split(args, answer),
+        "str/startswith" => |args, _, answer| test(args, |s, part| s.starts_with(part), answer),
+        "str/endswith" => |args, _, answer| test(args, |s, part| s.ends_with(part), answer),
+        "str/contains" => |args, _, answer| test(args, |s, part| s.contains(part), answer),
+        "re/match" => |args, reads, answer| match args {
+            [Value::Regex(regex), Value::Str(s)] => answer.give(match_at_start(regex, s, reads)),
+            _ => false,
+        },
+        "re/test" => |args, _, answer| match args {
+            [Value::Regex(regex), Value::Str(s)] => answer.give(Value::Bool(regex.is_match(s))),
+            _ => false,
+        },
+        "json/parse" => |args, reads, answer| match args {
+            [Value::Str(text)] => value_of(text, reads).is_ok_and(|value| answer.give(value)),
+            _ => false,
+        },
         _ => return None,
     })
 }
 
-/// Puts the answer where it belongs.
-fn answer(window: &mut [Value], value: Value) -> bool {
-    window[0] = value;
-    true
-}
-
-/// A function of one string.
-fn text(window: &mut [Value], f: impl FnOnce(&Str) -> Option<Value>) -> bool {
-    let [Value::Str(s)] = window else { return false };
-    match f(s) {
-        Some(value) => answer(window, value),
-        None => false,
+/// An ASCII string with the letters from `first` on in the other case.
+#[inline(always)]
+fn cased(args: &[&Value], first: u8, change: fn(&str) -> String, answer: &mut Answer) -> bool {
+    let [whole @ Value::Str(s)] = args else { return false };
+    if let Some(short) = s.packed() {
+        if !short.is_ascii() {
+            return false;
+        }
+        let changed = short.with_case_changed(first);
+        return if changed == short { answer.give_same(whole) } else { answer.give(Value::packed(changed)) };
     }
-}
-
-/// An ASCII string in another case; itself where no letter changes.
-fn cased(s: &Str, changes: fn(&u8) -> bool, change: fn(&str) -> String) -> Option<Value> {
     if !s.is_ascii() {
-        return None;
+        return false;
     }
-    Some(if s.as_bytes().iter().any(changes) { Value::from(change(s)) } else { Value::Str(s.clone()) })
+    let changes = |b: &u8| (first..first + 26).contains(b);
+    match s.as_bytes().iter().any(changes) {
+        true => answer.give(Value::from(change(s))),
+        false => answer.give_same(whole),
+    }
 }
 
-fn stripped(window: &mut [Value], start: bool, end: bool) -> bool {
-    let (s, rest) = match &*window {
-        [Value::Str(s)] => (s, trimmed(s, char::is_whitespace, start, end)),
-        [Value::Str(s), Value::Str(chars)] if s.is_ascii() && chars.is_ascii() => {
-            let bytes = s.as_bytes();
-            let drop = |b: &u8| chars.as_bytes().contains(b);
-            let from = if start { bytes.iter().position(|b| !drop(b)).unwrap_or(bytes.len()) } else { 0 };
-            let to = if end { bytes.iter().rposition(|b| !drop(b)).map_or(from, |at| at + 1) } else { bytes.len() };
-            (s, &s[from..to.max(from)])
+/// A string without what is at its ends; white space, or the characters of a second one.
+#[inline(always)]
+fn stripped(args: &[&Value], start: bool, end: bool, answer: &mut Answer) -> bool {
+    if let [whole @ Value::Str(s), Value::Str(chars)] = args
+        && let (Some(s), Some(chars)) = (s.packed(), chars.packed())
+        && s.is_ascii()
+        && chars.is_ascii()
+    {
+        let rest = s.without(chars, start, end);
+        return if rest == s { answer.give_same(whole) } else { answer.give(Value::packed(rest)) };
+    }
+    let (whole, s, (from, to)) = match args {
+        [whole @ Value::Str(s)] if is_ascii(s) => {
+            (whole, s, kept(s.as_bytes(), |b| char::from(b).is_whitespace(), start, end))
+        }
+        [whole @ Value::Str(s), Value::Str(chars)] if is_ascii(s) && is_ascii(chars) => {
+            (whole, s, kept(s.as_bytes(), |b| chars.as_bytes().contains(&b), start, end))
         }
         _ => return false,
     };
-    let value = if rest.len() == s.len() { Value::Str(s.clone()) } else { Value::from(rest) };
-    answer(window, value)
+    match s.packed() {
+        Some(short) => answer.give(Value::packed(short.part(from, to))),
+        None if to - from == s.len() => answer.give_same(whole),
+        None => answer.give(Value::from(&s[from..to])),
+    }
 }
 
-fn trimmed(s: &str, drop: fn(char) -> bool, start: bool, end: bool) -> &str {
-    let s = if start { s.trim_start_matches(drop) } else { s };
-    if end { s.trim_end_matches(drop) } else { s }
+#[inline(always)]
+fn is_ascii(s: &Str) -> bool {
+    match s.packed() {
+        Some(short) => short.is_ascii(),
+        None => s.as_str().is_ascii(),
+    }
 }
 
-fn split(window: &mut [Value]) -> bool {
-    let parts = match window {
-        [Value::Str(s)] if s.is_ascii() => ascii_words(s).map(Value::from).collect(),
+/// Where what is left begins and ends.
+#[inline(always)]
+fn kept(bytes: &[u8], drop: impl Fn(u8) -> bool, start: bool, end: bool) -> (usize, usize) {
+    let (mut from, mut to) = (0, bytes.len());
+    while start && from < to && drop(bytes[from]) {
+        from += 1;
+    }
+    while end && to > from && drop(bytes[to - 1]) {
+        to -= 1;
+    }
+    (from, to)
+}
+
+fn split(args: &[&Value], answer: &mut Answer) -> bool {
+    // Most words have four letters or more.
+    let some = |s: &Str| Vec::with_capacity(s.len() / 5 + 1);
+    answer.give(Value::list(match args {
+        [Value::Str(s)] if s.is_ascii() => {
+            let mut parts = some(s);
+            SPACE.parts(s.as_bytes(), |start, end| parts.push(part(s, start, end)));
+            parts
+        }
         [Value::Str(s)] => s.split_whitespace().map(Value::from).collect(),
         [Value::Str(s), Value::Str(sep)] if !sep.is_empty() => s.split(sep.as_str()).map(Value::from).collect(),
         _ => return false,
-    };
-    answer(window, Value::list(parts))
+    }))
 }
 
-fn test(window: &mut [Value], f: fn(&str, &str) -> bool) -> bool {
-    let [Value::Str(s), Value::Str(part)] = window else { return false };
-    let holds = f(s, part);
-    answer(window, Value::Bool(holds))
+/// Python's white space.
+static SPACE: LazyLock<Bytes> = LazyLock::new(|| Bytes::of([(9, 13), (32, 32)]));
+
+/// A part of a text.
+#[inline(always)]
+fn part(text: &str, start: usize, end: usize) -> Value {
+    match Packed::part_of(text, start, end) {
+        Some(short) => Value::packed(short),
+        None => Value::from(&text[start..end]),
+    }
 }
 
-fn re_match(window: &mut [Value]) -> bool {
-    let [Value::Regex(regex), Value::Str(s)] = window else { return false };
-    let value = match_at_start(regex, s);
-    answer(window, value)
-}
-
-fn re_test(window: &mut [Value]) -> bool {
-    let [Value::Regex(regex), Value::Str(s)] = window else { return false };
-    let holds = regex.is_match(s);
-    answer(window, Value::Bool(holds))
+fn test(args: &[&Value], f: fn(&str, &str) -> bool, answer: &mut Answer) -> bool {
+    match args {
+        [Value::Str(s), Value::Str(part)] => answer.give(Value::Bool(f(s, part))),
+        _ => false,
+    }
 }

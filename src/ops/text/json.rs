@@ -1,14 +1,14 @@
 //! `json/…`: values as JSON text (RFC 8259) and back.
 
-use crate::data::{Args, Map, Value, cancel, task::deep};
+use crate::data::{Args, Map, Reads, Value, cancel, task::deep};
 use crate::err;
 use crate::op;
 use crate::op::args::described;
 use crate::op::sequence::{Seq, check_text};
 use crate::op::{Kind, Op};
 use crate::text::Result;
-use serde_json::Deserializer;
-use serde_json::de::StrRead;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::cell::RefCell;
 use std::fmt::{self, Write};
 
 pub static OPS: &[Op] = &[
@@ -25,14 +25,14 @@ pub static OPS: &[Op] = &[
 
 fn parse(args: Args) -> Result<Value> {
     let text = args.text("text")?;
-    value_of(&text)
+    value_of(&text, &Reads::All)
         .map_err(|problem| err!(Value, "json/parse: the text is not JSON: {problem}").label(args.span, "in this call"))
 }
 
-/// The value of a JSON text.
-pub fn value_of(text: &str) -> serde_json::Result<Value> {
-    let mut reader = Deserializer::from_str(text);
-    let value = read(&mut reader)?;
+/// The value of a JSON text, as far as it is read. What is left out is JSON, too, or this fails.
+pub fn value_of(text: &str, reads: &Reads) -> serde_json::Result<Value> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = Json(reads).deserialize(&mut reader)?;
     reader.end().map(|()| value)
 }
 
@@ -43,22 +43,21 @@ pub fn text_of(value: &Value) -> Result<String> {
     Ok(out)
 }
 
-fn read(reader: &mut Deserializer<StrRead>) -> serde_json::Result<Value> {
-    serde::Deserialize::deserialize(reader).map(|Json(value)| value)
-}
+/// Makes a value while JSON is read, without another tree between. Of an object, entries that are not read are passed over.
+struct Json<'a>(&'a Reads);
 
-/// A value that is made while JSON is read, without another tree between.
-struct Json(Value);
+impl<'de> DeserializeSeed<'de> for Json<'_> {
+    type Value = Value;
 
-impl<'de> serde::Deserialize<'de> for Json {
-    fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        reader.deserialize_any(Visitor).map(Json)
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
+        match self.0.is_nothing() {
+            true => reader.deserialize_ignored_any(IgnoredAny).map(|_| Value::Nil),
+            false => reader.deserialize_any(self),
+        }
     }
 }
 
-struct Visitor;
-
-impl<'de> serde::de::Visitor<'de> for Visitor {
+impl<'de> Visitor<'de> for Json<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -90,21 +89,75 @@ impl<'de> serde::de::Visitor<'de> for Visitor {
         Ok(Value::from(text))
     }
 
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut all = Vec::new();
-        while let Some(Json(item)) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(Json(&Reads::All))? {
             all.push(item);
         }
         Ok(Value::list(all))
     }
 
-    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
-        while let Some((Json(key), Json(value))) = entries.next_entry()? {
-            // A string is always a key.
-            let _ = map.insert(key, value);
+        while let Some(name) = entries.next_key_seed(Name(self.0))? {
+            match name {
+                None => drop(entries.next_value::<IgnoredAny>()?),
+                Some(name) => {
+                    let value = entries.next_value_seed(Json(&Reads::All))?;
+                    // A string is always a key.
+                    let _ = map.insert(name, value);
+                }
+            }
         }
         Ok(Value::map(map))
+    }
+}
+
+/// The name of an entry, if that is read.
+struct Name<'a>(&'a Reads);
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = Option<Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Option<Value>, D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = Option<Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("the name of an entry")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Option<Value>, E> {
+        Ok(self.0.has(name).then(|| NAMES.with_borrow_mut(|names| names.value(name))))
+    }
+}
+
+/// Names that came before: records of a kind share them.
+struct Names(Vec<Value>);
+
+thread_local! {
+    static NAMES: RefCell<Names> = const { RefCell::new(Names(Vec::new())) };
+}
+
+impl Names {
+    fn value(&mut self, name: &str) -> Value {
+        const PLACES: usize = 1 << 8;
+        if name.len() <= 14 {
+            // It lies in the value itself.
+            return Value::from(name);
+        }
+        self.0.resize(PLACES, Value::Nil);
+        let bytes = name.as_bytes();
+        let mixed = bytes.iter().fold(bytes.len(), |hash, b| hash.wrapping_mul(31).wrapping_add(usize::from(*b)));
+        let place = &mut self.0[mixed % PLACES];
+        if place.as_text() != Some(name) {
+            *place = Value::from(name);
+        }
+        place.clone()
     }
 }
 

@@ -1,10 +1,12 @@
 //! Ops on text.
 
+mod bytes;
 pub mod convert;
 mod direct;
 pub mod format;
 pub mod json;
 pub mod regex;
+mod scan;
 pub mod strings;
 
 use crate::op::Op;

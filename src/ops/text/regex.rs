@@ -1,7 +1,8 @@
 //! `re/…`: regular expressions, the pattern first. A pattern is a literal, `#"\d+"`, or a string; the syntax is that of
 //! the `regex` crate, which has no look-around, and takes time linear in the text.
 
-use crate::data::{Args, Map, Str, Value};
+use super::scan::{Outcome, Scanner};
+use crate::data::{Args, Map, Reads, Str, Value};
 use crate::err;
 use crate::op;
 use crate::op::{Kind, Op};
@@ -71,7 +72,7 @@ fn pattern_and_text(args: &Args) -> Result<(Arc<Regex>, Str)> {
 
 fn re_match(args: Args) -> Result<Value> {
     let (regex, s) = pattern_and_text(&args)?;
-    Ok(match_at_start(&regex, &s))
+    Ok(match_at_start(&regex, &s, &Reads::All))
 }
 
 /// What a pattern's matches are put in, once for all of them: records of one pattern have the same keys.
@@ -80,6 +81,9 @@ struct Known {
     /// The pattern at the start of a text, where nothing is to be searched for.
     at_start: Regex,
     places: CaptureLocations,
+    /// The pattern, where it is a plain one, and where its groups were found.
+    plain: Option<Scanner>,
+    slots: Vec<usize>,
     /// A record of nil, and the group of each of its keys, if there are named groups.
     record: Map,
     groups: Vec<usize>,
@@ -102,32 +106,66 @@ impl Known {
                 groups.push(n);
             }
         }
-        Known { regex: regex.clone(), places: at_start.capture_locations(), at_start, record, groups }
+        let plain = Scanner::new(regex.as_str());
+        Known {
+            regex: regex.clone(),
+            places: at_start.capture_locations(),
+            at_start,
+            plain,
+            slots: Vec::new(),
+            record,
+            groups,
+        }
     }
 
-    fn matched(&mut self, s: &str) -> Value {
-        let found = self.at_start.captures_read(&mut self.places, s);
-        if found.is_none_or(|whole| whole.start() > 0) {
+    fn matched(&mut self, s: &str, reads: &Reads) -> Value {
+        let outcome = self.plain.as_ref().map_or(Outcome::Unknown, |plain| plain.matches(s, &mut self.slots));
+        let found = match outcome {
+            Outcome::Matched => true,
+            Outcome::Different => false,
+            Outcome::Unknown => {
+                let found = self.at_start.captures_read(&mut self.places, s);
+                found.is_some_and(|whole| whole.start() == 0)
+            }
+        };
+        if !found {
             return Value::Nil;
         }
-        let group = |n: usize| self.places.get(n).map_or(Value::Nil, |(start, end)| Value::from(&s[start..end]));
+        let place = |n: usize| match outcome {
+            Outcome::Matched => Some((self.slots[2 * n], self.slots[2 * n + 1])),
+            _ => self.places.get(n),
+        };
+        let group = |n: usize| place(n).map_or(Value::Nil, |(start, end)| Value::from(&s[start..end]));
         if self.places.len() == 1 {
             return group(0);
         }
         if self.groups.is_empty() {
             return Value::list((0..self.places.len()).map(group).collect());
         }
-        let mut record = self.record.clone();
-        record.values_mut().zip(&self.groups).for_each(|(value, n)| *value = group(*n));
-        Value::map(record)
+        let named = self.groups.iter().zip(self.record.iter());
+        Value::map(match reads {
+            Reads::All => {
+                let mut record = self.record.clone();
+                record.iter_mut().zip(&self.groups).for_each(|((_, value), n)| *value = group(*n));
+                record
+            }
+            Reads::Keys(keys) => {
+                let mut record = Map::with_capacity(keys.len());
+                for (n, (name, _)) in named.filter(|(_, (name, _))| keys.iter().any(|key| key.same_key(name))) {
+                    // A name is always a key.
+                    let _ = record.insert(name.clone(), group(*n));
+                }
+                record
+            }
+        })
     }
 }
 
-/// What the pattern matches at the start of a text, or nil.
-pub(super) fn match_at_start(regex: &Arc<Regex>, s: &str) -> Value {
+/// What the pattern matches at the start of a text, as far as it is read, or nil.
+pub(super) fn match_at_start(regex: &Arc<Regex>, s: &str, reads: &Reads) -> Value {
     KNOWN.with_borrow_mut(|known| match known {
-        Some(known) if Arc::ptr_eq(&known.regex, regex) => known.matched(s),
-        _ => known.insert(Known::of(regex)).matched(s),
+        Some(known) if Arc::ptr_eq(&known.regex, regex) => known.matched(s, reads),
+        _ => known.insert(Known::of(regex)).matched(s, reads),
     })
 }
 

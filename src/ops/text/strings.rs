@@ -206,19 +206,6 @@ fn texts<'a>(parts: impl Iterator<Item = &'a str>) -> Value {
     Value::list(parts.map(Value::from).collect())
 }
 
-/// The words of an ASCII text, byte by byte.
-pub(super) fn ascii_words(text: &str) -> impl Iterator<Item = &str> {
-    let is_space = |b: &u8| matches!(b, b'\t'..=b'\r' | b' ');
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let bytes = text.as_bytes();
-        let start = at + bytes[at..].iter().position(|b| !is_space(b))?;
-        let end = bytes[start..].iter().position(is_space).map_or(bytes.len(), |n| start + n);
-        at = end;
-        Some(&text[start..end])
-    })
-}
-
 /// How many cuts at most; a negative number is no limit.
 fn most(args: &Args, param: &str) -> Result<usize> {
     Ok(usize::try_from(args.int(param)?).unwrap_or(usize::MAX))
@@ -238,7 +225,6 @@ fn separator(args: &Args) -> Result<Str> {
 fn split(args: Args) -> Result<Value> {
     let (s, cuts) = (args.text("s")?, most(&args, "maxsplit")?);
     match args.value("sep") {
-        Value::Nil if cuts == usize::MAX && s.is_ascii() => Ok(texts(ascii_words(&s))),
         Value::Nil if cuts == usize::MAX => Ok(texts(s.split_whitespace())),
         Value::Nil => {
             let mut parts = Vec::new();
@@ -473,17 +459,4 @@ fn isupper(args: Args) -> Result<Value> {
 fn islower(args: Args) -> Result<Value> {
     let s = args.text("s")?;
     Ok(Value::Bool(s.chars().any(char::is_lowercase) && !s.chars().any(char::is_uppercase)))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn words_of_ascii_are_words(text in "[ a-c\t\n\u{b}\u{c}\r\u{1c}\u{0}]{0,40}") {
-            prop_assert!(text.is_ascii());
-            prop_assert!(super::ascii_words(&text).eq(text.split_whitespace()));
-        }
-    }
 }

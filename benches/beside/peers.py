@@ -1,4 +1,4 @@
-"""The peers' side of the bench `arrays`: runs what it is told, and tells how long it took and what memory it took.
+"""The peers' side of the benches `arrays` and `bags`: runs what it is told, and tells how long it took and what memory it took.
 
 A line of standard input is a JSON object: {"setup": code} or {"run": code, "seconds": limit, "makes": file to remove first}. Each is answered by a line:
 {"seconds": best, "peak": bytes} or {"error": text}.

@@ -1,0 +1,235 @@
+//! The harness of the benches that set dsk beside its peers, in one run: a table of rows (`rows.toml`) says what each engine is told. For
+//! every row the engines take turns in processes of their own, dsk first and last, and the best time counts; ratios are to be looked at,
+//! not seconds. The most memory that each had resident stands beside, inputs included.
+//!
+//! Python with the peers is `DSK_PYTHON` or `python3`; a peer that is not there has no column.
+
+#[path = "../memory/mod.rs"]
+mod memory;
+
+use dsk::{Config, Engine};
+use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Instant;
+
+pub const WORKERS: usize = 2;
+/// Seconds that an engine may take for a row before it is told to stop trying again.
+const LIMIT: f64 = 10.0;
+
+/// What a bench has besides its rows.
+pub struct Bench {
+    pub rows: &'static str,
+    /// What the machine can do, measured here: `limit` of a row.
+    pub limit: fn(&str) -> Result<Told, String>,
+    /// The same written by hand in Rust: `hand` of a row, in a process of its own.
+    pub hand: fn(&str),
+}
+
+#[derive(serde::Deserialize)]
+struct Stages {
+    stage: Vec<Stage>,
+}
+
+/// What shares its data.
+#[derive(serde::Deserialize)]
+struct Stage {
+    name: String,
+    /// What dsk and Python evaluate first. `{folder}` is a folder for files.
+    dsk: String,
+    python: String,
+    #[serde(default)]
+    row: Vec<Row>,
+}
+
+#[derive(serde::Deserialize)]
+struct Row {
+    name: String,
+    dsk: String,
+    /// Bytes moved or operations done, for a rate in GB/s or GFLOPS.
+    #[serde(default)]
+    amount: f64,
+    /// A file that is removed before each run, as the run makes it anew.
+    #[serde(default)]
+    makes: Option<String>,
+    #[serde(default)]
+    limit: Option<String>,
+    #[serde(default)]
+    hand: Option<String>,
+    /// What each peer runs.
+    #[serde(default)]
+    peer: BTreeMap<String, String>,
+    /// How many times as fast as each peer it should be.
+    #[serde(default)]
+    goal: BTreeMap<String, f64>,
+}
+
+impl Bench {
+    /// Runs the stages and rows whose names have one of the words given to the command, or all.
+    pub fn main(&self) {
+        let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--bench")).collect();
+        match &args[..] {
+            [first] if first == "--dsk" => {
+                let engine = Engine::with_config(Config { workers: WORKERS, ..Config::default() });
+                return serve(|code| engine.eval(code).map(drop).map_err(|error| error.to_string()));
+            }
+            [first] if first == "--hand" => {
+                return serve(|what| {
+                    (self.hand)(what);
+                    Ok(())
+                });
+            }
+            _ => {}
+        }
+        let stages: Stages = toml::from_str(self.rows).expect("the rows are well-formed");
+        let wanted = |name: &str| args.is_empty() || args.iter().any(|arg| name.contains(arg.as_str()));
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target folder can be written");
+        for stage in &stages.stage {
+            let rows: Vec<&Row> = stage.row.iter().filter(|row| wanted(&stage.name) || wanted(&row.name)).collect();
+            if !rows.is_empty() {
+                self.run_stage(stage, &rows, folder.path());
+            }
+        }
+    }
+
+    fn run_stage(&self, stage: &Stage, rows: &[&Row], folder: &Path) {
+        let bench = concat!(env!("CARGO_MANIFEST_DIR"), "/benches");
+        let place = |code: &str| code.replace("{folder}", &folder.display().to_string()).replace("{bench}", bench);
+        println!("\n{}", stage.name);
+        // Python first: it makes the files.
+        let python = std::env::var("DSK_PYTHON").unwrap_or_else(|_| "python3".into());
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/beside/peers.py");
+        let mut peers = Server::start(Command::new(python).arg(script));
+        if let Some(Err(error)) = peers.as_mut().map(|server| server.ask(json!({ "setup": place(&stage.python) }))) {
+            println!("  without peers: {error}");
+            peers = None;
+        }
+        let this = std::env::current_exe().expect("this program has a path");
+        let mut ours = Server::start(Command::new(&this).arg("--dsk")).expect("this program starts again");
+        let mut by_hand = Server::start(Command::new(&this).arg("--hand")).expect("this program starts again");
+        ours.ask(json!({ "setup": place(&stage.dsk) })).expect("what dsk is told is right");
+        println!("  {:<28}{:<16}{:>9}{:>10}{:>9}{:>8}", "", "", "s", "rate", "peak MB", "ratio");
+        for row in rows {
+            let makes = row.makes.as_deref().map(place);
+            let tell = |server: &mut Server, code: &str| {
+                let told = server.ask(json!({ "run": place(code), "seconds": LIMIT, "makes": makes }));
+                // Nor is its space needed any longer.
+                makes.iter().for_each(|file| drop(std::fs::remove_file(file)));
+                told
+            };
+            let mut found = match tell(&mut ours, &row.dsk) {
+                Ok(found) => found,
+                Err(error) => {
+                    println!("  {:<28}{error}", row.name);
+                    continue;
+                }
+            };
+            let mut beside = Vec::new();
+            if let Some(limit) = &row.limit {
+                beside.push(("limit".to_string(), (self.limit)(&place(limit))));
+            }
+            if let Some(hand) = &row.hand {
+                beside.push(("by hand".to_string(), tell(&mut by_hand, hand)));
+            }
+            if let Some(peers) = &mut peers {
+                beside.extend(row.peer.iter().map(|(name, code)| (name.clone(), tell(peers, code))));
+            }
+            if let Ok(again) = tell(&mut ours, &row.dsk) {
+                found = Told { seconds: found.seconds.min(again.seconds), peak: found.peak.min(again.peak) };
+            }
+            let line = |row_name: &str, name: &str, told: &Told, rest: &str| {
+                let rate =
+                    if row.amount > 0.0 { format!("{:.1}", row.amount / told.seconds / 1e9) } else { String::new() };
+                let peak = if told.peak > 0.0 { format!("{:.0}", told.peak / 1e6) } else { String::new() };
+                println!("  {row_name:<28}{name:<16}{:>9.4}{rate:>10}{peak:>9}{rest}", told.seconds);
+            };
+            line(&row.name, "dsk", &found, "");
+            for (name, told) in beside {
+                match told {
+                    Ok(told) => {
+                        let ratio = told.seconds / found.seconds;
+                        let goal = row.goal.get(&name).map_or(String::new(), |&goal| {
+                            let word = if ratio >= goal { "reached" } else { "SHORT of" };
+                            format!("  {word} {goal}")
+                        });
+                        line("", &name, &told, &format!("{ratio:>8.2}{goal}"));
+                    }
+                    Err(error) => println!("  {:<28}{name:<16}{error}", ""),
+                }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub struct Told {
+    pub seconds: f64,
+    /// Bytes; 0 where it is not known.
+    pub peak: f64,
+}
+
+/// A process that answers lines of JSON.
+struct Server {
+    child: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Server {
+    fn start(command: &mut Command) -> Option<Server> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+        let (orders, answers) = (child.stdin.take()?, child.stdout.take()?);
+        Some(Server { child, orders, answers: BufReader::new(answers) })
+    }
+
+    fn ask(&mut self, order: Json) -> Result<Told, String> {
+        let mut line = String::new();
+        writeln!(self.orders, "{order}").map_err(|e| e.to_string())?;
+        self.answers.read_line(&mut line).map_err(|e| e.to_string())?;
+        let told: Json = serde_json::from_str(&line).map_err(|_| "it ended".to_string())?;
+        match (told["seconds"].as_f64(), told["peak"].as_f64()) {
+            (Some(seconds), Some(peak)) => Ok(Told { seconds, peak }),
+            _ => Err(told["error"].as_str().unwrap_or("no answer").to_string()),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The side of an engine in this program, which is what `peers.py` is for the others.
+fn serve(run: impl Fn(&str) -> Result<(), String>) {
+    for line in std::io::stdin().lines() {
+        let line = line.expect("standard input can be read");
+        let order: Json = serde_json::from_str(&line).expect("orders are JSON");
+        let told = match order["setup"].as_str() {
+            Some(setup) => run(setup).map(|()| json!({ "seconds": 0.0, "peak": 0 })),
+            None => best(&run, &order),
+        };
+        let told = told.unwrap_or_else(|error| json!({ "error": error }));
+        println!("{told}");
+    }
+}
+
+fn best(run: impl Fn(&str) -> Result<(), String>, order: &Json) -> Result<Json, String> {
+    let (code, limit) = (order["run"].as_str().unwrap_or_default(), order["seconds"].as_f64().unwrap_or(LIMIT));
+    // Where this is refused, the peak is that of the whole life.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    let begun = Instant::now();
+    let mut times = Vec::new();
+    while times.is_empty() || (times.len() < 6 && begun.elapsed().as_secs_f64() < limit) {
+        order["makes"].as_str().iter().for_each(|file| drop(std::fs::remove_file(file)));
+        let start = Instant::now();
+        run(code)?;
+        times.push(start.elapsed().as_secs_f64());
+    }
+    let warm = if times.len() > 1 { &times[1..] } else { &times };
+    let best = warm.iter().copied().fold(f64::INFINITY, f64::min);
+    Ok(json!({ "seconds": best, "peak": memory::peak() }))
+}

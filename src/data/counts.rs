@@ -1,0 +1,192 @@
+//! How often each of many values was there.
+//!
+//! As in a [`Map`](super::Map), entries lie in the order in which their keys first came, and a table of their places beside them. Values
+//! wait in a batch until the processor has fetched the places and entries where they are likely to be: a table larger than its caches is
+//! asked for the whole batch at the price of one.
+
+use super::Value;
+use super::map::{Place, hash_of, same};
+
+/// Values that are looked up together.
+const BATCH: usize = 64;
+
+pub struct Counts {
+    entries: Vec<(Value, i64)>,
+    /// A power of two of them, at most seven in eight of them taken: small tables stay in the processor's cache; a key lies at the first free one from where its hash says.
+    places: Vec<Place>,
+    waiting: Vec<Value>,
+    /// Their hashes, and how often each is counted.
+    hashes: [u32; BATCH],
+    times: [i64; BATCH],
+}
+
+impl Counts {
+    #[expect(clippy::new_without_default, reason = "it is always made on purpose")]
+    pub fn new() -> Self {
+        Counts {
+            entries: Vec::new(),
+            places: vec![Place::FREE; 64],
+            waiting: Vec::with_capacity(BATCH),
+            hashes: [0; BATCH],
+            times: [0; BATCH],
+        }
+    }
+
+    /// Counts a value `n` times more, and no higher than integers go. Gives it back where it cannot be a key (an array, a function).
+    pub fn add(&mut self, value: Value, n: i64) -> Result<(), Value> {
+        if !value.is_hashable() {
+            return Err(value);
+        }
+        let at = self.waiting.len();
+        self.times[at] = n;
+        self.note(at, hash_of(&value));
+        self.waiting.push(value);
+        if at + 1 == BATCH {
+            self.settle();
+        }
+        Ok(())
+    }
+
+    /// Counts each value once, all or up to one that cannot be a key, which is given back.
+    pub fn add_all(&mut self, values: &mut Vec<Value>) -> Result<(), Value> {
+        while !values.is_empty() {
+            let from = self.waiting.len();
+            let some = values.len().min(BATCH - from);
+            for (n, value) in values[..some].iter().enumerate() {
+                if !value.is_hashable() {
+                    return Err(values.swap_remove(n));
+                }
+                self.times[from + n] = 1;
+                self.note(from + n, hash_of(value));
+            }
+            if some == values.len() {
+                self.waiting.append(values);
+            } else {
+                self.waiting.extend(values.drain(..some));
+            }
+            if self.waiting.len() == BATCH {
+                self.settle();
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn note(&mut self, at: usize, hash: u32) {
+        self.hashes[at] = hash;
+        fetch(&self.places, self.slot(hash));
+    }
+
+    /// The values in the order in which they first came, and how often they did.
+    pub fn into_entries(mut self) -> Vec<(Value, i64)> {
+        self.settle();
+        self.entries
+    }
+
+    fn slot(&self, hash: u32) -> usize {
+        hash as usize & (self.places.len() - 1)
+    }
+
+    fn settle(&mut self) {
+        for &hash in &self.hashes[..self.waiting.len()] {
+            let place = self.places[self.slot(hash)];
+            if place.hash == hash {
+                fetch(&self.entries, place.at as usize);
+            }
+        }
+        let mut waiting = std::mem::take(&mut self.waiting);
+        for (at, value) in waiting.drain(..).enumerate() {
+            self.settle_one(self.hashes[at], self.times[at], value);
+        }
+        self.waiting = waiting;
+    }
+
+    fn settle_one(&mut self, hash: u32, n: i64, value: Value) {
+        let mut slot = self.slot(hash);
+        loop {
+            let place = self.places[slot];
+            if place.is_free() {
+                break;
+            }
+            if place.hash == hash
+                && let (key, count) = &mut self.entries[place.at as usize]
+                && same(key, &value)
+            {
+                *count = count.saturating_add(n);
+                value.done();
+                return;
+            }
+            slot = (slot + 1) & (self.places.len() - 1);
+        }
+        self.places[slot] = Place::new(hash, self.entries.len());
+        self.entries.push((value, n));
+        if self.entries.len() * 8 > self.places.len() * 7 {
+            self.grow();
+        }
+    }
+
+    fn grow(&mut self) {
+        let old = std::mem::take(&mut self.places);
+        self.places = vec![Place::FREE; old.len() * 2];
+        for place in old.into_iter().filter(|place| !place.is_free()) {
+            let mut slot = self.slot(place.hash);
+            while !self.places[slot].is_free() {
+                slot = (slot + 1) & (self.places.len() - 1);
+            }
+            self.places[slot] = place;
+        }
+    }
+}
+
+/// Asks the processor for an element that is soon needed.
+#[inline(always)]
+fn fetch<T>(slice: &[T], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: prefetching has no effect on memory whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(slice.as_ptr().wrapping_add(at).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (slice, at);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// However many values there are, each is counted under the first that is the same, in the order of these.
+        #[test]
+        fn counts_are_those_of_a_list(values in prop::collection::vec((0usize..4, 0i64..90), 0..400)) {
+            let of = |(kind, n): &(usize, i64)| match kind {
+                0 => Value::Int(*n),
+                1 => Value::Float(*n as f64 / 2.0),
+                2 => Value::from(n.to_string().repeat(*n as usize / 10)),
+                _ => Value::from(vec![*n, 1]),
+            };
+            let mut counts = Counts::new();
+            let mut model: Vec<(Value, i64)> = Vec::new();
+            for value in &values {
+                match model.iter_mut().find(|(key, _)| key.same_key(&of(value))) {
+                    Some((_, n)) => *n += 1,
+                    None => model.push((of(value), 1)),
+                }
+                prop_assert!(counts.add(of(value), 1).is_ok());
+            }
+            let found = counts.into_entries();
+            prop_assert_eq!(found.len(), model.len());
+            for ((key, n), (wanted, m)) in found.iter().zip(&model) {
+                prop_assert!(key.same(wanted));
+                prop_assert_eq!(n, m);
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_key_is_given_back() {
+        let map = Value::Graph(Default::default());
+        assert!(Counts::new().add(map, 1).is_err());
+    }
+}
