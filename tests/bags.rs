@@ -241,7 +241,10 @@ fn records_are_made_as_far_as_they_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let record = |n: usize| {
         let kind = ["push", "fork", "a kind with a longer name"][n % 3];
-        format!("{{\"kind\": \"{kind}\", \"a name longer than others\": {{\"n\": [{n}, null]}}, \"n\": {n}, \"n\": {}}}\n", n + 1)
+        format!(
+            "{{\"kind\": \"{kind}\", \"a name longer than others\": {{\"n\": [{n}, null]}}, \"n\": {n}, \"n\": {}}}\n",
+            n + 1
+        )
     };
     let lines: String = (0..400).map(record).collect();
     let path = put(folder.path(), "a.json", lines.as_bytes());
@@ -326,7 +329,10 @@ fn straight_functions_are_functions() {
         compute(&format!("(map (fn [w] (str/rstrip (str/lower w) \".,\")) {words})")),
         r#"["ab" "été" "" "a longer word, with marks" "x"]"#
     );
-    assert_eq!(compute(&format!("(map #(str/startswith (str/upper %) \"A\") {words})")), "[true false false true false]");
+    assert_eq!(
+        compute(&format!("(map #(str/startswith (str/upper %) \"A\") {words})")),
+        "[true false false true false]"
+    );
     // Each argument more than once, and in any place.
     assert_eq!(compute(&format!("(map #(str/startswith % (str/strip %)) {words})")), "[true true true true true]");
     // What is no string fails as ever, and tells where.

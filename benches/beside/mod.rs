@@ -141,7 +141,7 @@ impl Bench {
             }
             let line = |row_name: &str, name: &str, told: &Told, rest: &str| {
                 let rate =
-                    if row.amount > 0.0 { format!("{:.1}", row.amount / told.seconds / 1e9) } else { String::new() };
+                    if row.amount > 0.0 { format!("{:.3}", row.amount / told.seconds / 1e9) } else { String::new() };
                 let peak = if told.peak > 0.0 { format!("{:.0}", told.peak / 1e6) } else { String::new() };
                 println!("  {row_name:<28}{name:<16}{:>9.4}{rate:>10}{peak:>9}{rest}", told.seconds);
             };

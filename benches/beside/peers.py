@@ -12,7 +12,7 @@ import time
 
 THREADS = int(os.environ.get("DSK_BENCH_THREADS", "2"))
 
-scope = {"THREADS": THREADS}
+scope = {"__name__": "bench", "THREADS": THREADS}
 
 
 def reset_peak():
@@ -48,9 +48,18 @@ def answer(order):
     return run(order["run"], order["seconds"], order.get("makes"))
 
 
-for line in sys.stdin:
-    try:
-        told = answer(json.loads(line))
-    except BaseException as e:  # a peer that is not installed, or has not the function
-        told = {"error": f"{type(e).__name__}: {e}"}
-    print(json.dumps(told), flush=True)
+def main():
+    # What peers print goes elsewhere.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        try:
+            told = answer(json.loads(line))
+        except BaseException as e:  # a peer that is not installed, or has not the function
+            told = {"error": f"{type(e).__name__}: {e}"}
+        print(json.dumps(told), file=answers, flush=True)
+
+
+# Peers that use processes import this file again.
+if __name__ == "__main__":
+    main()

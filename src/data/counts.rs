@@ -94,14 +94,15 @@ impl Counts {
                 fetch(&self.entries, place.at as usize);
             }
         }
-        let mut waiting = std::mem::take(&mut self.waiting);
-        for (at, value) in waiting.drain(..).enumerate() {
-            self.settle_one(self.hashes[at], self.times[at], value);
+        for at in 0..self.waiting.len() {
+            self.settle_one(at);
         }
-        self.waiting = waiting;
+        self.waiting.drain(..).for_each(Value::done);
     }
 
-    fn settle_one(&mut self, hash: u32, n: i64, value: Value) {
+    /// Finds the entry of a value that waits, or makes one of it. Values are looked at where they are: moved, they would be taken apart.
+    fn settle_one(&mut self, at: usize) {
+        let (value, hash, times) = (&self.waiting[at], self.hashes[at], self.times[at]);
         let mut slot = self.slot(hash);
         loop {
             let place = self.places[slot];
@@ -110,16 +111,15 @@ impl Counts {
             }
             if place.hash == hash
                 && let (key, count) = &mut self.entries[place.at as usize]
-                && same(key, &value)
+                && same(key, value)
             {
-                *count = count.saturating_add(n);
-                value.done();
+                *count = count.saturating_add(times);
                 return;
             }
             slot = (slot + 1) & (self.places.len() - 1);
         }
         self.places[slot] = Place::new(hash, self.entries.len());
-        self.entries.push((value, n));
+        self.entries.push((std::mem::take(&mut self.waiting[at]), times));
         if self.entries.len() * 8 > self.places.len() * 7 {
             self.grow();
         }

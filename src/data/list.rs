@@ -17,6 +17,18 @@ impl List {
     }
 }
 
+impl TryFrom<List> for [Value; 2] {
+    type Error = List;
+
+    /// The two values of a pair, moved.
+    fn try_from(mut list: List) -> Result<[Value; 2], List> {
+        match list.0.len() {
+            2 => Ok(std::array::from_fn(|n| std::mem::take(&mut list.0[n]))),
+            _ => Err(list),
+        }
+    }
+}
+
 impl From<Vec<Value>> for List {
     fn from(items: Vec<Value>) -> Self {
         List(Items::from_vec(items))

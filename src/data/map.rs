@@ -100,6 +100,9 @@ fn hash_other(key: &Value) -> u32 {
         Value::Float(x) if super::value::same_number(*x as i64, *x) => hash_int(*x as i64),
         Value::Complex(c) if c.im == 0.0 => hash_of(&Value::Float(c.re)),
         Value::Block(b) if b.ndim() == 0 && !matches!(b.item(), Value::Block(_)) => hash_of(&b.item()),
+        Value::List(items) if items.iter().all(|item| !item.nests()) => items
+            .iter()
+            .fold(items.len() as u32, |hash, item| (hash.rotate_left(5) ^ hash_of(item)).wrapping_mul(0x9e37_79b1)),
         other => {
             let mut state = FxHasher::default();
             other.hash_into(&mut state);

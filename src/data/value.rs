@@ -353,7 +353,8 @@ impl Value {
             (Value::Regex(a), Value::Regex(b)) => a.as_str() == b.as_str(),
             (Value::List(a), Value::List(b)) => {
                 let parts = || a.iter().zip(b.iter()).all(|(a, b)| a.same_key(b));
-                Arc::ptr_eq(a, b) || a.len() == b.len() && !cancelled() && deep(parts)
+                let flat = || a.iter().all(|a| !a.nests());
+                Arc::ptr_eq(a, b) || a.len() == b.len() && if flat() { parts() } else { !cancelled() && deep(parts) }
             }
             (Value::Map(a), Value::Map(b)) => {
                 let parts = || a.iter().all(|(k, v)| b.get(k).is_some_and(|w| v.same_key(w)));
@@ -376,6 +377,7 @@ impl Value {
 
     fn parts_are_hashable(&self) -> bool {
         match self {
+            Value::List(items) if items.iter().all(|item| !item.nests()) => items.iter().all(Value::is_hashable),
             Value::List(_) | Value::Map(_) if cancelled() => true,
             Value::List(items) => deep(|| items.iter().all(Value::is_hashable)),
             Value::Map(m) => deep(|| m.iter().all(|(_, v)| v.is_hashable())),

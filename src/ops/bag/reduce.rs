@@ -250,11 +250,15 @@ pub fn foldby(args: Args) -> Result<Value> {
 }
 
 /// All that the lists hold.
-fn all_of(args: &Args, param: &str) -> Result<Vec<Value>> {
+fn all_of(args: &mut Args, param: &str) -> Result<Vec<Value>> {
+    // Taken over, so that what only this call holds is moved.
     let mut all = Vec::new();
-    for part in args.list(param)? {
-        let part = Seq::of(part).map_err(|part| args.wrong_value(param, &part, "a list of lists"))?;
-        all.extend(part.into_vec());
+    for part in args.seq(param)?.into_vec() {
+        let part = Seq::of(part).map_err(|part| args.wrong_value(param, &part, "a list of lists"))?.into_vec();
+        match all.is_empty() {
+            true => all = part,
+            false => all.extend(part),
+        }
     }
     Ok(all)
 }
@@ -268,9 +272,9 @@ fn part(mut args: Args) -> Result<Value> {
     }
 }
 
-fn merge(args: Args) -> Result<Value> {
+fn merge(mut args: Args) -> Result<Value> {
     let f = args.function("f")?;
-    let (all, last) = (all_of(&args, "parts")?, args.bool("last")?);
+    let (all, last) = (all_of(&mut args, "parts")?, args.bool("last")?);
     if all.is_empty() && !last {
         return Ok(Value::list(all));
     }
@@ -292,7 +296,7 @@ fn fold_part(mut args: Args) -> Result<Value> {
 fn merge_folds(mut args: Args) -> Result<Value> {
     let f = args.function("f")?;
     let (last, initial) = (args.bool("last")?, args.is_given("initial").then(|| args.take("initial")));
-    let mut all = all_of(&args, "parts")?.into_iter();
+    let mut all = all_of(&mut args, "parts")?.into_iter();
     let answer = match all.next() {
         Some(first) => folded(&args, &f, first, all)?,
         None if !last => return Ok(Value::list(Vec::new())),
@@ -305,9 +309,11 @@ fn merge_folds(mut args: Args) -> Result<Value> {
 
 /// A pair that a task made.
 fn split(pair: Value) -> Result<[Value; 2]> {
-    let wrong = |found: &Value| err!(Internal, "expected a pair, found {}", found.a_type_name());
-    let items = Seq::of(pair).map_err(|found| wrong(&found))?.into_vec();
-    <[Value; 2]>::try_from(items).map_err(|items| wrong(&Value::list(items)))
+    let list = match pair {
+        Value::List(list) => Arc::unwrap_or_clone(list),
+        other => return Err(err!(Internal, "expected a pair, found {}", other.a_type_name())),
+    };
+    <[Value; 2]>::try_from(list).map_err(|list| err!(Internal, "expected a pair, found a list of {}", list.len()))
 }
 
 fn in_tasks_only(args: Args) -> Result<Value> {
@@ -319,7 +325,7 @@ fn merge_by(mut args: Args) -> Result<Value> {
     let f = args.function("f")?;
     let initial = args.is_given("initial").then(|| args.take("initial"));
     let mut totals = Map::new();
-    for (n, item) in all_of(&args, "parts")?.into_iter().enumerate() {
+    for (n, item) in all_of(&mut args, "parts")?.into_iter().enumerate() {
         args.check_interrupt(n)?;
         let [key, value] = split(item)?;
         match (totals.get_mut(&key), &initial) {
@@ -334,9 +340,9 @@ fn merge_by(mut args: Args) -> Result<Value> {
     Ok(pairs_of(totals))
 }
 
-fn merge_counts(args: Args) -> Result<Value> {
+fn merge_counts(mut args: Args) -> Result<Value> {
     let mut counts = Counts::new();
-    for item in all_of(&args, "parts")? {
+    for item in all_of(&mut args, "parts")? {
         let [value, n] = split(item)?;
         let n = n.as_int().ok_or_else(|| args.wrong_value("parts", &n, "pairs `[value count]`"))?;
         count_into(&mut counts, value, n)?;

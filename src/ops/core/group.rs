@@ -145,9 +145,30 @@ fn topk(mut args: Args) -> Result<Value> {
     }
     let (k, key) = (args.int("k")?, args.take("key"));
     let items = args.seq("coll")?.into_vec();
-    let mut items = sorted(&args, &key, items, k >= 0)?;
-    items.truncate(usize::try_from(k.unsigned_abs()).unwrap_or(usize::MAX));
-    Ok(Value::list(items))
+    let (most, greatest) = (usize::try_from(k.unsigned_abs()).unwrap_or(usize::MAX), k >= 0);
+    // The best so far with their keys, in order, and those behind them that may be better than the last.
+    let mut best: Vec<(Value, Value)> = Vec::new();
+    let mut settled = 0usize;
+    for (n, item) in items.into_iter().enumerate() {
+        args.check_interrupt(n)?;
+        let mut own = Value::Nil;
+        key_into(&args, &key, &item, &mut own)?;
+        if let (Some((Value::Int(last), _)), Value::Int(own)) = (settled.checked_sub(1).map(|last| &best[last]), &own)
+            && settled == most
+            && (if greatest { own <= last } else { own >= last })
+        {
+            continue;
+        }
+        best.push((own, item));
+        if best.len() > most.saturating_mul(2).saturating_add(64) {
+            sequence::sort_by(&mut best, greatest, |(key, _)| key)?;
+            best.truncate(most);
+            settled = best.len();
+        }
+    }
+    sequence::sort_by(&mut best, greatest, |(key, _)| key)?;
+    best.truncate(most);
+    Ok(Value::list(best.into_iter().map(|(_, item)| item).collect()))
 }
 
 fn extreme_by(mut args: Args, op: Binary) -> Result<Value> {

@@ -34,7 +34,12 @@ struct Run {
     lazy: bool,
     /// Whether what follows may match from inside of the run.
     gives_back: bool,
+    /// The slot of the group that it is, if it is one alone; else that of none.
+    group: usize,
 }
+
+/// The slot of no group, behind those of all.
+const NO_GROUP: usize = usize::MAX;
 
 /// What came of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,14 +97,22 @@ impl Scanner {
                     max: repetition.max.map_or(usize::MAX, |max| max as usize),
                     lazy: !repetition.greedy,
                     gives_back: true,
+                    group: NO_GROUP,
                 }));
             }
             HirKind::Capture(capture) => {
                 let slot = 2 * capture.index as usize;
                 self.slots = self.slots.max(slot + 2);
+                let at = self.items.len();
                 self.items.push(Item::Slot(slot));
                 self.add(&capture.sub)?;
-                self.items.push(Item::Slot(slot + 1));
+                match &mut self.items[at + 1..] {
+                    [Item::Run(run)] if run.group == NO_GROUP => {
+                        run.group = slot;
+                        self.items.remove(at);
+                    }
+                    _ => self.items.push(Item::Slot(slot + 1)),
+                }
             }
             HirKind::Concat(parts) => parts.iter().try_for_each(|part| self.add(part))?,
             _ => return None,
@@ -186,6 +199,9 @@ impl Scanner {
                     let found = self.classes[run.class].run(&text[at..], most);
                     let start = at;
                     at += found;
+                    if let Some([begin, end]) = slots.get_mut(run.group..).and_then(<[usize]>::first_chunk_mut::<2>) {
+                        (*begin, *end) = (start, at);
+                    }
                     if run.gives_back && found >= run.min {
                         ways.push(Way { item, run: *run, start, end: at });
                     }
@@ -214,6 +230,9 @@ impl Scanner {
                 };
                 if more {
                     (item, at) = (way.item + 1, way.end);
+                    if let Some(end) = slots.get_mut(run.group.saturating_add(1)) {
+                        *end = at;
+                    }
                     break;
                 }
                 ways.pop();
