@@ -1,8 +1,8 @@
-//! The interpreter beside CPython, in one run: `cargo bench --bench interpreter`.
+//! The interpreter beside CPython and Koto, another language for Rust programs to embed, in one run: `cargo bench --bench interpreter`.
 //!
-//! A word chooses programs, `-- fib`; `DSK_BENCH_ALONE=1` leaves CPython out.
+//! A word chooses programs, `-- fib`; `DSK_BENCH_ALONE=1` leaves the others out.
 //!
-//! Each program is said in dsk and in Python, run several times by each, and the fastest runs are compared.
+//! Each program is said in each language, run several times by each, and the fastest runs are compared.
 
 use dsk::eval::Interpreter;
 use std::fmt::Write;
@@ -15,6 +15,8 @@ struct Program {
     setup: &'static str,
     dsk: &'static str,
     python: &'static str,
+    /// Run once, then the program.
+    koto: [&'static str; 2],
 }
 
 const WORDS: usize = 180_000;
@@ -25,24 +27,31 @@ const PROGRAMS: &[Program] = &[
         setup: "(defn fib [n] (if (< n 2) n (+ (fib (- n 1)) (fib (- n 2)))))",
         dsk: "(fib 30)",
         python: "def fib(n):\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\ndef run(text):\n    return fib(30)",
+        koto: ["fib = |n|\n  if n < 2\n    n\n  else\n    (fib n - 1) + (fib n - 2)\nexport fib", "fib 30"],
     },
     Program {
         name: "loop 1e7",
         setup: "",
         dsk: "(loop [i 0 s 0] (if (< i 10000000) (recur (+ i 1) (+ s i)) s))",
         python: "def run(text):\n    i = s = 0\n    while i < 10000000:\n        s += i\n        i += 1\n    return s",
+        koto: ["", "i, s = 0, 0\nwhile i < 10000000\n  s += i\n  i += 1\ns"],
     },
     Program {
         name: "split and count",
         setup: "",
         dsk: "(count (reduce (fn [counts word] (assoc counts word (+ 1 (get counts word 0)))) {} (str/split text)))",
         python: "def run(text):\n    counts = {}\n    for word in text.split():\n        counts[word] = counts.get(word, 0) + 1\n    return len(counts)",
+        koto: [
+            "",
+            "counts = {}\nfor word in text.split(' ')\n  if not word.is_empty()\n    counts.insert word, 1 + (counts.get word, 0)\nsize counts",
+        ],
     },
     Program {
         name: "mapped lambda 1e6",
         setup: "",
         dsk: "(sum (map #(+ (* % %) 1) (range 1000000)))",
         python: "def run(text):\n    return sum(map(lambda x: x * x + 1, range(1000000)))",
+        koto: ["", "(0..1000000).each(|x| x * x + 1).sum()"],
     },
     Program {
         name: "build and read a map",
@@ -51,6 +60,7 @@ const PROGRAMS: &[Program] = &[
                 (loop [i 0 s 0] (if (< i N) (recur (+ i 1) (+ s (get squares i))) s)))",
         python: "N = 200000\ndef run(text):\n    m = {}\n    i = 0\n    while i < N:\n        m[i] = i * i\n        i += 1\n    \
                  i = s = 0\n    while i < N:\n        s += m[i]\n        i += 1\n    return s",
+        koto: ["", "m = {}\nfor i in 0..200000\n  m.insert i, i * i\ns = 0\nfor i in 0..200000\n  s += m.get i\ns"],
     },
     Program {
         name: "sort by a key",
@@ -58,6 +68,10 @@ const PROGRAMS: &[Program] = &[
         dsk: "(nth (sort-by #(- 0 %) numbers) 1000)",
         python: "numbers = [i * 7919 % 100003 for i in range(200000)]\ndef run(text):\n    \
                  return sorted(numbers, key=lambda x: 0 - x)[1000]",
+        koto: [
+            "export numbers = (0..200000).each(|i| (i * 7919) % 100003).to_list()",
+            "x = copy numbers\nx.sort |n| 0 - n\nx[1000]",
+        ],
     },
 ];
 
@@ -105,9 +119,26 @@ fn python(program: &Program, text: &str) -> Option<(String, Duration)> {
     Some((result.to_string(), Duration::from_secs_f64(seconds.parse().ok()?)))
 }
 
+fn koto(program: &Program, text: &str) -> Result<(String, Duration), String> {
+    let told = |error: koto::Error| error.to_string();
+    let mut koto = koto::Koto::default();
+    koto.prelude().insert("text", text);
+    let [setup, run] = program.koto;
+    koto.compile_and_run(setup).map_err(told)?;
+    let mut best = Duration::MAX;
+    let mut result = String::new();
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let value = koto.compile_and_run(run).map_err(told)?;
+        best = best.min(start.elapsed());
+        result = koto.value_to_string(value).map_err(told)?;
+    }
+    Ok((result, best))
+}
+
 fn main() {
     let text = words();
-    println!("{:<20}{:>12}{:>12}{:>10}", "", "dsk", "CPython", "ratio");
+    println!("{:<22}{:>12}{:>12}{:>9}{:>12}{:>9}", "", "dsk", "CPython", "ratio", "Koto", "ratio");
     let words: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     let alone = std::env::var_os("DSK_BENCH_ALONE").is_some();
     for program in PROGRAMS.iter().filter(|p| words.iter().all(|w| p.name.contains(w))) {
@@ -119,13 +150,18 @@ fn main() {
             }
         };
         let ms = |d: Duration| format!("{:.1} ms", d.as_secs_f64() * 1e3);
-        match (!alone).then(|| python(program, &text)).flatten() {
-            Some((expected, theirs)) => {
-                assert_eq!(result, expected, "{}: the two disagree", program.name);
-                let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
-                println!("{:<20}{:>12}{:>12}{:>9.1}x", program.name, ms(ours), ms(theirs), ratio);
+        let others =
+            [(!alone).then(|| python(program, &text)).flatten(), (!alone).then(|| koto(program, &text).ok()).flatten()];
+        print!("{:<22}{:>12}", program.name, ms(ours));
+        for other in others {
+            match other {
+                Some((expected, theirs)) => {
+                    assert_eq!(result, expected, "{}: they disagree", program.name);
+                    print!("{:>12}{:>8.1}x", ms(theirs), theirs.as_secs_f64() / ours.as_secs_f64());
+                }
+                None => print!("{:>12}{:>9}", "-", ""),
             }
-            None => println!("{:<20}{:>12}{:>12}", program.name, ms(ours), "-"),
         }
+        println!();
     }
 }

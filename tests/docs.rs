@@ -57,3 +57,37 @@ fn every_example_of_the_prelude_prints_what_it_says() {
     }
     assert!(count > 10, "the examples were found");
 }
+
+/// Blocks of code in the pages of `docs/`: each page is one program.
+#[test]
+fn every_example_of_the_pages_prints_what_it_says() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let mut count = 0;
+    for page in std::fs::read_dir(folder).unwrap() {
+        let page = page.unwrap().path();
+        let text = std::fs::read_to_string(&page).unwrap();
+        let engine = Engine::new();
+        for block in text.split("```clojure\n").skip(1) {
+            let block = block.split("```").next().unwrap();
+            for form in block.split_inclusive(";=>").collect::<Vec<_>>().windows(2) {
+                // What a form prints stands behind the mark, at the beginning of the next part.
+                let code = form[0].trim_end_matches(";=>");
+                let code =
+                    if is_first(block, form[0]) { code } else { code.split_once('\n').map_or("", |(_, code)| code) };
+                let wanted = form[1].lines().next().unwrap_or_default().trim();
+                let shown = match engine.eval(code).and_then(|value| engine.show(&engine.compute(&value)?)) {
+                    Ok(shown) => shown,
+                    Err(error) => format!("{error:?}"),
+                };
+                assert_eq!(shown, wanted, "{}: {code}", page.display());
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 15, "the examples were found");
+}
+
+/// Whether a part is the first of its block.
+fn is_first(block: &str, part: &str) -> bool {
+    std::ptr::eq(block.as_ptr(), part.as_ptr())
+}

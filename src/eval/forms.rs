@@ -96,21 +96,16 @@ fn defmacro(a: &mut Analyzer, form: &Task, args: &[Task], _: bool) -> Result<Id>
     a.define(form, &args[0], doc, true, function)
 }
 
-/// `(deftask load "doc"? :pure true? :name "key"? [path] body…)`
+/// `(deftask load "doc"? :pure true? :name "key"? :nout 2? [path] body…)`
 fn deftask(a: &mut Analyzer, form: &Task, args: &[Task], _: bool) -> Result<Id> {
-    const USAGE: &str = "(deftask name \"doc\"? :pure false? :name \"key\"? [params…] body…)";
+    const USAGE: &str = "(deftask name \"doc\"? :pure false? :name \"key\"? :nout n? [params…] body…)";
     let mut plain: Vec<Task> = Vec::new();
-    let mut pure = Task::data(Value::Bool(false));
-    let mut key = None;
+    let mut options = TaskOptions::default();
     let mut rest = args;
     while let Some((first, after)) = rest.split_first() {
         match (&first.form, after.split_first()) {
             (Form::Data(Value::Keyword(option)), Some((value, after))) => {
-                match option.as_str() {
-                    "pure" => pure = value.clone(),
-                    "name" => key = Some(value.clone()),
-                    _ => return Err(usage(first, &format!("`deftask` has no option `:{option}`"), USAGE)),
-                }
+                options.set(option, value).map_err(|what| usage(first, &format!("`deftask` {what}"), USAGE))?;
                 rest = after;
             }
             (Form::List(_), _) => {
@@ -124,26 +119,45 @@ fn deftask(a: &mut Analyzer, form: &Task, args: &[Task], _: bool) -> Result<Id> 
         }
     }
     let (function, doc) = named_function(a, form, &plain, "deftask")?;
-    let key = match key {
-        Some(key) => a.expr(&key, false)?,
-        None => {
-            let name = args[0].as_symbol().cloned().unwrap_or_default();
-            a.add(Kind::Const(Value::Str(name)), form.span)
-        }
-    };
-    let pure = a.expr(&pure, false)?;
+    let name = args[0].as_symbol().cloned().unwrap_or_default();
+    let name = a.add(Kind::Const(Value::Str(name)), form.span);
+    let mut parts = vec![function, name];
+    parts.extend(options.exprs(a)?);
     let make = a.function_const(&a.interpreter.internals.lazy_function.clone(), form.span);
-    let value = a.add(Kind::Call(make, vec![function, key, pure]), form.span);
+    let value = a.add(Kind::Call(make, parts), form.span);
     a.define(form, &args[0], doc, false, value)
+}
+
+/// What may be said of lazy calls; nil where it was not.
+#[derive(Default)]
+struct TaskOptions {
+    pure: Option<Task>,
+    name: Option<Task>,
+    nout: Option<Task>,
+}
+
+impl TaskOptions {
+    fn set(&mut self, option: &str, value: &Task) -> Result<(), String> {
+        let place = match option {
+            "pure" => &mut self.pure,
+            "name" => &mut self.name,
+            "nout" => &mut self.nout,
+            _ => return Err(format!("has no option `:{option}`")),
+        };
+        *place = Some(value.clone());
+        Ok(())
+    }
+
+    fn exprs(self, a: &mut Analyzer) -> Result<Vec<Id>> {
+        let all = [self.pure, self.name, self.nout];
+        all.into_iter().map(|task| a.expr(&task.unwrap_or(Task::data(Value::Nil)), false)).collect()
+    }
 }
 
 pub(super) fn lazy_function(args: Args) -> Result<Value> {
     match &args.rest[..] {
-        [Value::Function(inner), name, pure] => {
-            let Some(name) = name.as_text() else {
-                return Err(err!(Type, "the name of a task's keys is a string, not {}", name.a_type_name()));
-            };
-            let naming = Naming { name: name.into(), pure: pure.truthy() };
+        [Value::Function(inner), Value::Str(own), pure, name, nout] => {
+            let naming = Naming::new(own.clone(), false).with(pure, name, nout)?;
             Ok(LazyFunction::function(inner.clone(), naming).into())
         }
         _ => Err(err!(Internal, "`deftask` was compiled wrongly")),
@@ -327,21 +341,35 @@ pub(super) fn throw(args: Args) -> Result<Value> {
     Err(super::failure::thrown(args.rest.first().unwrap_or(&Value::Nil), args.span, sources))
 }
 
-/// `(delay (f a b))`: callee and arguments are computed now, the call is lazy. What is not the call of a function is
+/// `(delay (f a b) :pure true? :name "key"? :nout 2?)`: callee and arguments are computed now, the call is lazy. What is not the call of a function is
 /// wrapped in one, whose arguments are the local variables it mentions.
 fn delay(a: &mut Analyzer, form: &Task, args: &[Task], _: bool) -> Result<Id> {
-    let [what] = args else {
-        return Err(usage(form, "`delay` takes one form", "(delay (f x…))"));
+    const USAGE: &str = "(delay (f x…) :pure false? :name \"key\"? :nout n?)";
+    let Some((what, mut rest)) = args.split_first() else {
+        return Err(usage(form, "`delay` takes a form", USAGE));
     };
+    let mut options = TaskOptions::default();
+    while let [option, value, after @ ..] = rest
+        && let Form::Data(Value::Keyword(name)) = &option.form
+    {
+        options.set(name, value).map_err(|what| usage(option, &format!("`delay` {what}"), USAGE))?;
+        rest = after;
+    }
+    if !rest.is_empty() {
+        return Err(usage(form, "`delay` takes one form", USAGE));
+    }
     let span = form.span;
     let what = a.expanded(what)?;
     let Form::Call(items) = &what.form else {
+        if options.pure.is_some() || options.name.is_some() || options.nout.is_some() {
+            return Err(usage(form, "`delay` has options for calls, and this is none", USAGE));
+        }
         let value = a.expr(&what, false)?;
         let lazy = a.function_const(&a.interpreter.internals.lazy_value.clone(), span);
         return Ok(a.add(Kind::Call(lazy, vec![value]), span));
     };
     let is_special = items.first().and_then(Task::as_symbol).is_some_and(|n| super::analyze::special(n).is_some());
-    let mut parts = Vec::new();
+    let mut parts = options.exprs(a)?;
     if is_special {
         let params = a.locals_in(&what);
         let thunk = [Task::symbol("fn"), Task::list(params.clone()), what.clone()];
@@ -358,21 +386,21 @@ fn delay(a: &mut Analyzer, form: &Task, args: &[Task], _: bool) -> Result<Id> {
 
 pub(super) fn delayed(args: Args) -> Result<Value> {
     let interpreter = interpreter(&args)?;
-    let Some((callee, rest)) = args.rest.split_first() else { return Ok(Value::Nil) };
+    let [pure, name, nout, callee, rest @ ..] = &args.rest[..] else { return Ok(Value::Nil) };
     match callee {
         Value::Function(f) => {
             // A task's calls are lazy already; everything else is lazy now.
             if f.callable.as_any().is::<LazyFunction>() {
                 return f.call(args.host, rest, args.span);
             }
-            let naming = Naming { name: f.name.clone(), pure: interpreter.is_op(f) };
+            let naming = Naming::new(f.name.clone(), interpreter.is_op(f)).with(pure, name, nout)?;
             Ok(lazy::call(interpreter, f, rest, &naming, args.span))
         }
         other if rest.is_empty() => Err(err!(Type, "{} cannot be called", other.a_type_name()).at(args.span)),
         other => {
             // Keywords, maps and lists are called by `get`'s rules when the time comes.
             let apply = interpreter.internals.apply.clone();
-            let naming = Naming { name: Str::from("apply"), pure: true };
+            let naming = Naming::new("apply", true).with(pure, name, nout)?;
             let mut all = vec![other.clone()];
             all.extend(rest.iter().cloned());
             Ok(lazy::call(interpreter, &apply, &all, &naming, args.span))

@@ -32,8 +32,15 @@ pub static OPS: &[Op] = &[
         "(deftask name doc? params & body)",
         "Binds a global name to a function whose calls are lazy: `compute` runs them.\n\
          Options stand before the parameters: `:pure true` says that equal calls give equal results, so that they run once, as those of \
-         functions do that can be seen to do nothing but answer (see `dedup`); `:name \"load\"` is what keys begin with.",
-        &[("(do (deftask double [x] (* 2 x)) (compute (double (double 5))))", "20")],
+         functions do that can be seen to do nothing but answer (see `dedup`); `:name \"load\"` is what keys begin with; `:nout 2` that it gives lists of two, so that a call is a \
+         list of two lazy values.",
+        &[
+            ("(do (deftask double [x] (* 2 x)) (compute (double (double 5))))", "20"),
+            (
+                "(do (deftask ends :nout 2 [xs] [(first xs) (last xs)]) (let [[a z] (ends [1 2 3])] (compute (+ a z))))",
+                "4",
+            ),
+        ],
         &["delay", "defn", "dedup"],
     ),
     form(
@@ -111,10 +118,13 @@ pub static OPS: &[Op] = &[
         &["try"],
     ),
     form(
-        "(delay call)",
+        "(delay call & options)",
         "A lazy call: function and arguments are computed now, the call itself when `compute` asks for it.\n\
-         Lazy arguments, also in lists and maps, are computed first.",
-        &[("(compute (delay (+ 1 (delay (* 2 3)))))", "7")],
+         Lazy arguments, also in lists and maps, are computed first. Options are those of `deftask`: `:pure`, `:name`, `:nout`.",
+        &[
+            ("(compute (delay (+ 1 (delay (* 2 3)))))", "7"),
+            ("(let [[a b] (delay (identity [1 2]) :nout 2)] (compute (- b a)))", "1"),
+        ],
         &["deftask"],
     ),
     form(
