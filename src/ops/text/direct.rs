@@ -2,6 +2,7 @@
 //! else, errors too, goes the long way.
 
 use super::bytes::Bytes;
+use super::date;
 use super::json::value_of;
 use super::regex::match_at_start;
 use crate::data::{Answer, Direct, Packed, Str, Value};
@@ -25,6 +26,10 @@ pub fn direct(name: &str) -> Option<Direct> {
         },
         "re/test" => |args, _, answer| match args {
             [Value::Regex(regex), Value::Str(s)] => answer.give(Value::Bool(regex.is_match(s))),
+            _ => false,
+        },
+        "date/parse" => |args, _, answer| match args {
+            [Value::Str(text)] => date::read(text).is_some_and(|at| answer.give(at)),
             _ => false,
         },
         "json/parse" => |args, reads, answer| match args {

@@ -2,6 +2,7 @@
 
 mod bytes;
 pub mod convert;
+pub mod date;
 mod direct;
 pub mod format;
 pub mod json;
@@ -13,4 +14,4 @@ use crate::op::Op;
 pub(super) use direct::direct;
 
 /// In documentation order.
-pub static OPS: &[&[Op]] = &[convert::OPS, format::OPS, strings::OPS, regex::OPS, json::OPS];
+pub static OPS: &[&[Op]] = &[convert::OPS, format::OPS, strings::OPS, regex::OPS, json::OPS, date::OPS];
