@@ -27,7 +27,7 @@ const PROGRAMS: &[Program] = &[
         setup: "(defn fib [n] (if (< n 2) n (+ (fib (- n 1)) (fib (- n 2)))))",
         dsk: "(fib 30)",
         python: "def fib(n):\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\ndef run(text):\n    return fib(30)",
-        koto: ["fib = |n|\n  if n < 2\n    n\n  else\n    (fib n - 1) + (fib n - 2)\nexport fib", "fib 30"],
+        koto: ["export fib = |n|\n  if n < 2\n    n\n  else\n    (fib n - 1) + (fib n - 2)", "fib 30"],
     },
     Program {
         name: "loop 1e7",
@@ -43,7 +43,7 @@ const PROGRAMS: &[Program] = &[
         python: "def run(text):\n    counts = {}\n    for word in text.split():\n        counts[word] = counts.get(word, 0) + 1\n    return len(counts)",
         koto: [
             "",
-            "counts = {}\nfor word in text.split(' ')\n  if not word.is_empty()\n    counts.insert word, 1 + (counts.get word, 0)\nsize counts",
+            "counts = {}\nfor word in text.split(' ')\n  if not word.is_empty()\n    n = counts.get word, 0\n    counts.insert word, n + 1\nsize counts",
         ],
     },
     Program {
@@ -150,8 +150,10 @@ fn main() {
             }
         };
         let ms = |d: Duration| format!("{:.1} ms", d.as_secs_f64() * 1e3);
-        let others =
-            [(!alone).then(|| python(program, &text)).flatten(), (!alone).then(|| koto(program, &text).ok()).flatten()];
+        let others = [
+            (!alone).then(|| python(program, &text)).flatten(),
+            (!alone).then(|| koto(program, &text).map_err(|error| eprintln!("{error}")).ok()).flatten(),
+        ];
         print!("{:<22}{:>12}", program.name, ms(ours));
         for other in others {
             match other {

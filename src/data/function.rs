@@ -166,6 +166,23 @@ pub trait Host: Send + Sync {
         run()
     }
 
+    /// [`Host::apply_in`] again and again: after each call `next` takes the answer from the window and puts in what the next one is to be
+    /// called with, and says whether there is a next one.
+    fn apply_many(
+        &self,
+        callee: &Value,
+        window: &mut [Value],
+        next: &mut dyn FnMut(&mut [Value]) -> Result<bool>,
+        span: Span,
+    ) -> Result<()> {
+        loop {
+            self.apply_in(callee, window, span)?;
+            if !next(window)? {
+                return Ok(());
+            }
+        }
+    }
+
     /// [`Host::apply_for`] of each value, in its place.
     fn apply_each(&self, callee: &Value, values: &mut [Value], reads: &Reads, span: Span) -> Result<()> {
         values.iter_mut().try_for_each(|value| self.apply_for(callee, std::slice::from_mut(value), reads, span))

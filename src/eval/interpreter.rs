@@ -412,6 +412,26 @@ impl Host for Interpreter {
         Ok(())
     }
 
+    fn apply_many(
+        &self,
+        callee: &Value,
+        window: &mut [Value],
+        next: &mut dyn FnMut(&mut [Value]) -> Result<bool>,
+        span: Span,
+    ) -> Result<()> {
+        if let Value::Function(f) = callee
+            && let Some(closure) = Closure::of(f)
+        {
+            return machine::call_many(self, closure, window, next, span);
+        }
+        loop {
+            self.apply_in(callee, window, span)?;
+            if !next(window)? {
+                return Ok(());
+            }
+        }
+    }
+
     fn apply_each(&self, callee: &Value, values: &mut [Value], reads: &Reads, span: Span) -> Result<()> {
         if let Value::Function(f) = callee
             && let Some(closure) = Closure::of(f)

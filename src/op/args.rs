@@ -2,7 +2,7 @@
 //! what was expected and what was found, and points at the call.
 
 use super::sequence::Seq;
-use crate::data::{Args, ParamKind, Str, Value};
+use crate::data::{Args, ParamKind, Reads, Str, Value};
 use crate::err;
 use crate::text::{Error, Result};
 
@@ -139,6 +139,14 @@ impl Args<'_> {
     #[inline]
     pub fn apply_in(&self, function: &Value, window: &mut [Value]) -> Result<()> {
         self.host.apply_in(function, window, self.span)
+    }
+
+    /// Calls a function that was an argument on each of many values, in its place.
+    pub fn apply_each(&self, function: &Value, values: &mut [Value]) -> Result<()> {
+        values.chunks_mut(1 << 12).enumerate().try_for_each(|(n, some)| {
+            self.check_interrupt((n << 12) | 0xfff)?;
+            self.host.apply_each(function, some, &Reads::All, self.span)
+        })
     }
 
     /// Calls a function that was an argument on any number of values.

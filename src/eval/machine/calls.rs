@@ -1,6 +1,7 @@
 //! Calls, apart from the one of a closure whose arguments are as it wants them, which the loop makes itself.
 
 use super::arithmetic::put;
+use super::collections::Operands;
 use super::run::Run;
 use super::{call, interrupted};
 use crate::data::{Reads, Value};
@@ -95,6 +96,9 @@ impl Run<'_> {
     pub unsafe fn call_bound(&mut self, binding: &Binding, at: Reg, count: u8, pc: *const Instr) -> Result<()> {
         // SAFETY: by contract.
         unsafe {
+            if self.call_direct(binding, at, count) {
+                return Ok(());
+            }
             match &binding.value {
                 function @ Value::Function(_) => self.call(function, at, count, pc),
                 other => self.call(&other.clone(), at, count, pc),
@@ -102,11 +106,15 @@ impl Run<'_> {
         }
     }
 
-    /// Calls the keyword `R[at + 2]` with `R[at + 1]`, and `R[at + 3]` if there is one.
+    /// Looks up a keyword, by the operands behind the instruction.
     #[inline(never)]
-    pub unsafe fn call_field(&mut self, at: Reg, count: u8, pc: *const Instr) -> Result<()> {
+    pub unsafe fn call_field(&mut self, at: Reg, count: u8, operands: Operands, pc: *const Instr) -> Result<()> {
         // SAFETY: by contract.
         unsafe {
+            if self.get(at, count, operands) {
+                return Ok(());
+            }
+            self.spread(at, operands);
             let key = std::mem::take(&mut *self.register(at + 2));
             let from = std::mem::take(&mut *self.register(at + 1));
             let mut args: call::Arguments = smallvec::smallvec![from];

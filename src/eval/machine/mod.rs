@@ -33,6 +33,7 @@ use crate::err;
 use crate::text::{Error, Result, Span};
 use std::cell::UnsafeCell;
 use std::ptr;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Runs of the machine inside each other, through ops that call functions back: each takes native stack.
 const MAX_NESTING: usize = 10_000;
@@ -170,12 +171,69 @@ pub(super) fn call_each(
     reads: &Reads,
     span: Span,
 ) -> Result<()> {
-    let mut at = 0;
-    loop {
-        at += straight(interpreter, closure, &mut values[at..], 1, reads);
-        let Some(next) = values.get_mut(at) else { return Ok(()) };
-        call_with(interpreter, closure, std::slice::from_mut(next), 1, span)?;
+    let mut at = straight(interpreter, closure, values, 1, reads);
+    let Some(first) = values.get_mut(at) else { return Ok(()) };
+    let mut window = [std::mem::take(first)];
+    let mut next = |window: &mut [Value]| {
+        std::mem::swap(&mut values[at], &mut window[0]);
+        // Others may go the short way again.
         at += 1;
+        at += straight(interpreter, closure, &mut values[at..], 1, reads);
+        let next = values.get_mut(at);
+        let more = next.is_some();
+        if let Some(next) = next {
+            std::mem::swap(next, &mut window[0]);
+        }
+        Ok(more)
+    };
+    call_many(interpreter, closure, &mut window, &mut next, span)
+}
+
+/// Calls a closure with what is in the window, puts the answer in its first place, and so on as long as `next` fills the window again.
+pub(super) fn call_many(
+    interpreter: &Interpreter,
+    closure: &Closure,
+    window: &mut [Value],
+    next: &mut dyn FnMut(&mut [Value]) -> Result<bool>,
+    span: Span,
+) -> Result<()> {
+    let count = window.len();
+    if closure.proto.plain as usize != count || count == 0 {
+        loop {
+            call_with(interpreter, closure, window, count, span)?;
+            if !next(window)? {
+                return Ok(());
+            }
+        }
+    }
+    let Ok(machine) = MACHINE.try_with(|m| m.get()) else {
+        return Err(err!(Internal, "a function was called while its thread ends"));
+    };
+    // SAFETY: as in `enter`; what `next` may run goes on above this, and leaves the stacks as they are.
+    unsafe {
+        check_nesting(&*machine, span)?;
+        let mut visit = Visit::begin(machine, interpreter);
+        let base = visit.base;
+        let result = deep(|| {
+            loop {
+                if interpreter.cancel.load(Relaxed) {
+                    return Err(interrupted());
+                }
+                let m = &mut *machine;
+                m.reserve(interpreter, base + count + 1 + closure.proto.registers as usize).map_err(|e| e.at(span))?;
+                for (value, slot) in window.iter_mut().zip(&mut m.stack[base + 1..]) {
+                    carry(value, slot);
+                }
+                m.top = base + 1 + count;
+                run::run(interpreter, machine, closure, base, window.as_mut_ptr())?;
+                (*machine).top = base;
+                if !next(window)? {
+                    return Ok(());
+                }
+            }
+        });
+        visit.clean = true;
+        result
     }
 }
 
@@ -256,14 +314,10 @@ fn enter(
     };
     // SAFETY: the machine lives in thread-local storage for as long as this thread runs; `&mut` to it, or to parts of
     // it, are never held over a call that could come here again.
-    let m = unsafe { &mut *machine };
-    if m.nesting >= MAX_NESTING {
-        return Err(err!(Limit, "functions call each other through ops more than {MAX_NESTING} deep")
-            .label(span, "the last of these calls")
-            .help("recursion through `map`, `apply` and the like is limited; so is a recursion that never ends"));
-    }
-    // SAFETY: as above.
-    let mut visit = unsafe { Visit::begin(machine, interpreter) };
+    let mut visit = unsafe {
+        check_nesting(&*machine, span)?;
+        Visit::begin(machine, interpreter)
+    };
     let base = visit.base;
     prepare(machine, base)?;
     // SAFETY: `prepare` put the arguments down, and the reserve makes room for the window.
@@ -273,6 +327,17 @@ fn enter(
     };
     visit.clean = true;
     result
+}
+
+/// Whether one more run inside those at work is allowed.
+#[inline(always)]
+fn check_nesting(machine: &Machine, span: Span) -> Result<()> {
+    if machine.nesting < MAX_NESTING {
+        return Ok(());
+    }
+    Err(err!(Limit, "functions call each other through ops more than {MAX_NESTING} deep")
+        .label(span, "the last of these calls")
+        .help("recursion through `map`, `apply` and the like is limited; so is a recursion that never ends"))
 }
 
 /// One run of the machine, from `enter` until it is over, in whatever way: also when an op panics.

@@ -111,6 +111,7 @@ impl Run<'_> {
 ///
 /// # Safety
 /// `machine` is this thread's; the window is on the stack with the arguments in place. `answer` is not on that stack.
+#[inline(never)]
 pub(super) unsafe fn run(
     interpreter: &Interpreter,
     machine: *mut Machine,
@@ -267,11 +268,7 @@ pub(super) unsafe fn run(
                             Some(binding) if !binding.closure.is_null() => {
                                 in_closure!(run.enter(binding.closure, $at, $count, pc))
                             }
-                            Some(binding) => {
-                                if !run.call_direct(binding, $at, $count) {
-                                    outside!(run.call_bound(binding, $at, $count, pc))
-                                }
-                            }
+                            Some(binding) => outside!(run.call_bound(binding, $at, $count, pc)),
                             None => break run.unbound($global, pc),
                         }
                     };
@@ -412,10 +409,7 @@ pub(super) unsafe fn run(
                     }
                     Instr::CallField { count, base } => {
                         let operands = operands!();
-                        if !run.get(base, count, operands) {
-                            run.spread(base, operands);
-                            outside!(run.call_field(base, count, pc))
-                        }
+                        outside!(run.call_field(base, count, operands, pc))
                     }
                     Instr::CallAssoc { count, base, at } => {
                         let operands = operands!();
@@ -436,11 +430,7 @@ pub(super) unsafe fn run(
                         Some(binding) if !binding.closure.is_null() => {
                             in_closure!(run.tail(binding.closure, Value::Nil, base, count, pc))
                         }
-                        Some(binding) => {
-                            if !run.call_direct(binding, base, count) {
-                                outside!(run.call_bound(binding, base, count, pc))
-                            }
-                        }
+                        Some(binding) => outside!(run.call_bound(binding, base, count, pc)),
                         None => break run.unbound(at, pc),
                     },
                     Instr::Tail { count, base } => {

@@ -74,10 +74,7 @@ fn map(mut args: Args) -> Result<Value> {
             .help(format!("usage: {}", args.function.usage()))),
         1 => {
             let mut items = seqs.pop().map(Seq::into_vec).unwrap_or_default();
-            for (n, item) in items.iter_mut().enumerate() {
-                args.check_interrupt(n)?;
-                args.apply_in(&f, std::slice::from_mut(item))?;
-            }
+            args.apply_each(&f, &mut items)?;
             Ok(Value::list(items))
         }
         _ => {
@@ -211,12 +208,18 @@ fn pluck(mut args: Args) -> Result<Value> {
 
 /// `f` over the items, from `start`.
 pub fn folded(args: &Args, f: &Value, start: Value, items: impl Iterator<Item = Value>) -> Result<Value> {
-    let mut window = [start, Value::Nil];
-    for (n, item) in items.enumerate() {
+    let mut items = items;
+    let Some(first) = items.next() else { return Ok(start) };
+    let (mut window, mut n) = ([start, first], 0);
+    let mut next = |window: &mut [Value]| {
+        n += 1;
         args.check_interrupt(n)?;
-        window[1] = item;
-        args.apply_in(f, &mut window)?;
-    }
+        let item = items.next();
+        let more = item.is_some();
+        window[1] = item.unwrap_or_default();
+        Ok(more)
+    };
+    args.host.apply_many(f, &mut window, &mut next, args.span)?;
     let [total, _] = window;
     Ok(total)
 }

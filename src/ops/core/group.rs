@@ -71,15 +71,19 @@ pub fn key_into(args: &Args, key: &Value, x: &Value, place: &mut Value) -> Resul
 
 /// Elements with their keys.
 pub fn keyed(args: &Args, key: &Value, items: Vec<Value>) -> Result<Vec<(Value, Value)>> {
-    let mut all = Vec::with_capacity(items.len());
-    for (n, item) in items.into_iter().enumerate() {
-        args.check_interrupt(n)?;
-        all.push((Value::Nil, item));
-        if let Some((place, item)) = all.last_mut() {
-            key_into(args, key, item, place)?;
+    let mut keys = Vec::new();
+    if let Value::Function(_) | Value::Map(_) = key {
+        keys = items.clone();
+        args.apply_each(key, &mut keys)?;
+    } else {
+        keys.reserve(items.len());
+        for (n, item) in items.iter().enumerate() {
+            args.check_interrupt(n)?;
+            keys.push(Value::Nil);
+            key_into(args, key, item, &mut keys[n])?;
         }
     }
-    Ok(all)
+    Ok(keys.into_iter().zip(items).collect())
 }
 
 fn sorted(args: &Args, key: &Value, mut items: Vec<Value>, reverse: bool) -> Result<Vec<Value>> {
