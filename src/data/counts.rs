@@ -12,7 +12,8 @@ const BATCH: usize = 64;
 
 pub struct Counts {
     entries: Vec<(Value, i64)>,
-    /// A power of two of them, at most seven in eight of them taken: small tables stay in the processor's cache; a key lies at the first free one from where its hash says.
+    /// A power of two of them, at most seven in eight taken: small tables stay in the processor's cache. A key lies at the first that
+    /// was free from where its hash says.
     places: Vec<Place>,
     waiting: Vec<Value>,
     /// Their hashes, and how often each is counted.

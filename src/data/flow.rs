@@ -102,6 +102,10 @@ pub enum Flow {
     Stage(Stage),
     /// It takes all of them to one answer. And what it reads of each.
     Sink(fn(&Args) -> Result<Box<dyn Sink>>, fn(&Args) -> Reads),
+    /// Its first argument makes them, and calls that are the others take them, each to an answer.
+    Together,
+    /// They come in here.
+    Hole,
 }
 
 /// It takes elements, and hands on what it makes of them.

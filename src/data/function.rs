@@ -175,12 +175,7 @@ pub trait Host: Send + Sync {
         next: &mut dyn FnMut(&mut [Value]) -> Result<bool>,
         span: Span,
     ) -> Result<()> {
-        loop {
-            self.apply_in(callee, window, span)?;
-            if !next(window)? {
-                return Ok(());
-            }
-        }
+        in_turn(self, callee, window, next, span)
     }
 
     /// [`Host::apply_for`] of each value, in its place.
@@ -243,6 +238,22 @@ pub trait Host: Send + Sync {
 
     /// The host itself, for ops that work on the engine (`def`, `import`, `doc`).
     fn as_any(&self) -> &dyn Any;
+}
+
+/// [`Host::apply_many`], one call after the other.
+pub fn in_turn<H: Host + ?Sized>(
+    host: &H,
+    callee: &Value,
+    window: &mut [Value],
+    next: &mut dyn FnMut(&mut [Value]) -> Result<bool>,
+    span: Span,
+) -> Result<()> {
+    loop {
+        host.apply_in(callee, window, span)?;
+        if !next(window)? {
+            return Ok(());
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

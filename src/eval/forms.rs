@@ -390,8 +390,9 @@ pub(super) fn delayed(args: Args) -> Result<Value> {
     match callee {
         Value::Function(f) => {
             // A task's calls are lazy already; everything else is lazy now.
-            if f.callable.as_any().is::<LazyFunction>() {
-                return f.call(args.host, rest, args.span);
+            if let Some(task) = f.callable.as_any().downcast_ref::<LazyFunction>() {
+                let naming = task.naming.clone().with(pure, name, nout)?;
+                return LazyFunction::function(task.inner.clone(), naming).call(args.host, rest, args.span);
             }
             let naming = Naming::new(f.name.clone(), interpreter.is_op(f)).with(pure, name, nout)?;
             Ok(lazy::call(interpreter, f, rest, &naming, args.span))

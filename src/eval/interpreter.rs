@@ -8,7 +8,7 @@ use super::operator::{Operator, Operators};
 use super::quasi::Internals;
 use super::{analyze, lazy, machine};
 use crate::data::buffer::{Entered, Room};
-use crate::data::{Args, Form, Function, Host, Pool, Reads, Seeds, Str, Task, Value, task::deep};
+use crate::data::{Args, Form, Function, Host, Pool, Reads, Seeds, Str, Task, Value, function, task::deep};
 use crate::err;
 use crate::memory::CacheInfo;
 use crate::op::{Op, Registry};
@@ -424,12 +424,7 @@ impl Host for Interpreter {
         {
             return machine::call_many(self, closure, window, next, span);
         }
-        loop {
-            self.apply_in(callee, window, span)?;
-            if !next(window)? {
-                return Ok(());
-            }
-        }
+        function::in_turn(self, callee, window, next, span)
     }
 
     fn apply_each(&self, callee: &Value, values: &mut [Value], reads: &Reads, span: Span) -> Result<()> {

@@ -24,6 +24,7 @@ pub(super) fn delayed_op(interpreter: &Interpreter, args: &Args) -> Result<Value
 }
 
 /// How the layer of a lazy call is named, and what it gives.
+#[derive(Clone)]
 pub struct Naming {
     pub name: Str,
     /// Whether equal calls give equal results, and so need to run only once.
@@ -51,7 +52,7 @@ impl Naming {
             other => return Err(err!(Type, "the name of a task's keys is a string, not {}", other.a_type_name())),
         }
         self.results = match (results, results.as_int()) {
-            (Value::Nil, _) => None,
+            (Value::Nil, _) => self.results,
             (_, Some(n @ 0..=MOST_RESULTS)) => Some(n as usize),
             (_, Some(n)) => return Err(err!(Value, "`:nout` is from 0 to {MOST_RESULTS}, not {n}")),
             (other, None) => return Err(err!(Type, "`:nout` is an int, not {}", other.a_type_name())),

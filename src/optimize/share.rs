@@ -13,7 +13,7 @@
 
 use super::{Goal, Pass};
 use crate::data::cancel::cancelled;
-use crate::data::{At, Body, Cost, Flow, Form, Graph, Host, Input, Layer, Parts, Task, Value};
+use crate::data::{At, Body, Cost, Flow, Form, Graph, Host, Input, Layer, ParamKind, Parts, Task, Value};
 use crate::op::token::Token;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -114,7 +114,7 @@ fn pipeline<'a>(layer: &'a Layer, source: &Layer, goal: &Goal) -> Option<&'a Tas
         let (flow, args) = flow(at, goal.host)?;
         let (last, others) = args.split_last()?;
         let fits = match flow {
-            Flow::Source(_) => false,
+            Flow::Source(_) | Flow::Together | Flow::Hole => false,
             Flow::Stage(stage) => args.len() == stage.positional,
             Flow::Sink(..) => is_first,
         };
@@ -138,7 +138,11 @@ fn flow<'a>(task: &'a Task, host: &dyn Host) -> Option<(Flow, Vec<&'a Task>)> {
     let op = host.op(head.as_symbol()?)?;
     let flow = op.callable.flow()?;
     let is_name = |arg: &Task| match &arg.form {
-        Form::Data(Value::Keyword(name)) => op.signature.params.iter().any(|param| param.name == *name),
+        Form::Data(Value::Keyword(name)) => op
+            .signature
+            .params
+            .iter()
+            .any(|param| param.name == *name && matches!(param.kind, ParamKind::Optional | ParamKind::Keyword)),
         _ => false,
     };
     let positional = args.iter().position(is_name).unwrap_or(args.len());

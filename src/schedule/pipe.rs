@@ -15,7 +15,7 @@ fn place(call: &Call) -> Option<(usize, Flow)> {
     let flow = call.function().callable.flow()?;
     let (at, count) = call.last_positional()?;
     let fits = match flow {
-        Flow::Source(_) => false,
+        Flow::Source(_) | Flow::Together | Flow::Hole => false,
         Flow::Stage(stage) => count == stage.positional,
         Flow::Sink(..) => true,
     };
@@ -48,7 +48,7 @@ pub fn is_pipe(call: &Call) -> bool {
 
 /// Whether several calls take the elements of one source (`optimize/share.rs`).
 fn is_together(call: &Call) -> bool {
-    call.function().name == "bag/together"
+    matches!(call.function().callable.flow(), Some(Flow::Together))
 }
 
 /// Runs a call for which [`is_pipe`] holds.
@@ -80,14 +80,23 @@ fn run_alone(call: &Call, host: &dyn Host, frame: &mut Frame) -> Result<Value> {
 
 /// What each pipe makes of the elements of one source, as a list.
 fn run_together(call: &Call, host: &dyn Host, frame: &mut Frame) -> Result<Value> {
-    let broken = || err!(Internal, "calls are together that do not take elements one by one");
+    let broken = || {
+        err!(Type, "bag/together: expected a source, and calls that take elements one by one from `(bag/hole)`")
+            .label(call.span, "in this call")
+    };
+    let is_hole =
+        |code: &Code| matches!(code, Code::Call(call) if matches!(call.function().callable.flow(), Some(Flow::Hole)));
     let (from, users) = call.args().split_first().ok_or_else(broken)?;
     let (source, make) = source(from).ok_or_else(broken)?;
     let mut reads = Reads::NOTHING;
     let mut pipes = Vec::new();
     for user in users {
         let Code::Call(user) = user else { return Err(broken()) };
-        let (pipe, read, _) = Pipe::open(user, host, frame)?;
+        place(user).ok_or_else(broken)?;
+        let (pipe, read, from) = Pipe::open(user, host, frame)?;
+        if !is_hole(from) {
+            return Err(broken());
+        }
         reads = reads.and(&read);
         pipes.push((pipe, true));
     }
@@ -138,7 +147,7 @@ impl<'a> Pipe<'a> {
         match flow {
             Flow::Stage(stage) => more = add(call.bound_but(host, frame, at)?, stage, &mut reads),
             Flow::Sink(_, reads_of) => reads = reads_of(&top),
-            Flow::Source(_) => {}
+            Flow::Source(_) | Flow::Together | Flow::Hole => {}
         }
         // The stages behind so many run as a pipe of their own: each takes some of the stack.
         while more

@@ -40,7 +40,7 @@ pub struct Call {
     places: Option<Places>,
     /// The call and those in it run element by element.
     piped: bool,
-    span: Span,
+    pub(super) span: Span,
 }
 
 struct Places {

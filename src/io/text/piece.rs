@@ -27,6 +27,11 @@ impl Piece {
     pub fn bytes(&self, delimiter: &[u8]) -> Result<(Vec<u8>, u64)> {
         let Some(range) = self.range else { return Ok((bytes(&self.path, MOST)?, 0)) };
         let (file, start, length) = self.open(range, delimiter)?;
+        if length > MOST as u64 {
+            let path = self.path.display();
+            return Err(err!(Memory, "a part of `{path}` has {length} bytes, {MOST} is the most of one text")
+                .help("a smaller `:blocksize` makes smaller parts"));
+        }
         let mut all = Vec::with_capacity(length as usize);
         file.take(length).read_to_end(&mut all).map_err(|error| failed(&self.path, "read", &error))?;
         cancel::check()?;

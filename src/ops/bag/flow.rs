@@ -12,6 +12,8 @@ use std::sync::Arc;
 /// What an op does with elements.
 pub fn flow(name: &str) -> Option<Flow> {
     Some(match name {
+        "bag/together" => Flow::Together,
+        "bag/hole" => Flow::Hole,
         "bag/lines" => Flow::Source(files::each_line),
         "bag/json" => Flow::Source(files::each_json),
         "map" => stage(2, Work::InPlace(map), |args, _| of_function(args, 0, 0)),

@@ -1,6 +1,6 @@
 //! `json/…`: values as JSON text (RFC 8259) and back.
 
-use crate::data::{Args, Map, Reads, Value, cancel, task::deep};
+use crate::data::{Args, Map, Packed, Reads, Value, cancel, task::deep};
 use crate::err;
 use crate::op;
 use crate::op::args::described;
@@ -146,8 +146,9 @@ thread_local! {
 impl Names {
     fn value(&mut self, name: &str) -> Value {
         const PLACES: usize = 1 << 8;
-        if name.len() <= 14 {
-            // It lies in the value itself.
+        // A short one lies in the value itself; a very long one would be held for as long as the thread lives.
+        const LONG: usize = 256;
+        if Packed::of(name).is_some() || name.len() > LONG {
             return Value::from(name);
         }
         self.0.resize(PLACES, Value::Nil);

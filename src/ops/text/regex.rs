@@ -106,7 +106,7 @@ impl Known {
                 groups.push(n);
             }
         }
-        let plain = Scanner::new(regex.as_str());
+        let plain = Scanner::new(regex.as_str()).filter(|plain| plain.groups() == regex.captures_len());
         Known {
             regex: regex.clone(),
             places: at_start.capture_locations(),
