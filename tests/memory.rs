@@ -506,3 +506,38 @@ fn a_store_and_its_forecast_take_each_others_keywords() {
     let error = eval("(compute x :spill-dir \"no/such/folder\")").unwrap_err();
     assert!(error.message().contains("no/such/folder"), "{}", error.message());
 }
+
+/// Twenty thousand records of half a kilobyte in ten partitions: 10 MB, all of which have to be dealt out before the first group is whole.
+const RECORDS: &str = "
+    (defn record [n] {:user (mod (* n 7919) 500) :text (str/repeat (str n \" \") 80) :at [n (/ n 3)]})
+    (def records (map record (range 20000 :npartitions 10)))";
+
+#[test]
+fn groups_that_do_not_fit_wait_on_disk() {
+    let text = "(sort (compute (map (fn [[user all]] [user (count all) (sum (map (fn [r] (first (:at r))) all))])
+                                    (groupby :user records))))";
+    let run = |limit: usize, workers: usize| {
+        let engine = engine(limit, workers, u64::MAX);
+        engine.eval(RECORDS).unwrap();
+        let value = engine.eval(text).unwrap_or_else(|e| panic!("{workers} workers, {limit} bytes: {e:?}"));
+        (value, engine.spilled_bytes(), engine.read_back_bytes())
+    };
+    let (whole, spilled, _) = run(1 << 30, 2);
+    assert_eq!((whole.as_list().map(<[Value]>::len), spilled), (Some(500), 0));
+    for workers in [1, 2, 8] {
+        let (value, spilled, read_back) = run(4 << 20, workers);
+        assert!(value.same(&whole), "{workers} workers");
+        // What was written was needed, once.
+        assert!(spilled > 3 << 20 && read_back == spilled, "{workers} workers: {spilled} written, {read_back} read");
+    }
+}
+
+#[test]
+fn a_bag_that_is_too_large_for_an_answer_is_refused() {
+    let engine = engine(2 << 20, 2, u64::MAX);
+    engine.eval(RECORDS).unwrap();
+    let error = engine.eval("(compute records)").unwrap_err();
+    assert_eq!(error.code().as_str(), "dsk::memory");
+    assert!(error.message().contains("2.1 MB are left of the memory limit"), "{}", error.message());
+    assert!(engine.eval("(compute (count records))").unwrap().same(&Value::Int(20000)));
+}

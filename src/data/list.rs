@@ -15,6 +15,11 @@ impl List {
     pub fn into_vec(mut self) -> Vec<Value> {
         std::mem::take(&mut self.0).into_vec()
     }
+
+    /// Bytes of the memory in which the elements lie, unless they lie in the list itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        if self.0.spilled() { self.0.capacity() * size_of::<Value>() } else { 0 }
+    }
 }
 
 impl TryFrom<List> for [Value; 2] {

@@ -233,6 +233,11 @@ impl Map {
         self.entries.iter().map(|(k, v)| (k, v))
     }
 
+    /// Bytes of the memory in which entries and table lie.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<(Value, Value)>() + self.table.allocation_size()
+    }
+
     pub fn get_index(&self, n: usize) -> Option<(&Value, &Value)> {
         self.entries.get(n).map(|(k, v)| (k, v))
     }

@@ -76,6 +76,26 @@ impl Str {
         unsafe { self.bytes.as_ptr().cast::<ManuallyDrop<ArcStr>>().read_unaligned() }
     }
 
+    /// Bytes of memory beside its own: of a long string's, its share.
+    pub(super) fn held_bytes(&self) -> usize {
+        if !self.is_shared() {
+            return 0;
+        }
+        // SAFETY: it is shared.
+        let shared = unsafe { self.pointer() };
+        ArcStr::strong_count(&shared).map_or(0, |owners| (shared.len() + 2 * size_of::<usize>()) / owners.max(1))
+    }
+
+    /// Where the text of a long string lies that others hold, too.
+    pub fn shared_place(&self) -> Option<*const u8> {
+        if !self.is_shared() {
+            return None;
+        }
+        // SAFETY: it is shared.
+        let shared = unsafe { self.pointer() };
+        ArcStr::strong_count(&shared).filter(|&owners| owners > 1).map(|_| shared.as_ptr())
+    }
+
     #[inline(always)]
     pub fn as_str(&self) -> &str {
         // SAFETY: one of the two cases that the type allows; a shared text stays where it is while `self` holds it.

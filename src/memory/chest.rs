@@ -1,15 +1,16 @@
 //! Results on disk. Blocks go as raw bytes into one file ([`super::spill_file`]), each to the first gap that is wide enough;
-//! what was taken out for good leaves a gap.
+//! what was taken out for good leaves a gap. Plain values ([`super::plain`]) go there in pieces.
 
+use super::plain;
 use super::spill_file::SpillFile;
 use crate::data::task::deep;
-use crate::data::{Block, DType, Dims, Map, Value, buffer};
+use crate::data::{Block, DType, Dims, Held, Map, Value, buffer};
 use crate::err;
 use crate::text::{Error, Result};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -38,39 +39,61 @@ impl Ticket {
     }
 }
 
-/// A value that was put away: its blocks are in the chest, the rest is as it was.
+/// What plain values that were put away are got back for.
+#[derive(Debug)]
+pub struct Pages {
+    /// Where each piece lies; all are [`PIECE`] bytes long but the last.
+    pieces: Vec<u64>,
+    bytes: usize,
+    /// Bytes that the values take in memory.
+    takes: usize,
+}
+
+impl Pages {
+    /// Where the pieces lie, and how long they are.
+    fn pieces(&self) -> impl Iterator<Item = (u64, usize)> {
+        self.pieces.iter().enumerate().map(|(n, &at)| (at, (self.bytes - n * PIECE).min(PIECE)))
+    }
+}
+
+/// A value that was put away: what is large of it is in the chest, the rest is as it was.
 #[derive(Debug)]
 pub enum Stowed {
     Block(Ticket),
+    Plain(Pages),
     List(Vec<Stowed>),
     Map(Vec<(Value, Stowed)>),
-    /// Holds no block.
+    /// Too small to be put away, or no value that can be written.
     Other(Value),
 }
 
 impl Stowed {
-    /// Bytes of its blocks.
+    /// Bytes in the chest.
     pub fn bytes(&self) -> usize {
-        self.sum(&Ticket::bytes)
+        self.sum(&Ticket::bytes, &|pages| pages.bytes)
     }
 
-    /// Bytes that its blocks take in memory, once they are back.
+    /// Bytes that what is in the chest takes in memory, once it is back.
     pub fn takes(&self) -> usize {
-        self.sum(&|ticket| buffer::capacity(ticket.bytes()))
+        self.sum(&|ticket| buffer::capacity(ticket.bytes()), &|pages| pages.takes)
     }
 
-    fn sum(&self, size: &dyn Fn(&Ticket) -> usize) -> usize {
+    fn sum(&self, block: &dyn Fn(&Ticket) -> usize, plain: &dyn Fn(&Pages) -> usize) -> usize {
         match self {
-            Stowed::Block(ticket) => size(ticket),
-            Stowed::List(items) => deep(|| items.iter().map(|one| one.sum(size)).sum()),
-            Stowed::Map(pairs) => deep(|| pairs.iter().map(|(_, one)| one.sum(size)).sum()),
+            Stowed::Block(ticket) => block(ticket),
+            Stowed::Plain(pages) => plain(pages),
+            Stowed::List(items) => deep(|| items.iter().map(|one| one.sum(block, plain)).sum()),
+            Stowed::Map(pairs) => deep(|| pairs.iter().map(|(_, one)| one.sum(block, plain)).sum()),
             Stowed::Other(_) => 0,
         }
     }
 }
 
-/// Pieces of the file begin at multiples of this: a page.
+/// What lies in the file begins at multiples of this: a page.
 const UNIT: u64 = 4096;
+
+/// Plain values are written and read so many bytes at a time.
+const PIECE: usize = 256 << 10;
 
 #[derive(Default)]
 struct Space {
@@ -130,26 +153,44 @@ impl Chest {
         self.space.lock().used
     }
 
-    /// Writes the blocks of a value: itself, or those in lists and maps.
+    /// Writes a value: plain ones whole; of lists and maps that hold large blocks, or what cannot be written, all that can be.
     ///
     /// # Errors
-    /// As [`Chest::put`]; then nothing of it stays.
+    /// `dsk::io` where the folder cannot be written to, is full, or more would lie there than may; then nothing of it stays.
     pub fn stow(&self, value: &Value) -> Result<Stowed> {
-        deep(|| match value {
-            Value::Block(block) => self.put(block).map(Stowed::Block),
-            Value::List(items) => self.stow_all(items.iter()).map(Stowed::List),
-            Value::Map(map) => {
-                let values = self.stow_all(map.iter().map(|(_, value)| value))?;
-                Ok(Stowed::Map(map.iter().map(|(key, _)| key.clone()).zip(values).collect()))
+        self.stow_part(value, 0)
+    }
+
+    /// The same for what takes more than so many bytes.
+    fn stow_part(&self, value: &Value, least: usize) -> Result<Stowed> {
+        // What is small in a list is not worth a page.
+        const LEAST: usize = UNIT as usize;
+        deep(|| {
+            if let Value::Block(block) = value {
+                return self.put(block).map(Stowed::Block);
             }
-            other => Ok(Stowed::Other(other.clone())),
+            let held = Held::by(value);
+            if held.bytes() <= least {
+                return Ok(Stowed::Other(value.clone()));
+            }
+            if let Some(pages) = self.write(value, held)? {
+                return Ok(Stowed::Plain(pages));
+            }
+            match value {
+                Value::List(items) => self.stow_all(items.iter(), LEAST).map(Stowed::List),
+                Value::Map(map) => {
+                    let values = self.stow_all(map.iter().map(|(_, value)| value), LEAST)?;
+                    Ok(Stowed::Map(map.iter().map(|(key, _)| key.clone()).zip(values).collect()))
+                }
+                other => Ok(Stowed::Other(other.clone())),
+            }
         })
     }
 
-    fn stow_all<'v>(&self, values: impl Iterator<Item = &'v Value>) -> Result<Vec<Stowed>> {
+    fn stow_all<'v>(&self, values: impl Iterator<Item = &'v Value>, least: usize) -> Result<Vec<Stowed>> {
         let mut stowed = Vec::new();
         for value in values {
-            match self.stow(value) {
+            match self.stow_part(value, least) {
                 Ok(one) => stowed.push(one),
                 Err(error) => {
                     stowed.into_iter().for_each(|one| self.clear(one));
@@ -167,6 +208,7 @@ impl Chest {
     pub fn fetch(&self, stowed: &Stowed) -> Result<Value> {
         deep(|| match stowed {
             Stowed::Block(ticket) => self.get(ticket).map(Value::from),
+            Stowed::Plain(pages) => self.read(pages),
             Stowed::List(items) => Ok(Value::list(items.iter().map(|one| self.fetch(one)).collect::<Result<_>>()?)),
             Stowed::Map(pairs) => {
                 let mut map = Map::with_capacity(pairs.len());
@@ -184,6 +226,7 @@ impl Chest {
     pub fn clear(&self, stowed: Stowed) {
         match stowed {
             Stowed::Block(ticket) => self.discard(ticket),
+            Stowed::Plain(pages) => self.discard_pages(&pages),
             Stowed::List(items) => deep(|| items.into_iter().for_each(|one| self.clear(one))),
             Stowed::Map(pairs) => deep(|| pairs.into_iter().for_each(|(_, one)| self.clear(one))),
             Stowed::Other(_) => {}
@@ -191,16 +234,19 @@ impl Chest {
     }
 
     /// Writes a block.
-    ///
-    /// # Errors
-    /// `dsk::io` where the folder cannot be written to, is full, or more would lie there than may.
     fn put(&self, block: &Block) -> Result<Ticket> {
         let block = block.contiguous();
         let bytes = block.as_bytes().ok_or_else(|| err!(Internal, "a contiguous block has no bytes"))?;
+        let at = self.put_bytes(bytes)?;
+        Ok(Ticket { at, dtype: block.dtype(), shape: block.shape().into() })
+    }
+
+    /// Writes bytes, and tells where.
+    fn put_bytes(&self, bytes: &[u8]) -> Result<u64> {
         let file = self.file()?;
+        let len = rounded(bytes.len());
         let at = {
             let mut space = self.space.lock();
-            let len = rounded(bytes.len());
             if space.used + len > self.most {
                 let (most, used) = (listed(self.most), listed(space.used));
                 let (folder, len) = (self.folder.display(), listed(len));
@@ -209,14 +255,37 @@ impl Chest {
             }
             space.take(len)
         };
-        let ticket = Ticket { at, dtype: block.dtype(), shape: block.shape().into() };
-        match file.write_all_at(bytes, at) {
-            Ok(()) => Ok(ticket),
-            Err(error) => {
-                self.discard(ticket);
-                Err(self.trouble(&error, bytes.len(), "written"))
-            }
+        file.write_all_at(bytes, at).map(|()| at).map_err(|error| {
+            self.space.lock().give(at, len);
+            self.trouble(&error, bytes.len(), "written")
+        })
+    }
+
+    /// Writes a plain value that takes as much in memory as is said. `None` where it is not plain.
+    fn write(&self, value: &Value, held: Held) -> Result<Option<Pages>> {
+        let pages = Pages { pieces: Vec::new(), bytes: 0, takes: held.bytes() };
+        let mut pen = Pen { chest: self, pages, piece: Vec::new(), failed: None };
+        let written = plain::write(value, &mut pen).map_err(|_| ()).and_then(|plain| {
+            pen.turn().map_err(|_| ())?;
+            Ok(plain)
+        });
+        match written {
+            Ok(true) => return Ok(Some(pen.pages)),
+            Ok(false) | Err(()) => self.discard_pages(&pen.pages),
         }
+        pen.failed.map_or(Ok(None), Err)
+    }
+
+    /// Reads plain values, which stay where they are.
+    fn read(&self, pages: &Pages) -> Result<Value> {
+        let mut eye = Eye { file: self.file()?, left: pages.pieces(), piece: Vec::new(), at: 0 };
+        plain::read(&mut eye).map_err(|error| self.trouble(&error, pages.bytes, "read back"))
+    }
+
+    /// Gives up plain values.
+    fn discard_pages(&self, pages: &Pages) {
+        let mut space = self.space.lock();
+        pages.pieces().for_each(|(at, len)| space.give(at, rounded(len)));
     }
 
     /// Reads a block, which stays where it is.
@@ -258,6 +327,75 @@ impl Chest {
             }
             _ => err!(Io, "{results} in `{folder}`: {error}"),
         }
+    }
+}
+
+/// Writes plain values, a piece at a time.
+struct Pen<'c> {
+    chest: &'c Chest,
+    pages: Pages,
+    piece: Vec<u8>,
+    /// Why it could not write.
+    failed: Option<Error>,
+}
+
+impl Pen<'_> {
+    /// Puts the piece away.
+    fn turn(&mut self) -> io::Result<()> {
+        if self.piece.is_empty() {
+            return Ok(());
+        }
+        match self.chest.put_bytes(&self.piece) {
+            Ok(at) => {
+                self.pages.pieces.push(at);
+                self.pages.bytes += self.piece.len();
+                self.piece.clear();
+                Ok(())
+            }
+            Err(error) => {
+                self.failed = Some(error);
+                Err(ErrorKind::Other.into())
+            }
+        }
+    }
+}
+
+impl io::Write for Pen<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let some = bytes.len().min(PIECE - self.piece.len());
+        self.piece.extend_from_slice(&bytes[..some]);
+        if self.piece.len() == PIECE {
+            self.turn()?;
+        }
+        Ok(some)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Reads plain values, a piece at a time.
+struct Eye<'c, I> {
+    file: &'c File,
+    left: I,
+    piece: Vec<u8>,
+    at: usize,
+}
+
+impl<I: Iterator<Item = (u64, usize)>> io::Read for Eye<'_, I> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.piece.len()
+            && let Some((at, len)) = self.left.next()
+        {
+            self.piece.resize(len, 0);
+            self.file.read_exact_at(&mut self.piece, at)?;
+            self.at = 0;
+        }
+        let some = bytes.len().min(self.piece.len() - self.at);
+        bytes[..some].copy_from_slice(&self.piece[self.at..self.at + some]);
+        self.at += some;
+        Ok(some)
     }
 }
 
@@ -307,6 +445,40 @@ mod tests {
         }
         let rows = Block::from_slice(&[2, 3], &[1i32, 2, 3, 4, 5, 6]).transpose(&[1, 0]);
         assert!(chest.get(&chest.put(&rows).unwrap()).unwrap().same(&rows));
+    }
+
+    #[test]
+    fn plain_values_come_back_and_leave_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let chest = Chest::new(folder.path(), u64::MAX);
+        let line = |n: i64| Value::str(format!("line {n}, which is as long as a line of a log may be"));
+        let lines = Value::list((0..20_000).map(|n| Value::list(vec![Value::Int(n), line(n)])).collect());
+        // Written in several pieces.
+        let stowed = chest.stow(&lines).unwrap();
+        assert!(matches!(stowed, Stowed::Plain(_)) && stowed.bytes() > 3 * PIECE && chest.used() > 3 * PIECE as u64);
+        assert!(stowed.takes() > stowed.bytes());
+        for _ in 0..2 {
+            assert!(chest.fetch(&stowed).unwrap().same(&lines));
+        }
+        // A large block, and something that cannot be written: the rest goes to disk all the same.
+        let regex = Value::Regex(std::sync::Arc::new(regex::Regex::new("a").unwrap()));
+        let mixed = Value::list(vec![regex, block(1000, 2.0).into(), lines, Value::Int(1)]);
+        let other = chest.stow(&mixed).unwrap();
+        assert!(other.bytes() > stowed.bytes());
+        assert!(chest.fetch(&other).unwrap().same(&mixed));
+        chest.clear(stowed);
+        chest.clear(other);
+        assert_eq!((chest.used(), chest.space.lock().end), (0, 0));
+    }
+
+    #[test]
+    fn of_plain_values_that_do_not_fit_nothing_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let chest = Chest::new(folder.path(), 2 * PIECE as u64);
+        let floats = Value::list((0..200_000).map(|n| Value::Float(n.into())).collect());
+        let error = chest.stow(&floats).unwrap_err();
+        assert!(error.message().starts_with("`:max-spill` is 524 kB"), "{}", error.message());
+        assert_eq!((chest.used(), chest.space.lock().end), (0, 0));
     }
 
     /// The system has a file that is always full.

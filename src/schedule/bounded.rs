@@ -21,7 +21,7 @@ use super::outlook::Outlook;
 use super::task::Code;
 use super::{Plan, Run, Scheduler};
 use crate::data::panicked::panicked;
-use crate::data::{Value, buffer};
+use crate::data::{Held, Value, buffer};
 use crate::err;
 use crate::memory::{Chest, Stowed};
 use crate::text::{Bytes, Error, Result};
@@ -101,7 +101,7 @@ impl Shelf {
         let done = |id: u32, value: Option<&Value>| {
             shelf.finished[id as usize] = true;
             shelf.done += 1;
-            held.extend(value.map(|value| (id, value_bytes(value))));
+            held.extend(value.map(|value| (id, Held::by(value).bytes())));
         };
         // SAFETY: nobody is at the run yet, or any more.
         unsafe { run.state.survey(done, |id| ready.push(Reverse(id))) };
@@ -192,6 +192,9 @@ struct Floor<'r, 'a> {
 
 /// Tasks that run one after the other for what they let go of together.
 const MOST_TOGETHER: usize = 256;
+
+/// A result takes much of the memory if it takes one part of so many.
+const MUCH: usize = 64;
 
 /// Bytes that calls of functions are presumed to take as long as nobody knows.
 const PRESUMED: usize = 256 << 20;
@@ -389,8 +392,17 @@ impl Floor<'_, '_> {
         let (plan, state) = (self.run.plan, &self.run.state);
         let users = |d: u32| plan.dependents.get(d).iter().copied().filter(|&user| !state.is_started(user));
         let next: SmallVec<[u32; 16]> = users(id).take(MOST_TOGETHER + 1).collect();
-        let is_worth_it = self.bounds.outlook.spills && (2..=MOST_TOGETHER).contains(&next.len());
+        let Outlook { spills, exact, .. } = self.bounds.outlook;
+        let is_worth_it = (spills || !exact) && (2..=MOST_TOGETHER).contains(&next.len());
         if !is_worth_it || !next.iter().all(|&user| state.is_ready(user)) {
+            return;
+        }
+        if !spills {
+            // Nobody knows what they make: of what takes much of the memory, parts.
+            let takes_much = shelf.held.get(&id).is_some_and(|&bytes| bytes > self.bounds.outlook.room() / MUCH);
+            if takes_much && next.iter().all(|&user| plan.dependencies.get(user) == [id]) {
+                shelf.together.extend(next.iter().rev());
+            }
             return;
         }
         let mut inputs: Vec<u32> = next.iter().flat_map(|&user| plan.dependencies.get(user)).copied().collect();
@@ -494,7 +506,7 @@ impl Floor<'_, '_> {
                 continue;
             }
             shelf.away.insert(d, stowed);
-            let bytes = value_bytes(&value);
+            let bytes = Held::by(&value).bytes();
             if shelf.used + bytes <= self.bounds.outlook.room() {
                 // SAFETY: under the lock, and uses of it are to come: others waited while it was leaving.
                 unsafe { run.state.exchange(d, value) };
@@ -503,21 +515,23 @@ impl Floor<'_, '_> {
             }
         }
         let load = self.bounds.outlook.loads.get(id);
-        let result = value.as_ref().map_or(0, value_bytes);
-        if cfg!(debug_assertions) && load.exact && load.is_exceeded_by(growth, result) {
+        let result = value.as_ref().map_or_else(Held::default, Held::by);
+        if cfg!(debug_assertions) && load.exact && load.is_exceeded_by(growth, result.blocks) {
             let (key, task) = (run.plan.key(id).quoted(), crate::read::brief(&run.plan.task(id), 1000));
             run.fail(
                 id,
-                err!(Internal, "{key} took {growth} bytes and keeps {result}, not as expected: {load:?} {task}"),
+                err!(Internal, "{key} took {growth} bytes and keeps {result:?}, not as expected: {load:?} {task}"),
             );
         }
+        // Only blocks are counted while the task runs.
+        let growth = growth + result.plain;
         if !load.exact || growth > load.takes() {
             // Inputs that it was the last to need made room while it ran; for the next task of the layer they may not.
             let seen = shelf.growth.entry(self.kind(id)).or_default();
             *seen = (*seen).max(growth + freed);
         }
         if let Some(value) = value {
-            let bytes = if load.exact { load.result } else { result };
+            let bytes = result.plain + if load.exact { load.result } else { result.blocks };
             let shelf = &mut *shelf;
             // SAFETY: this worker alone ran the task, and says so once.
             unsafe { run.state.finish(id, value, |next| shelf.ready.push(Reverse(next))) };
@@ -538,21 +552,4 @@ fn callees(code: &Code) -> u64 {
     let mut hasher = FxHasher::default();
     code.hash_callees(&mut hasher);
     hasher.finish()
-}
-
-/// Bytes that a result keeps in memory, as far as blocks do. Of a list so long that going through it takes a while, some elements stand
-/// for all.
-pub fn value_bytes(value: &Value) -> usize {
-    const LONG: usize = 4096;
-    match value {
-        Value::Block(block) => block.held_bytes(),
-        Value::List(items) if items.len() > LONG => {
-            let (step, some) = (items.len() / (LONG / 16), items.iter());
-            let bytes: usize = crate::data::task::deep(|| some.step_by(step).map(value_bytes).sum());
-            bytes.saturating_mul(step)
-        }
-        Value::List(items) => crate::data::task::deep(|| items.iter().map(value_bytes).sum()),
-        Value::Map(map) => crate::data::task::deep(|| map.iter().map(|(_, v)| value_bytes(v)).sum()),
-        _ => 0,
-    }
 }

@@ -1,8 +1,9 @@
 //! Runs of which nobody knows before what they take, as users' functions are all there is in them. Most are small, and are run as
 //! fast as small ones are; one that outgrows its part of the memory goes on task by task, from where it is.
 
-use super::bounded::{Bounded, value_bytes};
+use super::bounded::Bounded;
 use super::{Run, Scheduler};
+use crate::data::Held;
 use crate::text::Result;
 
 pub struct Outgrow<'a> {
@@ -26,7 +27,7 @@ impl Scheduler for Outgrow<'_> {
         }
         let mut held = 0;
         // SAFETY: the scheduler came back, and with it all that it had at work.
-        unsafe { run.state.survey(|_, value| held += value.map_or(0, value_bytes), |_| {}) };
+        unsafe { run.state.survey(|_, value| held += value.map_or(0, |value| Held::by(value).bytes()), |_| {}) };
         match (self.resumed)(held) {
             Ok(bounded) => bounded.run(run),
             Err(error) => run.fail(0, error),

@@ -6,7 +6,7 @@
 //! keeps a run to it.
 
 use super::Plan;
-use super::weigh::{Load, Loads};
+use super::weigh::{Load, Loads, makes_lists};
 use crate::data::{Host, cancel};
 use crate::text::Result;
 use std::cmp::Reverse;
@@ -108,9 +108,11 @@ impl Watch {
         let passing = task.saturating_mul(workers.min(tasks));
         let is_small = task <= SMALL_TASK && passing <= memory / 2
             || plan.bytes.saturating_add(passing) <= SMALL_RUN.min(memory / 2);
+        // Of lists it is not known how long they are, and they are not among the blocks that are counted while a run goes on.
+        let few = if plan.layers.iter().any(|layer| makes_lists(layer)) { FEW_LISTS } else { FEW_TASKS };
         match (is_small, exact) {
             (true, true) => Watch::Nothing,
-            (true, false) if tasks > FEW_TASKS => Watch::Memory,
+            (true, false) if tasks > few => Watch::Memory,
             _ => Watch::Tasks,
         }
     }
@@ -118,6 +120,9 @@ impl Watch {
 
 /// So many tasks are watched one by one in little time.
 const FEW_TASKS: usize = 5000;
+
+/// The same of tasks that make lists, and take longer.
+const FEW_LISTS: usize = 1 << 20;
 
 /// Bytes that a task takes up to which deciding about it would cost more than it is worth.
 const SMALL_TASK: usize = 16 << 10;

@@ -19,8 +19,8 @@ pub static OPS: &[Op] = &[
         "A partition dealt out to `n` by the keys of its elements: that many lists of pairs `[key elements]`. Which one a key goes to is the same \
          in every process.",
         ["(bag/dealt even? 1 [1 2 3])" => "[[[false [1 3]] [true [2]]]]"], ["groupby"]),
-    op!(Kind::Now(gathered), "(bag/gathered k dealt)", "The groups of the `k`-th lists that partitions were dealt out to.",
-        ["(bag/gathered 0 [[[[false [1]]]] [[[false [3]] [true [2]]]]])" => "[[false [1 3]] [true [2]]]"], ["groupby"]),
+    op!(Kind::Now(gathered), "(bag/gathered dealt)", "The groups of lists that partitions were dealt out to.",
+        ["(bag/gathered [[[false [1]]] [[false [3]] [true [2]]]])" => "[[false [1 3]] [true [2]]]"], ["groupby"]),
     op!(Kind::Now(carried), "(bag/carried f coll carry :first false)",
         "`[carry steps]`: the steps of a running fold over a partition, and the list of the last of all so far. The `:first` one begins with \
          what it was given.",
@@ -39,9 +39,14 @@ pub fn groupby(args: Args) -> Result<Value> {
     let key = inputs.task(args.value("key"));
     let task = call("bag/dealt", vec![key, Task::data(n), inputs.of_partition(args.value("coll"))], Vec::new());
     let Value::Delayed(dealt) = partitionwise("dealt", have, inputs, task, args.span) else { return Ok(Value::Nil) };
-    let made = per_task(Token::new("groupby").with(n), smallvec![n], vec![dealt.layer.clone()], args.span, move |k| {
+    // Each list is a task of its own, so that those which have to wait can do so on disk.
+    let parts = check_count(have.saturating_mul(n))?;
+    let dealt = per_task(Token::new("deal"), smallvec![parts], vec![dealt.layer.clone()], args.span, move |at| {
+        (vec![partition(0, at / n)], call("get", vec![Task::input(0), Task::data(at % n)], Vec::new()))
+    });
+    let made = per_task(Token::new("groupby").with(n), smallvec![n], vec![dealt], args.span, move |k| {
         let all = Task::list((0..have).map(Task::input).collect());
-        ((0..have).map(|p| partition(0, p)).collect(), call("bag/gathered", vec![Task::data(k), all], Vec::new()))
+        ((0..have).map(|p| partition(0, p * n + k)).collect(), call("bag/gathered", vec![all], Vec::new()))
     });
     Ok(value(made))
 }
@@ -56,31 +61,30 @@ fn dealt(mut args: Args) -> Result<Value> {
         // SipHash with fixed keys, of what keys are compared by.
         let mut state = DefaultHasher::new();
         key.hash_into(&mut state);
-        add(&mut groups[(state.finish() % n as u64) as usize], key, vec![item])?;
+        let groups = &mut groups[(state.finish() % n as u64) as usize];
+        match groups.get_mut(&key) {
+            Some(Value::List(group)) => Arc::make_mut(group).push(item),
+            _ => put(groups, key, Value::list(vec![item]))?,
+        }
     }
     Ok(Value::list(groups.into_iter().map(pairs_of).collect()))
 }
 
-/// Adds elements to the group of a key.
-fn add(groups: &mut Map, key: Value, items: Vec<Value>) -> Result<()> {
-    match groups.get_mut(&key) {
-        Some(Value::List(group)) => {
-            items.into_iter().for_each(|item| Arc::make_mut(group).push(item));
-            Ok(())
-        }
-        _ => put(groups, key, Value::list(items)),
-    }
-}
-
-fn gathered(args: Args) -> Result<Value> {
-    let k = args.size("k")?;
+fn gathered(mut args: Args) -> Result<Value> {
     let wrong = || err!(Internal, "a partition was not dealt out as it should be");
     let mut groups = Map::new();
-    for dealt in args.list("dealt")? {
-        let pairs = dealt.as_list().and_then(|parts| parts.get(k)?.as_list()).ok_or_else(wrong)?;
-        for pair in pairs {
-            let Some([key, Value::List(items)]) = pair.as_list() else { return Err(wrong()) };
-            add(&mut groups, key.clone(), items.to_vec())?;
+    for dealt in args.seq("dealt")?.into_vec() {
+        let Value::List(pairs) = dealt else { return Err(wrong()) };
+        for (n, pair) in Arc::unwrap_or_clone(pairs).into_vec().into_iter().enumerate() {
+            args.check_interrupt(n)?;
+            let Value::List(pair) = pair else { return Err(wrong()) };
+            let Ok([key, Value::List(items)]) = <[Value; 2]>::try_from(Arc::unwrap_or_clone(pair)) else {
+                return Err(wrong());
+            };
+            match groups.get_mut(&key) {
+                Some(Value::List(group)) => Arc::make_mut(group).extend(Arc::unwrap_or_clone(items).into_vec()),
+                _ => put(&mut groups, key, Value::List(items))?,
+            }
         }
     }
     Ok(pairs_of(groups))

@@ -22,7 +22,7 @@ mod weighing;
 use super::Plan;
 use super::task::Code;
 use crate::data::graph::unravel;
-use crate::data::{Dims, Host, Slice, Value, cancel};
+use crate::data::{Cost, Dims, Host, Layer, Slice, Value, cancel};
 use crate::text::Result;
 use phantom::{Ledger, Made, Sketch};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
@@ -153,6 +153,12 @@ impl Loads {
     }
 }
 
+/// Whether the tasks of a layer make lists, as those of bags do, which are as long as data decide. Layers of arrays whose sizes nobody
+/// knows have a cost.
+pub fn makes_lists(layer: &Layer) -> bool {
+    layer.blocks.is_none() && !layer.grid.is_empty() && layer.cost == Cost::Unknown
+}
+
 /// The load of one task, of whose inputs it is known what they are and whether nobody else needs them.
 fn weigh(host: &dyn Host, plan: &Plan, id: u32, index: &[u32], inputs: &[(&Made, bool)], share: f64) -> Load {
     let place = plan.tasks[id as usize];
@@ -180,7 +186,7 @@ fn weigh(host: &dyn Host, plan: &Plan, id: u32, index: &[u32], inputs: &[(&Made,
         read: ledger.read.get(),
         written: ledger.written.get(),
         scratch: ledger.scratch.get(),
-        exact: !ledger.guessed.get(),
+        exact: !ledger.guessed.get() && !makes_lists(layer),
         largest: ledger.largest.take().1,
         made,
     }
