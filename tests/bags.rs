@@ -113,7 +113,7 @@ fn broken_files_are_told_of_by_name_and_place() {
     let json = at("a.json", b"{\"a\": 1}\n{\"a\":\n");
     assert!(told(format!("(compute (read-json {json:?}))")).contains("a.json`, line 2"));
     let csv = at("a.csv", b"a,b\n1,2,3\n");
-    assert!(told(format!("(compute (read-csv {csv:?}))")).contains("row 2: 3 fields, and there are 2 names"));
+    assert!(told(format!("(compute (read-csv {csv:?}))")).contains("line 2: 3 fields, and there are 2 names"));
     let gz = at("a.gz", b"no gzip");
     assert!(told(format!("(compute (read-text {gz:?}))")).contains("a.gz` cannot be read"));
     assert!(told(format!("(read-text {gz:?} :blocksize 10)")).contains("compressed"));
@@ -341,4 +341,166 @@ fn straight_functions_are_functions() {
     // A name that is bound to something else means that.
     engine.eval("(do (defn str/lower [s] 7) (defn f [w] (str/lower w)))").unwrap();
     assert_eq!(compute("(map f (from-list [\"A\"]))"), "[7]");
+}
+
+/// An error with all that is said to help.
+fn told(engine: &Engine, code: &str) -> String {
+    let error = engine.eval(code).unwrap_err();
+    format!("{}\n{}", error.message(), error.help_lines().join("\n"))
+}
+
+#[test]
+fn arrays_of_json_are_read_element_by_element() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(2);
+    let array = put(folder.path(), "a.json", b"[\n {\"a\": 1, \"b\": [1]},\n {\"a\": 0, \"b\": \"],\"}\n]\n");
+    assert_eq!(shown(&engine, &format!("(compute (pluck \"b\" (read-json {array:?})))")), r#"[[1] "],"]"#);
+    let zero = told(&engine, &format!("(compute (map #(mod 1 (:a %)) (read-json {array:?})))"));
+    assert!(zero.contains("in line 3 of") && zero.contains("a.json"), "{zero}");
+    // No more is read than is asked for: the end is not there.
+    let cut = put(folder.path(), "cut.json", &[b"[1, 2, 3".as_slice(), &b", 4".repeat(1 << 20)].concat());
+    assert_eq!(shown(&engine, &format!("(compute (take 2 (read-json {cut:?})))")), "[1 2]");
+    assert!(told(&engine, &format!("(compute (count (read-json {cut:?})))")).contains("the array does not end"));
+    let bad = put(folder.path(), "bad.json", b"[{\"a\": 1},\n {\"a\" 2}]");
+    let told = shown(&engine, &format!("(compute (read-json {bad:?}))"));
+    assert!(told.contains("line 2, column 6: this is not JSON: expected `:`"), "{told}");
+    let wide = put(
+        folder.path(),
+        "wide.json",
+        "[\"日\", 2]".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>().as_slice(),
+    );
+    assert_eq!(
+        shown(&engine, &format!("(compute (read-json {wide:?} :lines false :encoding \"utf-16\"))")),
+        r#"["日" 2]"#
+    );
+}
+
+#[test]
+fn tables_say_where_they_are_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(2);
+    let told = |name: &str, text: &str, options: &str| {
+        let path = put(folder.path(), name, text.as_bytes());
+        shown(&engine, &format!("(compute (read-csv {path:?} {options}))"))
+    };
+    let many = "a,b\n1,2\n3,4\n5,6,7\n8,9\n";
+    for options in ["", ":blocksize 4", ":blocksize 7"] {
+        let told = told("many.csv", many, options);
+        assert!(told.contains("many.csv`, line 4: 3 fields, and there are 2 names"), "{options}: {told}");
+    }
+    assert!(
+        told("open.csv", "a,b\n1,2\n\"3,4\n5,6\n", "")
+            .contains("line 3: a quote that is opened in this row is never closed")
+    );
+    assert!(told("open.csv", "a,b\n1,\"2", "").contains("never closed"));
+    assert_eq!(told("closed.csv", "\u{feff}a,b\n1,\"2\n3\"\n4,\"5\"", ""), r#"[{"a" 1 "b" "2\n3"} {"a" 4 "b" 5}]"#);
+    let error = self::told(
+        &engine,
+        &format!("(compute (map #(mod 1 (:b %)) (read-csv {:?})))", put(folder.path(), "zero.csv", b"a,b\n1,2\n3,0\n")),
+    );
+    assert!(error.contains("in line 3 of") && error.contains("zero.csv`: 3,0"), "{error}");
+}
+
+#[test]
+fn a_replayed_error_still_names_the_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(2);
+    let path = put(folder.path(), "n.txt", b"1\n0\n");
+    let calls = [
+        "(map #(mod 1 (int %)) b)",
+        "(groupby #(mod 1 (int %)) b)",
+        "(topk 1 b :key #(mod 1 (int %)))",
+        "(join [1] #(mod 1 (int %)) b :on-other identity)",
+    ];
+    for what in calls {
+        let first = told(&engine, &format!("(let [b (read-text {path:?})] (compute {what}))"));
+        assert!(first.contains("in line 2 of"), "{what}: {first}");
+        let again = told(&engine, "(replay)");
+        assert!(again.contains("in line 2 of"), "{what}, replayed: {again}");
+    }
+}
+
+#[test]
+fn encodings_are_those_of_python() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(2);
+    let target = folder.path().join("t.txt").display().to_string();
+    for (name, line) in
+        [("utf-16", "日本"), ("utf-16-be", "日本"), ("utf-8-sig", "日本"), ("latin-1", "é"), ("cp1252", "€")]
+    {
+        let written = shown(&engine, &format!("(write-text {target:?} [{line:?} \"b\"] :encoding {name:?})"));
+        assert!(written.contains("t.txt"), "{written}");
+        let read = shown(&engine, &format!("(compute (read-text {target:?} :encoding {name:?}))"));
+        assert_eq!(read, format!("[\"{line}\\n\" \"b\\n\"]"), "{name}");
+    }
+    assert!(shown(&engine, &format!("(write-text {target:?} [\"h€\"] :encoding \"latin-1\")")).contains("has no '€'"));
+    let bytes = put(folder.path(), "b.txt", b"a\x80\n");
+    assert_eq!(shown(&engine, &format!("(compute (read-text {bytes:?} :encoding \"latin-1\"))")), r#"["a\u{80}\n"]"#);
+    assert!(
+        shown(&engine, &format!("(compute (read-text {bytes:?} :encoding \"ascii\"))"))
+            .contains("is not ASCII: line 1, byte 1")
+    );
+    assert_eq!(
+        shown(&engine, &format!("(compute (read-text {bytes:?} :encoding \"ascii\" :errors \"ignore\"))")),
+        "[\"a\\n\"]"
+    );
+    assert!(
+        shown(&engine, &format!("(read-text {bytes:?} :encoding \"utf-16\" :blocksize 2)"))
+            .contains("cannot be read in parts")
+    );
+}
+
+#[test]
+fn empty_files_are_empty_however_they_are_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(1);
+    for name in ["e.txt", "e.gz", "e.zst", "e.bz2", "e.xz"] {
+        let path = put(folder.path(), name, b"");
+        assert_eq!(shown(&engine, &format!("(compute (read-text {path:?}))")), "[]", "{name}");
+    }
+    for name in ["e.zip", "e.lz4"] {
+        let path = put(folder.path(), name, b"");
+        assert!(shown(&engine, &format!("(read-text {path:?})")).contains("there is no packing"), "{name}");
+        assert!(shown(&engine, &format!("(write-text {path:?} [1])")).contains("there is no packing"), "{name}");
+    }
+}
+
+#[test]
+fn what_is_hidden_is_not_meant_by_a_pattern() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "a.part", b"1\n");
+    put(folder.path(), ".b.part.7-1.unfinished", b"2\n");
+    let all = folder.path().join("*").display().to_string();
+    assert_eq!(shown(&engine(1), &format!("(compute (read-text {all:?}))")), r#"["1\n"]"#);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_is_written_where_a_link_leads_with_the_permissions_that_were() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(1);
+    let file = put(folder.path(), "a.txt", b"old\n");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let link = folder.path().join("link.txt");
+    symlink(&file, &link).unwrap();
+    shown(&engine, &format!("(write-text {:?} [\"new\"])", link.display().to_string()));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "new\n");
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(
+        shown(&engine, &format!("(write-text {:?} [1] )", folder.path().display().to_string()))
+            .contains("it is a folder")
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+/// The system has a device that is always full.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_device_is_written_to_and_not_replaced() {
+    use std::os::unix::fs::FileTypeExt;
+    let told = shown(&engine(1), "(write-text \"/dev/full\" [1])");
+    assert!(told.starts_with("Io") && told.contains("/dev/full"), "{told}");
+    assert!(std::fs::metadata("/dev/full").unwrap().file_type().is_char_device());
 }

@@ -50,24 +50,33 @@ impl Counts {
 
     /// Counts each value once, all or up to one that cannot be a key, which is given back.
     pub fn add_all(&mut self, values: &mut Vec<Value>) -> Result<(), Value> {
-        while !values.is_empty() {
+        if values.len() <= BATCH - self.waiting.len() {
             let from = self.waiting.len();
-            let some = values.len().min(BATCH - from);
-            for (n, value) in values[..some].iter().enumerate() {
-                if !value.is_hashable() {
-                    return Err(values.swap_remove(n));
-                }
-                self.times[from + n] = 1;
-                self.note(from + n, hash_of(value));
+            self.waiting.append(values);
+            return self.note_from(from);
+        }
+        let mut values = values.drain(..);
+        while !values.as_slice().is_empty() {
+            let from = self.waiting.len();
+            self.waiting.extend(values.by_ref().take(BATCH - from));
+            self.note_from(from)?;
+        }
+        Ok(())
+    }
+
+    /// Takes note of the values that wait from a place on.
+    fn note_from(&mut self, from: usize) -> Result<(), Value> {
+        for at in from..self.waiting.len() {
+            if !self.waiting[at].is_hashable() {
+                let value = std::mem::take(&mut self.waiting[at]);
+                self.waiting.truncate(at);
+                return Err(value);
             }
-            if some == values.len() {
-                self.waiting.append(values);
-            } else {
-                self.waiting.extend(values.drain(..some));
-            }
-            if self.waiting.len() == BATCH {
-                self.settle();
-            }
+            self.times[at] = 1;
+            self.note(at, hash_of(&self.waiting[at]));
+        }
+        if self.waiting.len() == BATCH {
+            self.settle();
         }
         Ok(())
     }
@@ -183,6 +192,15 @@ mod tests {
                 prop_assert_eq!(n, m);
             }
         }
+    }
+
+    #[test]
+    fn long_lists_are_counted_as_short_ones() {
+        let mut counts = Counts::new();
+        for n in [1, 63, 64, 65, 1000] {
+            assert!(counts.add_all(&mut (0..n).map(|n| Value::Int(n % 10)).collect()).is_ok());
+        }
+        assert_eq!(counts.into_entries().iter().map(|(_, n)| n).sum::<i64>(), 1193);
     }
 
     #[test]

@@ -123,8 +123,7 @@ impl Tree {
             let token = Token::new(name).with(split_every).with(last).task(&combine(vec![Task::input(0)], last));
             let combine = combine.clone();
             layer = per_task(token, grid, vec![layer], span, move |at| {
-                // Of one size, so that none of those who make them waits for the others.
-                let group = at * n / count..(at + 1) * n / count;
+                let group = at.saturating_mul(split_every)..(at + 1).saturating_mul(split_every).min(n);
                 let inputs = (0..group.len()).map(Task::input).collect();
                 (group.map(|p| partition(0, p)).collect(), combine(inputs, last))
             });

@@ -23,6 +23,8 @@ pub struct Failed {
     layers: Vec<Arc<Layer>>,
     /// The task that failed.
     pub key: Key,
+    /// With what error.
+    error: Error,
     /// Results by layer and position.
     held: FxHashMap<(String, usize), Arc<FxHashMap<u32, Value>>>,
 }
@@ -44,7 +46,7 @@ impl Failed {
         if error.task()?.key != key.quoted() {
             return None;
         }
-        Some(Failed { layers, key, held: held(run, id) })
+        Some(Failed { layers, key, error: error.clone(), held: held(run, id) })
     }
 }
 
@@ -86,6 +88,15 @@ impl Computation<'_> {
         let wants = with_results(&[want], &mut |layer| failed.held.get(&identity(layer)).cloned().map(Cached::Blocks));
         let config = Config { scheduler: Arc::new(Synchronous), optimize: false, cache: None, ..self.config.clone() };
         let replayed = Computation { config: &config, ..*self }.run_all(&wants, &[None], None);
+        // Call by call, nobody knows any more which line of a file an element came from.
+        let replayed = replayed.map_err(|error| match error.message() == failed.error.message() {
+            true => {
+                let known = error.help_lines().to_vec();
+                let more = failed.error.help_lines().iter().filter(|line| !known.contains(line));
+                more.fold(error, |error, line| error.help(line.clone()))
+            }
+            false => error,
+        });
         // Whatever came of it, the computation that failed is still the last one.
         *self.runtime.failed.lock() = Some(failed);
         Ok(replayed?.into_iter().flatten().next().map(Value::plain).unwrap_or_default())

@@ -1,10 +1,14 @@
 //! Files of text: names to files, compressed ones by their names, parts of them that end where lines do.
 
+mod elements;
+mod encoding;
 mod piece;
 mod write;
 
+pub use elements::elements;
+pub use encoding::{Encoding, Errors};
 pub use piece::{Piece, lines, lines_before, split};
-pub use write::{unfinished, write};
+pub use write::{Place, write};
 
 use crate::data::cancel;
 use crate::err;
@@ -32,6 +36,19 @@ impl Compression {
             Some("xz") => Compression::Xz,
             _ => Compression::None,
         }
+    }
+}
+
+/// Endings of files that are packed in ways which are not known here.
+const UNKNOWN: &[&str] = &["zip", "7z", "rar", "lz4", "lzma", "br", "sz", "lzo", "z"];
+
+/// Refuses a file whose name says that it is packed in a way which is not known: its bytes are no text.
+pub fn check_packing(path: &Path) -> Result<()> {
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase).unwrap_or_default();
+    match UNKNOWN.contains(&&*ending) {
+        true => Err(err!(Value, "`{}`: there is no packing `.{ending}`", path.display())
+            .help("`.gz`, `.zst`, `.bz2` and `.xz` are packed and unpacked")),
+        false => Ok(()),
     }
 }
 
@@ -64,8 +81,10 @@ pub fn files(name: &str) -> Result<Vec<PathBuf>> {
 
 /// All that a pattern matches, in the order of names.
 pub fn matching(pattern: &str) -> Result<Vec<PathBuf>> {
-    let paths =
-        glob::glob(pattern).map_err(|error| err!(Value, "`{pattern}` is not a pattern of file names: {error}"))?;
+    // As in Python and shells: what is hidden, and what is not yet complete, is not meant.
+    let options = glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
+    let paths = glob::glob_with(pattern, options)
+        .map_err(|error| err!(Value, "`{pattern}` is not a pattern of file names: {}", error.msg))?;
     let mut found = Vec::new();
     for path in paths {
         cancel::check()?;
@@ -79,19 +98,20 @@ pub fn matching(pattern: &str) -> Result<Vec<PathBuf>> {
 fn reader(path: &Path) -> Result<Box<dyn Read>> {
     let failed = |error: std::io::Error| failed(path, "read", &error);
     let file = File::open(path).map_err(failed)?;
-    Ok(match Compression::of(path) {
-        Compression::None => Box::new(file),
-        Compression::Gzip => {
-            let mut file = BufReader::new(file);
-            match file.fill_buf().map_err(failed)? {
-                [] => Box::new(std::io::empty()),
-                [0x1f, ..] => Box::new(flate2::read::MultiGzDecoder::new(file)),
-                _ => return Err(err!(Io, "`{}` cannot be read: it is not gzip", path.display())),
-            }
-        }
-        Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(file).map_err(failed)?),
-        Compression::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(file)),
-        Compression::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(file)),
+    let packing = Compression::of(path);
+    if packing == Compression::None {
+        return Ok(Box::new(file));
+    }
+    let mut file = BufReader::with_capacity(1 << 16, file);
+    let first = file.fill_buf().map_err(failed)?.first().copied();
+    Ok(match (packing, first) {
+        // Nothing, packed by nobody.
+        (_, None) => Box::new(std::io::empty()),
+        (Compression::Gzip, Some(0x1f)) => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
+        (Compression::Gzip, _) => return Err(err!(Io, "`{}` cannot be read: it is not gzip", path.display())),
+        (Compression::Zstd, _) => Box::new(zstd::stream::read::Decoder::with_buffer(file).map_err(failed)?),
+        (Compression::Bzip2, _) => Box::new(bzip2::bufread::MultiBzDecoder::new(file)),
+        (Compression::Xz | Compression::None, _) => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(file)),
     })
 }
 

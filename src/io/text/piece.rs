@@ -44,8 +44,10 @@ impl Piece {
         let mut file = File::open(&self.path).map_err(failed)?;
         // The file may be shorter than it was, or than somebody says.
         let length = file.metadata().map_err(failed)?.len();
-        let start = boundary(&mut file, start.min(length), delimiter).map_err(failed)?;
-        let end = boundary(&mut file, end.min(length), delimiter).map_err(failed)?;
+        let until = end.min(length);
+        let start = boundary(&mut file, start.min(length), delimiter, until).map_err(failed)?;
+        // A line that begins before and ends behind is somebody else's, and nobody looks for its end twice.
+        let end = if start < until { boundary(&mut file, until, delimiter, length).map_err(failed)? } else { start };
         file.seek(SeekFrom::Start(start)).map_err(failed)?;
         Ok((file, start, end.saturating_sub(start)))
     }
@@ -55,16 +57,17 @@ impl Piece {
 const CHUNK: u64 = 256 << 10;
 
 impl Piece {
+    /// The bytes as they are read, unpacked, and where in the file they begin.
+    pub fn reader(&self, delimiter: &[u8]) -> Result<(Box<dyn Read>, u64)> {
+        let Some(range) = self.range else { return Ok((super::reader(&self.path)?, 0)) };
+        let (file, start, length) = self.open(range, delimiter)?;
+        Ok((Box::new(file.take(length)), start))
+    }
+
     /// The bytes in parts that end where lines do, each with where it begins, however long the file is, packed or not. `next` says whether
     /// to go on.
     pub fn chunks(&self, delimiter: &[u8], next: &mut dyn FnMut(Vec<u8>, u64) -> Result<bool>) -> Result<()> {
-        let (mut reader, mut start): (Box<dyn Read>, u64) = match self.range {
-            None => (super::reader(&self.path)?, 0),
-            Some(range) => {
-                let (file, start, length) = self.open(range, delimiter)?;
-                (Box::new(file.take(length)), start)
-            }
-        };
+        let (mut reader, mut start) = self.reader(delimiter)?;
         let mut all = Vec::new();
         loop {
             cancel::check()?;
@@ -98,8 +101,8 @@ impl Piece {
     }
 }
 
-/// Where the first line begins that does so at a position or behind it.
-fn boundary(file: &mut File, at: u64, delimiter: &[u8]) -> std::io::Result<u64> {
+/// Where the first line begins that does so at a position or behind it; `until` or more where none does before that.
+fn boundary(file: &mut File, at: u64, delimiter: &[u8], until: u64) -> std::io::Result<u64> {
     if at == 0 {
         return Ok(0);
     }
@@ -114,8 +117,8 @@ fn boundary(file: &mut File, at: u64, delimiter: &[u8]) -> std::io::Result<u64> 
         if let Some(found) = finder.find(&chunk[..there]) {
             return Ok(from + (found + delimiter.len()) as u64);
         }
-        if read == 0 {
-            return Ok(from + there as u64);
+        if read == 0 || from + there as u64 >= until + delimiter.len() as u64 {
+            return Ok((from + there as u64).max(until));
         }
         // A delimiter may lie across two reads.
         let keep = there.min(delimiter.len() - 1);

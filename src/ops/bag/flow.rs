@@ -1,11 +1,9 @@
 //! What ops on lists do with elements that come one by one, where their calls are nested in each other.
 
-use super::each::pairs_of;
-use super::files;
-use crate::data::{Args, Counts, Flow, Map, Reads, Sink, Stage, Value, Work};
-use crate::op::sequence::{Seq, append, push, put};
+use super::{files, sinks};
+use crate::data::{Args, Flow, Reads, Stage, Value, Work};
+use crate::op::sequence::Seq;
 use crate::ops::core::each::plucked;
-use crate::ops::core::group::{count_all, counted, key_into};
 use crate::text::Result;
 use std::sync::Arc;
 
@@ -14,8 +12,9 @@ pub fn flow(name: &str) -> Option<Flow> {
     Some(match name {
         "bag/together" => Flow::Together,
         "bag/hole" => Flow::Hole,
-        "bag/lines" => Flow::Source(files::each_line),
-        "bag/json" => Flow::Source(files::each_json),
+        "bag/lines" => Flow::Source(files::lines::each_line),
+        "bag/json" => Flow::Source(files::json::each_json),
+        "bag/csv" => Flow::Source(files::csv::each_row),
         "map" => stage(2, Work::InPlace(map), |args, _| of_function(args, 0, 0)),
         "filter" => stage(2, Work::Choose(|args, _, values| chosen(args, values, true)), of_test),
         "remove" => stage(2, Work::Choose(|args, _, values| chosen(args, values, false)), of_test),
@@ -24,17 +23,25 @@ pub fn flow(name: &str) -> Option<Flow> {
         "starmap" => stage(2, Work::InPlace(starmap), all),
         "flatten" => stage(1, Work::Spread(flatten), all),
         "mapcat" => stage(2, Work::Spread(mapcat), |args, _| of_function(args, 0, 0)),
-        "take" => Flow::Sink(take, |_| Reads::All),
-        "frequencies" => Flow::Sink(|_| Ok(Box::new(Frequencies(Counts::new()))), |_| Reads::All),
-        "distinct" => Flow::Sink(|_| Ok(Box::new(Distinct { seen: Map::new(), all: Vec::new() })), |_| Reads::All),
-        "foldby" => Flow::Sink(|_| Ok(Box::new(FoldBy(Map::new()))), of_fold_by),
-        "bag/fold" => Flow::Sink(|_| Ok(Box::new(Fold { total: None })), of_fold),
-        "bag/part" => Flow::Sink(part, |args| if is_count(args) { Reads::NOTHING } else { Reads::All }),
+        "take" => Flow::Sink(sinks::take, whole),
+        "topk" => Flow::Sink(sinks::topk, whole),
+        "frequencies" => Flow::Sink(sinks::frequencies, whole),
+        "distinct" => Flow::Sink(sinks::distinct, whole),
+        "join" => Flow::Sink(sinks::join, whole),
+        "bag/dealt" => Flow::Sink(sinks::dealt, whole),
+        "foldby" => Flow::Sink(sinks::fold_by, of_fold_by),
+        "bag/fold" => Flow::Sink(sinks::fold, of_fold),
+        "bag/part" => Flow::Sink(sinks::part, |args| if is_count(args) { Reads::NOTHING } else { Reads::All }),
         _ => return None,
     })
 }
 
 fn all(_: &Args, _: &Reads) -> Reads {
+    Reads::All
+}
+
+/// What keeps elements reads all of them.
+fn whole(_: &Args) -> Reads {
     Reads::All
 }
 
@@ -136,166 +143,7 @@ fn mapcat(args: &Args, x: Value) -> Result<Vec<Value>> {
     Ok(items.into_vec())
 }
 
-fn take(args: &Args) -> Result<Box<dyn Sink>> {
-    match args.values[0].as_int().and_then(|n| usize::try_from(n).ok()) {
-        Some(left) => Ok(Box::new(Take { left, all: Vec::new() })),
-        None => Ok(Box::new(Whole(Vec::new()))),
-    }
-}
-
-/// The first elements; no more are asked for.
-struct Take {
-    left: usize,
-    all: Vec<Value>,
-}
-
-impl Sink for Take {
-    fn take(&mut self, _: &Args, values: &mut Vec<Value>) -> Result<bool> {
-        let some = values.len().min(self.left);
-        self.all.extend(values.drain(..some));
-        self.left -= some;
-        Ok(self.left > 0)
-    }
-
-    fn may_end(&self) -> bool {
-        true
-    }
-
-    fn finish(self: Box<Self>, _: &Args) -> Result<Value> {
-        Ok(Value::list(self.all))
-    }
-}
-
-/// A list after all: for the last elements, say.
-struct Whole(Vec<Value>);
-
-impl Sink for Whole {
-    fn take(&mut self, _: &Args, values: &mut Vec<Value>) -> Result<bool> {
-        append(&mut self.0, values)?;
-        Ok(true)
-    }
-
-    fn finish(self: Box<Self>, args: &Args) -> Result<Value> {
-        args.function.call(args.host, &[args.values[0].clone(), Value::list(self.0)], args.span)
-    }
-}
-
-struct Frequencies(Counts);
-
-impl Sink for Frequencies {
-    fn take(&mut self, _: &Args, values: &mut Vec<Value>) -> Result<bool> {
-        count_all(&mut self.0, values)?;
-        Ok(true)
-    }
-
-    fn finish(self: Box<Self>, args: &Args) -> Result<Value> {
-        counted(self.0, args.bool("sort")?)
-    }
-}
-
-struct Distinct {
-    seen: Map,
-    all: Vec<Value>,
-}
-
-impl Sink for Distinct {
-    fn take(&mut self, args: &Args, values: &mut Vec<Value>) -> Result<bool> {
-        for value in values.drain(..) {
-            let mut key = Value::Nil;
-            key_into(args, args.value("key"), &value, &mut key)?;
-            if self.seen.get(&key).is_none() {
-                put(&mut self.seen, key, Value::Nil)?;
-                push(&mut self.all, value)?;
-            }
-        }
-        Ok(true)
-    }
-
-    fn finish(self: Box<Self>, _: &Args) -> Result<Value> {
-        Ok(Value::list(self.all))
-    }
-}
-
-struct FoldBy(Map);
-
-impl Sink for FoldBy {
-    fn take(&mut self, args: &Args, values: &mut Vec<Value>) -> Result<bool> {
-        let has_initial = args.is_given("coll");
-        for value in values.drain(..) {
-            let mut key = Value::Nil;
-            key_into(args, &args.values[0], &value, &mut key)?;
-            match self.0.get_mut(&key) {
-                Some(total) => *total = args.apply(&args.values[1], [std::mem::take(total), value])?,
-                None if has_initial => {
-                    let first = args.apply(&args.values[1], [args.value("initial").clone(), value])?;
-                    put(&mut self.0, key, first)?;
-                }
-                None => put(&mut self.0, key, value)?,
-            }
-        }
-        Ok(true)
-    }
-
-    fn finish(self: Box<Self>, _: &Args) -> Result<Value> {
-        Ok(pairs_of(self.0))
-    }
-}
-
-struct Fold {
-    total: Option<Value>,
-}
-
-impl Sink for Fold {
-    fn take(&mut self, args: &Args, values: &mut Vec<Value>) -> Result<bool> {
-        let initial = || args.is_given("initial").then(|| args.value("initial").clone());
-        for value in values.drain(..) {
-            self.total = Some(match self.total.take().or_else(initial) {
-                Some(total) => args.apply(&args.values[0], [total, value])?,
-                None => value,
-            });
-        }
-        Ok(true)
-    }
-
-    fn finish(self: Box<Self>, _: &Args) -> Result<Value> {
-        Ok(Value::list(self.total.into_iter().collect()))
-    }
-}
-
-/// `(bag/part count …)` needs no list; other functions want one.
-fn part(args: &Args) -> Result<Box<dyn Sink>> {
-    Ok(if is_count(args) { Box::new(Count(0)) } else { Box::new(Part(Vec::new())) })
-}
-
-fn is_count(args: &Args) -> bool {
+/// Whether it is `(bag/part count …)`, which needs no list.
+pub(super) fn is_count(args: &Args) -> bool {
     matches!((args.value("f"), args.host.op("count")), (Value::Function(f), Some(count)) if Arc::ptr_eq(f, &count))
-}
-
-struct Count(i64);
-
-impl Sink for Count {
-    fn take(&mut self, _: &Args, values: &mut Vec<Value>) -> Result<bool> {
-        self.0 += values.len() as i64;
-        Ok(true)
-    }
-
-    fn finish(self: Box<Self>, _: &Args) -> Result<Value> {
-        Ok(Value::list(if self.0 == 0 { Vec::new() } else { vec![Value::Int(self.0)] }))
-    }
-}
-
-struct Part(Vec<Value>);
-
-impl Sink for Part {
-    fn take(&mut self, _: &Args, values: &mut Vec<Value>) -> Result<bool> {
-        append(&mut self.0, values)?;
-        Ok(true)
-    }
-
-    fn finish(self: Box<Self>, args: &Args) -> Result<Value> {
-        match self.0.is_empty() {
-            true => Ok(Value::list(self.0)),
-            false => Ok(Value::list(vec![args.apply(args.value("f"), [Value::list(self.0)])?])),
-        }
-    }
 }

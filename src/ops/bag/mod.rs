@@ -7,6 +7,7 @@ mod files;
 mod flow;
 mod reduce;
 mod shuffle;
+mod sinks;
 mod source;
 
 pub(super) use flow::flow;
@@ -16,7 +17,17 @@ use crate::op::Op;
 use crate::op::registry::OnBags;
 
 /// In documentation order.
-pub static OPS: &[&[Op]] = &[source::OPS, arrays::OPS, files::OPS, each::OPS, reduce::OPS, shuffle::OPS];
+pub static OPS: &[&[Op]] = &[
+    source::OPS,
+    arrays::OPS,
+    files::lines::OPS,
+    files::json::OPS,
+    files::csv::OPS,
+    files::write::OPS,
+    each::OPS,
+    reduce::OPS,
+    shuffle::OPS,
+];
 
 /// What calls of ops do that have a bag among their arguments.
 pub static RULES: &[(&str, OnBags)] = &[

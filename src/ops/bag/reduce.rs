@@ -7,10 +7,10 @@ use crate::kernel::elementwise::Binary;
 use crate::op;
 use crate::op::bags::{Tree, layer, partitionwise};
 use crate::op::layers::call;
-use crate::op::sequence::{self, Seq, put};
+use crate::op::sequence::{self, Seq};
 use crate::op::{Inputs, Kind, Op};
 use crate::ops::core::each::folded;
-use crate::ops::core::group::{count_into, counted};
+use crate::ops::core::group::{count_into, counted, fold_in};
 use crate::text::Result;
 use std::sync::Arc;
 
@@ -328,14 +328,7 @@ fn merge_by(mut args: Args) -> Result<Value> {
     for (n, item) in all_of(&mut args, "parts")?.into_iter().enumerate() {
         args.check_interrupt(n)?;
         let [key, value] = split(item)?;
-        match (totals.get_mut(&key), &initial) {
-            (Some(total), _) => *total = args.apply(&f, [std::mem::take(total), value])?,
-            (None, None) => put(&mut totals, key, value)?,
-            (None, Some(initial)) => {
-                let first = args.apply(&f, [initial.clone(), value])?;
-                put(&mut totals, key, first)?;
-            }
-        }
+        fold_in(&args, &mut totals, &f, initial.as_ref(), key, value)?;
     }
     Ok(pairs_of(totals))
 }

@@ -8,7 +8,7 @@ use crate::op::bags::{check_count, layer, partition, partitionwise, per_task, va
 use crate::op::layers::call;
 use crate::op::sequence::put;
 use crate::op::{Inputs, Kind, Op, Token};
-use crate::ops::core::group::keyed;
+use crate::ops::core::group::{add_to_group, keyed};
 use crate::text::Result;
 use smallvec::smallvec;
 use std::hash::{DefaultHasher, Hasher};
@@ -52,22 +52,34 @@ pub fn groupby(args: Args) -> Result<Value> {
 }
 
 fn dealt(mut args: Args) -> Result<Value> {
-    let n = check_count(args.size("n")?.max(1))?;
+    let mut dealt = Dealt::new(args.size("n")?)?;
     let key = args.take("key");
     let items = args.seq("coll")?.into_vec();
-    let mut groups: Vec<Map> = Vec::new();
-    groups.resize_with(n, Map::new);
-    for (key, item) in keyed(&args, &key, items)? {
+    keyed(&args, &key, items)?.into_iter().try_for_each(|(key, item)| dealt.add(key, item))?;
+    Ok(dealt.into_value())
+}
+
+/// Elements by their keys, dealt out to so many.
+pub struct Dealt(Vec<Map>);
+
+impl Dealt {
+    pub fn new(n: usize) -> Result<Dealt> {
+        let mut groups = Vec::new();
+        groups.resize_with(check_count(n.max(1))?, Map::new);
+        Ok(Dealt(groups))
+    }
+
+    pub fn add(&mut self, key: Value, item: Value) -> Result<()> {
         // SipHash with fixed keys, of what keys are compared by.
         let mut state = DefaultHasher::new();
         key.hash_into(&mut state);
-        let groups = &mut groups[(state.finish() % n as u64) as usize];
-        match groups.get_mut(&key) {
-            Some(Value::List(group)) => Arc::make_mut(group).push(item),
-            _ => put(groups, key, Value::list(vec![item]))?,
-        }
+        let n = self.0.len() as u64;
+        add_to_group(&mut self.0[(state.finish() % n) as usize], key, item)
     }
-    Ok(Value::list(groups.into_iter().map(pairs_of).collect()))
+
+    pub fn into_value(self) -> Value {
+        Value::list(self.0.into_iter().map(pairs_of).collect())
+    }
 }
 
 fn gathered(mut args: Args) -> Result<Value> {

@@ -28,8 +28,8 @@ pub static OPS: &[Op] = &[
     op!(Kind::Lazy(repartition), "(repartition bag :npartitions nil :partition-size nil)",
         "The same elements in the same order, in so many partitions; or in ones of about `:partition-size` bytes, for which all is computed once.",
         ["(npartitions (repartition (range 10 :npartitions 5) :npartitions 2))" => "2"], ["npartitions", "from-list"]),
-    op!(Kind::Now(piece), "(bag/piece coll k n)", "Piece `k` of a list cut into `n`, of which the first are the longer. The task of `repartition`.",
-        ["(bag/piece [1 2 3] 0 2)" => "[1 2]", "(bag/piece [1 2 3] 1 2)" => "[3]"], ["repartition"]),
+    op!(Kind::Now(piece), "(bag/piece coll k n)", "Piece `k` of a list cut into `n`. The task of `repartition`.",
+        ["(bag/piece [1 2 3] 0 2)" => "[1]", "(bag/piece [1 2 3] 1 2)" => "[2 3]"], ["repartition"]),
     op!(Kind::Now(size_of), "(bag/size coll)", "About how many bytes a list takes with all that it holds.",
         ["(bag/size [])" => "0"], ["repartition"]),
 ];
@@ -78,6 +78,11 @@ fn from_list(mut args: Args) -> Result<Value> {
             let parts = items.chunks(size).map(|part| Value::list(part.to_vec())).collect();
             return Ok(of_parts(parts, &args));
         }
+        // Few elements lie as `dask.bag` would have them: all parts as long as the longest.
+        (Some(n), None) if items.len() <= 100 => {
+            let each = items.len().div_ceil(n).max(1);
+            return Ok(of_parts(items.chunks(each).map(|part| Value::list(part.to_vec())).collect(), &args));
+        }
         (n, None) => n.unwrap_or(100).min(items.len()).max(1),
     };
     Ok(of_parts((0..n).map(|k| Value::list(items[bounds(items.len(), k, n)].to_vec())).collect(), &args))
@@ -87,10 +92,12 @@ fn from_list(mut args: Args) -> Result<Value> {
 pub fn range(args: &Args, start: i64, count: usize, step: i64, n: usize) -> Value {
     let n = n.min(count).max(1);
     let at = move |i: usize| Value::Int(start.wrapping_add((i as i64).wrapping_mul(step)));
+    // All of one length, the last one of what is left.
+    let each = count / n;
     let edge = move |last: bool| {
         Task::index(move |index| {
-            let bounds = bounds(count, index.first().map_or(0, |p| *p as usize), n);
-            at(if last { bounds.end } else { bounds.start })
+            let p = index.first().map_or(0, |p| *p as usize) + usize::from(last);
+            at(if p == n { count } else { p * each })
         })
     };
     let token = Token::new("range").with((start, count, step, n));
@@ -184,7 +191,7 @@ fn repartition(args: Args) -> Result<Value> {
             let places = match n <= have {
                 true => (0..n).map(|at| (at * have / n..(at + 1) * have / n).map(|p| (p, 0, 1)).collect()).collect(),
                 false => {
-                    let pieces = |p: usize| bounds(n, p, have).len();
+                    let pieces = |p: usize| n / have + if p == have - 1 { n % have } else { 0 };
                     (0..have).flat_map(|p| (0..pieces(p)).map(move |k| vec![(p, k, pieces(p))])).collect()
                 }
             };
@@ -225,7 +232,8 @@ fn piece(mut args: Args) -> Result<Value> {
     if k >= n {
         return Err(err!(Index, "there is no piece {k} of {n}").label(args.span, "in this call"));
     }
-    Ok(Value::list(items[bounds(items.len(), k, n)].to_vec()))
+    let edge = |k: usize| (items.len() as u128 * k as u128 / n as u128) as usize;
+    Ok(Value::list(items[edge(k)..edge(k + 1)].to_vec()))
 }
 
 /// What a value takes beside its own sixteen bytes.

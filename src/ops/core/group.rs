@@ -3,13 +3,13 @@
 
 use super::each::plucked;
 use crate::data::{Args, Counts, Map, Value};
-use crate::err;
 use crate::kernel::elementwise::Binary;
 use crate::op;
-use crate::op::sequence::{self, Seq, check_len, no_key, pair, put};
+use crate::op::sequence::{self, check_len, no_key, pair, put};
 use crate::op::{Given, Kind, Op, infer};
 use crate::ops::array::{slice, sorting, threads};
 use crate::text::Result;
+use std::sync::Arc;
 
 pub static OPS: &[Op] = &[
     op!(Kind::Lazy(sort), "(sort coll :key nil :reverse false :axis -1 :descending false :stable true)",
@@ -147,32 +147,60 @@ fn topk(mut args: Args) -> Result<Value> {
     if args.value("k").is_lazy() || args.value("coll").holds_lazy() {
         return args.host.delay(&args);
     }
-    let (k, key) = (args.int("k")?, args.take("key"));
-    let items = args.seq("coll")?.into_vec();
-    let (most, greatest) = (usize::try_from(k.unsigned_abs()).unwrap_or(usize::MAX), k >= 0);
-    // The best so far with their keys, in order, and those behind them that may be better than the last.
-    let mut best: Vec<(Value, Value)> = Vec::new();
-    let mut settled = 0usize;
-    for (n, item) in items.into_iter().enumerate() {
+    let key = args.take("key");
+    let mut best = Best::new(args.int("k")?);
+    for (n, item) in args.seq("coll")?.into_vec().into_iter().enumerate() {
         args.check_interrupt(n)?;
-        let mut own = Value::Nil;
-        key_into(&args, &key, &item, &mut own)?;
-        if let (Some((Value::Int(last), _)), Value::Int(own)) = (settled.checked_sub(1).map(|last| &best[last]), &own)
-            && settled == most
-            && (if greatest { own <= last } else { own >= last })
-        {
-            continue;
-        }
-        best.push((own, item));
-        if best.len() > most.saturating_mul(2).saturating_add(64) {
-            sequence::sort_by(&mut best, greatest, |(key, _)| key)?;
-            best.truncate(most);
-            settled = best.len();
-        }
+        best.add(&args, &key, item)?;
     }
-    sequence::sort_by(&mut best, greatest, |(key, _)| key)?;
-    best.truncate(most);
-    Ok(Value::list(best.into_iter().map(|(_, item)| item).collect()))
+    Ok(Value::list(best.finish()?))
+}
+
+/// The greatest or the least elements so far.
+pub struct Best {
+    most: usize,
+    greatest: bool,
+    /// The best with their keys, in order, and those behind them that may be better than the last.
+    best: Vec<(Value, Value)>,
+    /// How many are in order.
+    settled: usize,
+}
+
+impl Best {
+    /// The `k` greatest, or `-k` least.
+    pub fn new(k: i64) -> Best {
+        let most = usize::try_from(k.unsigned_abs()).unwrap_or(usize::MAX);
+        Best { most, greatest: k >= 0, best: Vec::new(), settled: 0 }
+    }
+
+    pub fn add(&mut self, args: &Args, key: &Value, item: Value) -> Result<()> {
+        let mut own = Value::Nil;
+        key_into(args, key, &item, &mut own)?;
+        if let (Some(last), Value::Int(own)) = (self.settled.checked_sub(1), &own)
+            && self.settled == self.most
+            && let Value::Int(last) = &self.best[last].0
+            && (if self.greatest { own <= last } else { own >= last })
+        {
+            return Ok(());
+        }
+        self.best.push((own, item));
+        if self.best.len() > self.most.saturating_mul(2).saturating_add(64) {
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        sequence::sort_by(&mut self.best, self.greatest, |(key, _)| key)?;
+        self.best.truncate(self.most);
+        self.settled = self.best.len();
+        Ok(())
+    }
+
+    pub fn finish(mut self) -> Result<Vec<Value>> {
+        self.settle()?;
+        Ok(self.best.into_iter().map(|(_, item)| item).collect())
+    }
 }
 
 fn extreme_by(mut args: Args, op: Binary) -> Result<Value> {
@@ -223,6 +251,9 @@ fn all_distinct(mut args: Args) -> Result<Value> {
     Ok(Value::Bool(true))
 }
 
+/// Elements that are counted before somebody asks whether it is still wanted.
+const SOME: usize = 4096;
+
 fn pairs_of(map: &Map) -> Value {
     Value::list(map.iter().map(|(k, v)| pair(k.clone(), v.clone())).collect())
 }
@@ -230,7 +261,15 @@ fn pairs_of(map: &Map) -> Value {
 fn frequencies(mut args: Args) -> Result<Value> {
     let by_count = args.bool("sort")?;
     let mut counts = Counts::new();
-    count_all(&mut counts, &mut args.seq("coll")?.into_vec())?;
+    let mut items = args.seq("coll")?.into_vec().into_iter();
+    for n in 1.. {
+        let mut some: Vec<Value> = items.by_ref().take(SOME).collect();
+        if some.is_empty() {
+            break;
+        }
+        args.check_interrupt(n * SOME)?;
+        count_all(&mut counts, &mut some)?;
+    }
     counted(counts, by_count)
 }
 
@@ -256,15 +295,43 @@ pub fn counted(counts: Counts, by_count: bool) -> Result<Value> {
 }
 
 /// The map from keys to lists.
-fn grouped(args: &Args, key: &Value, items: Vec<Value>) -> Result<Map> {
+pub fn grouped(args: &Args, key: &Value, items: Vec<Value>) -> Result<Map> {
     let mut groups = Map::new();
     for (key, item) in keyed(args, key, items)? {
-        match groups.get_mut(&key) {
-            Some(Value::List(group)) => std::sync::Arc::make_mut(group).push(item),
-            _ => put(&mut groups, key, Value::list(vec![item]))?,
-        }
+        add_to_group(&mut groups, key, item)?;
     }
     Ok(groups)
+}
+
+/// Adds an element to the list that a map has under a key.
+pub fn add_to_group(groups: &mut Map, key: Value, item: Value) -> Result<()> {
+    match groups.get_mut(&key) {
+        Some(Value::List(group)) => {
+            Arc::make_mut(group).push(item);
+            Ok(())
+        }
+        _ => put(groups, key, Value::list(vec![item])),
+    }
+}
+
+/// Folds an element into what a map has under a key: `f` of that and the element, from `initial` or else from the first one.
+pub fn fold_in(
+    args: &Args,
+    totals: &mut Map,
+    f: &Value,
+    initial: Option<&Value>,
+    key: Value,
+    item: Value,
+) -> Result<()> {
+    match (totals.get_mut(&key), initial) {
+        (Some(total), _) => *total = args.apply(f, [std::mem::take(total), item])?,
+        (None, None) => put(totals, key, item)?,
+        (None, Some(initial)) => {
+            let first = args.apply(f, [initial.clone(), item])?;
+            put(totals, key, first)?;
+        }
+    }
+    Ok(())
 }
 
 fn group_by(mut args: Args) -> Result<Value> {
@@ -290,13 +357,13 @@ fn foldby(mut args: Args) -> Result<Value> {
     let initial = has_initial.then(|| args.take("initial"));
     let mut totals = Map::new();
     for (key, item) in keyed(&args, &key, items)? {
-        match (totals.get_mut(&key), &initial) {
-            (Some(total), _) => *total = args.apply(&f, [std::mem::take(total), item])?,
-            (None, None) => put(&mut totals, key, item)?,
-            (None, Some(initial)) => {
-                let first = args.apply(&f, [initial.clone(), item])?;
-                put(&mut totals, key, first)?;
-            }
+        fold_in(&args, &mut totals, &f, initial.as_ref(), key, item)?;
+    }
+    if args.is_given("combine-initial") {
+        // As for a bag of one partition.
+        let combine = if args.is_nil("combine") { f } else { args.function("combine")? };
+        for (_, total) in totals.iter_mut() {
+            *total = args.apply(&combine, [args.value("combine-initial").clone(), std::mem::take(total)])?;
         }
     }
     Ok(pairs_of(&totals))
@@ -312,9 +379,16 @@ fn join(mut args: Args) -> Result<Value> {
     let by_key = grouped(&args, &on_other, other)?;
     let mut all = Vec::new();
     for (key, item) in keyed(&args, &on_self, items)? {
-        let Some(group) = by_key.get(&key) else { continue };
-        let group = Seq::of(group.clone()).map_err(|_| err!(Internal, "a group is a list"))?;
-        all.extend(group.iter().map(|o| pair(o.clone(), item.clone())));
+        join_with(&by_key, &key, &item, &mut all)?;
     }
     Ok(Value::list(all))
+}
+
+/// Adds the pairs of an element and those of the same key.
+pub fn join_with(by_key: &Map, key: &Value, item: &Value, all: &mut Vec<Value>) -> Result<()> {
+    if let Some(Value::List(group)) = by_key.get(key) {
+        check_len(all.len() + group.len())?;
+        all.extend(group.iter().map(|other| pair(other.clone(), item.clone())));
+    }
+    Ok(())
 }

@@ -30,7 +30,9 @@ pub static OPS: &[Op] = &[
     op!(Kind::Over("n coll", cycle), "(cycle n coll)", "The first `n` elements of the list over and over.",
         ["(cycle 5 [1 2])" => "[1 2 1 2 1]"], ["repeat"]),
     op!(Kind::Lazy(take), "(take n coll :axis nil :mode \"raise\" :npartitions nil)",
-        "The first `n` elements, or all where there are fewer; from the end, if `n` is negative.",
+        "The first `n` elements, or all where there are fewer; from the end, if `n` is negative.\n\
+         Of a bag, those of its first partition, in which there may be fewer, so that no more is computed; or of the first `:npartitions`, \
+         and with -1 of all.",
         ["(take 2 [1 2 3])" => "[1 2]", "(take 9 [1])" => "[1]", "(take -1 [1 2 3])" => "[3]"],
         ["drop", "take-while", "first"]),
     op!(Kind::Over("n coll", drop), "(drop n coll)",
@@ -59,7 +61,8 @@ pub static OPS: &[Op] = &[
     op!(Kind::Over("coll", flatten_all), "(flatten-all coll)", "The elements of lists in lists, however deep.",
         ["(flatten-all [1 [2 [3]]])" => "[1 2 3]"], ["flatten"]),
     op!(Kind::Over("colls", zip), "(zip & colls)",
-        "The list of first elements, of second elements, …, to the end of the shortest.",
+        "The list of first elements, of second elements, …, to the end of the shortest. Bags go along partition by partition, each to the end of \
+         the shortest.",
         ["(zip [1 2 3] [:a :b])" => "[[1 :a] [2 :b]]"], ["unzip", "zipmap", "interleave", "map"]),
     op!(Kind::Over("n coll", unzip), "(unzip n coll)", "The `n` lists of first elements, second elements, …: undoes `zip`.",
         ["(unzip 2 [[1 :a] [2 :b]])" => "[[1 2] [:a :b]]"], ["zip"]),
@@ -102,7 +105,9 @@ fn range(args: Args) -> Result<Value> {
         };
         let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
         if let Some(n) = args.size_or_nil("npartitions")? {
-            check_count(n)?;
+            if check_count(n)? == 0 {
+                return Err(args.wrong("npartitions", "an int of 1 or more"));
+            }
             return Ok(bag::range(&args, start as i64, count, step as i64, n));
         }
         sequence::check_len(count)?;

@@ -6,6 +6,7 @@ pub mod date;
 mod direct;
 pub mod format;
 pub mod json;
+pub mod letters;
 pub mod regex;
 mod scan;
 pub mod strings;
@@ -14,4 +15,4 @@ use crate::op::Op;
 pub(super) use direct::direct;
 
 /// In documentation order.
-pub static OPS: &[&[Op]] = &[convert::OPS, format::OPS, strings::OPS, regex::OPS, json::OPS, date::OPS];
+pub static OPS: &[&[Op]] = &[convert::OPS, format::OPS, letters::OPS, strings::OPS, regex::OPS, json::OPS, date::OPS];

@@ -8,48 +8,8 @@ use crate::op::sequence::{character, check_text};
 use crate::op::{Kind, Op};
 use crate::text::Result;
 
-/// A string to a string.
-macro_rules! change {
-    ($usage:literal, $doc:literal, $code:literal => $result:literal, |$s:ident| $change:expr) => {
-        op!(
-            Kind::Now(|args| {
-                let $s = args.text("s")?;
-                Ok(Value::from($change))
-            }),
-            $usage,
-            $doc,
-            [$code => $result],
-            []
-        )
-    };
-}
-
-/// Whether all characters are of a kind, and there is one.
-macro_rules! all {
-    ($usage:literal, $doc:literal, $code:literal => $result:literal, |$c:ident| $test:expr) => {
-        op!(
-            Kind::Now(|args| {
-                let s = args.text("s")?;
-                Ok(Value::Bool(!s.is_empty() && s.chars().all(|$c| $test)))
-            }),
-            $usage,
-            $doc,
-            [$code => $result],
-            []
-        )
-    };
-}
-
 pub static OPS: &[Op] = &[
-    change!("(str/upper s)", "In capitals.", "(str/upper \"aé\")" => "\"AÉ\"", |s| s.to_uppercase()),
-    change!("(str/lower s)", "In small letters.", "(str/lower \"AÉ\")" => "\"aé\"", |s| s.to_lowercase()),
-    change!("(str/capitalize s)", "The first letter a capital, the others small.",
-        "(str/capitalize \"hELLO\")" => "\"Hello\"", |s| capitalized(&s)),
-    change!("(str/title s)", "The first letter of every word a capital, the others small.",
-        "(str/title \"hello wORLD\")" => "\"Hello World\"", |s| titled(&s)),
-    change!("(str/swapcase s)", "Capitals small and small letters capitals.", "(str/swapcase \"aB\")" => "\"Ab\"", |s| swapped(&s)),
-    change!("(str/reverse s)", "The characters from last to first.", "(str/reverse \"abc\")" => "\"cba\"",
-        |s| s.chars().rev().collect::<String>()),
+    op!(Kind::Now(reverse), "(str/reverse s)", "The characters from last to first.", ["(str/reverse \"abc\")" => "\"cba\""], ["reverse"]),
     op!(Kind::Now(strip), "(str/strip s :chars nil)", "Without white space at both ends; or without any of `:chars`.",
         ["(str/strip \"  a \")" => "\"a\"", "(str/strip \"xxaxy\" \"xy\")" => "\"a\""], ["str/lstrip", "str/rstrip"]),
     op!(Kind::Now(lstrip), "(str/lstrip s :chars nil)", "Without white space, or any of `:chars`, at the start.",
@@ -74,19 +34,21 @@ pub static OPS: &[Op] = &[
         ["(str/join \", \" [1 \"b\" :c])" => "\"1, b, :c\""], ["str/split", "str", "interpose"]),
     op!(Kind::Now(replace), "(str/replace s old new :count -1)", "Every `old` replaced by `new`, or the first `:count` of them.",
         ["(str/replace \"aba\" \"a\" \"x\")" => "\"xbx\"", "(str/replace \"aba\" \"a\" \"x\" 1)" => "\"xba\""], ["re/replace"]),
-    op!(Kind::Now(startswith), "(str/startswith s prefix)", "Whether it begins with a string, or with one of a list.",
+    op!(Kind::Now(startswith), "(str/startswith s prefix :start nil :end nil)", "Whether it begins with a string, or with one of a list.",
         ["(str/startswith \"abc\" \"ab\")" => "true", "(str/startswith \"abc\" [\"x\" \"a\"])" => "true"], ["str/endswith"]),
-    op!(Kind::Now(endswith), "(str/endswith s suffix)", "Whether it ends with a string, or with one of a list.",
+    op!(Kind::Now(endswith), "(str/endswith s suffix :start nil :end nil)", "Whether it ends with a string, or with one of a list.",
         ["(str/endswith \"a.gz\" \".gz\")" => "true"], ["str/startswith"]),
     op!(Kind::Now(contains), "(str/contains s part)", "Whether it holds the part.",
         ["(str/contains \"abc\" \"bc\")" => "true"], ["str/find", "contains?"]),
-    op!(Kind::Now(find), "(str/find s part)", "Where the part first begins; -1 where it is not there.",
+    op!(Kind::Now(find), "(str/find s part :start nil :end nil)", "Where the part first begins; -1 where it is not there.",
         ["(str/find \"añb\" \"b\")" => "2", "(str/find \"a\" \"x\")" => "-1"], ["str/rfind", "str/index", "index-of"]),
-    op!(Kind::Now(rfind), "(str/rfind s part)", "Where the part last begins; -1 where it is not there.",
+    op!(Kind::Now(rfind), "(str/rfind s part :start nil :end nil)", "Where the part last begins; -1 where it is not there.",
         ["(str/rfind \"aba\" \"a\")" => "2"], ["str/find"]),
-    op!(Kind::Now(index), "(str/index s part)", "Where the part first begins; `dsk::value` where it is not there.",
+    op!(Kind::Now(index), "(str/index s part :start nil :end nil)", "Where the part first begins; `dsk::value` where it is not there.",
         ["(str/index \"abc\" \"c\")" => "2"], ["str/find"]),
-    op!(Kind::Now(count), "(str/count s part)", "How often the part is there, without overlaps.",
+    op!(Kind::Now(rindex), "(str/rindex s part :start nil :end nil)", "Where the part last begins; `dsk::value` where it is not there.",
+        ["(str/rindex \"cac\" \"c\")" => "2"], ["str/rfind"]),
+    op!(Kind::Now(count), "(str/count s part :start nil :end nil)", "How often the part is there, without overlaps.",
         ["(str/count \"banana\" \"an\")" => "2"], ["str/find", "count"]),
     op!(Kind::Now(partition), "(str/partition s sep)", "What is before the first separator, the separator, and what is after.",
         ["(str/partition \"k=v=w\" \"=\")" => "[\"k\" \"=\" \"v=w\"]", "(str/partition \"k\" \"=\")" => "[\"k\" \"\" \"\"]"],
@@ -107,14 +69,8 @@ pub static OPS: &[Op] = &[
     op!(Kind::Now(repeat), "(str/repeat s n)", "`n` times one after the other.", ["(str/repeat \"ab\" 2)" => "\"abab\""], ["repeat"]),
     op!(Kind::Now(chars), "(str/chars s)", "The characters, each as a string.", ["(str/chars \"añ\")" => "[\"a\" \"ñ\"]"], ["vec", "ord"]),
     op!(Kind::Now(length), "(str/length s)", "How many characters there are.", ["(str/length \"añ\")" => "2"], ["count"]),
-    all!("(str/isdigit s)", "Whether there are digits only.", "(str/isdigit \"12\")" => "true", |c| c.is_ascii_digit()),
-    all!("(str/isalpha s)", "Whether there are letters only.", "(str/isalpha \"aé\")" => "true", |c| c.is_alphabetic()),
-    all!("(str/isalnum s)", "Whether there are letters and digits only.", "(str/isalnum \"a1\")" => "true", |c| c.is_alphanumeric()),
-    all!("(str/isspace s)", "Whether there is white space only.", "(str/isspace \" \\t\")" => "true", |c| c.is_whitespace()),
-    op!(Kind::Now(isupper), "(str/isupper s)", "Whether all letters are capitals, and there is one.",
-        ["(str/isupper \"A1\")" => "true"], ["str/upper"]),
-    op!(Kind::Now(islower), "(str/islower s)", "Whether all letters are small, and there is one.",
-        ["(str/islower \"a1\")" => "true"], ["str/lower"]),
+    op!(Kind::Now(expandtabs), "(str/expandtabs s :tabsize 8)", "With blanks for tabs, up to the next column that is a multiple of `:tabsize`.",
+        ["(str/expandtabs \"a\\tb\" 4)" => "\"a   b\""], ["str/ljust"]),
 ];
 
 fn matches(args: Args) -> Result<Value> {
@@ -137,28 +93,33 @@ fn matches(args: Args) -> Result<Value> {
     }
 }
 
-fn capitalized(s: &str) -> String {
-    let mut chars = s.chars();
-    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars.as_str().to_lowercase().chars()).collect())
+fn reverse(args: Args) -> Result<Value> {
+    Ok(Value::from(args.text("s")?.chars().rev().collect::<String>()))
 }
 
-fn titled(s: &str) -> String {
-    let mut in_word = false;
-    let mut out = String::with_capacity(s.len());
+fn expandtabs(args: Args) -> Result<Value> {
+    let (s, size) = (args.text("s")?, args.int("tabsize")?);
+    let size = usize::try_from(size).unwrap_or(0);
+    let (mut out, mut column) = (String::with_capacity(s.len()), 0usize);
     for c in s.chars() {
-        if in_word {
-            out.extend(c.to_lowercase())
-        } else {
-            out.extend(c.to_uppercase())
+        match c {
+            '\t' => {
+                let blanks = if size == 0 { 0 } else { size - column % size };
+                check_text(out.len().saturating_add(blanks))?;
+                out.extend(std::iter::repeat_n(' ', blanks));
+                column += blanks;
+            }
+            '\n' | '\r' => {
+                out.push(c);
+                column = 0;
+            }
+            c => {
+                out.push(c);
+                column += 1;
+            }
         }
-        in_word = c.is_alphabetic();
     }
-    out
-}
-
-fn swapped(s: &str) -> String {
-    let swap = |c: char| if c.is_uppercase() { c.to_lowercase().to_string() } else { c.to_uppercase().to_string() };
-    s.chars().map(swap).collect()
+    Ok(out.into())
 }
 
 /// A part of a string as a value; the string itself where it is all of it.
@@ -334,14 +295,35 @@ fn one_of(args: &Args, param: &str, test: impl Fn(&str) -> bool) -> Result<Value
     Ok(Value::Bool(false))
 }
 
+/// The part of a string between `:start` and `:end`, which count characters as slices do, and how many are before it; none where it would
+/// begin behind the end of the string or of itself.
+fn window<'s>(args: &Args, s: &'s str) -> Result<Option<(i64, &'s str)>> {
+    if args.is_nil("start") && args.is_nil("end") {
+        return Ok(Some((0, s)));
+    }
+    let n = s.chars().count() as i64;
+    let at = |param: &str, default: i64| match args.is_nil(param) {
+        true => Ok(default),
+        false => args.int(param).map(|at| if at < 0 { (at.saturating_add(n)).max(0) } else { at }),
+    };
+    let (start, end) = (at("start", 0)?, at("end", n)?.min(n));
+    if start > end {
+        return Ok(None);
+    }
+    let byte = |at: i64| s.char_indices().nth(at as usize).map_or(s.len(), |(byte, _)| byte);
+    Ok(Some((start, &s[byte(start)..byte(end)])))
+}
+
 fn startswith(args: Args) -> Result<Value> {
     let s = args.text("s")?;
-    one_of(&args, "prefix", |prefix| s.starts_with(prefix))
+    let part = window(&args, &s)?;
+    one_of(&args, "prefix", |prefix| part.is_some_and(|(_, s)| s.starts_with(prefix)))
 }
 
 fn endswith(args: Args) -> Result<Value> {
     let s = args.text("s")?;
-    one_of(&args, "suffix", |suffix| s.ends_with(suffix))
+    let part = window(&args, &s)?;
+    one_of(&args, "suffix", |suffix| part.is_some_and(|(_, s)| s.ends_with(suffix)))
 }
 
 fn contains(args: Args) -> Result<Value> {
@@ -349,33 +331,38 @@ fn contains(args: Args) -> Result<Value> {
     Ok(Value::Bool(s.contains(part.as_str())))
 }
 
-/// Characters before a byte.
-fn position(s: &str, at: Option<usize>) -> Option<i64> {
-    at.map(|at| s[..at].chars().count() as i64)
+/// Where a part is found, in characters.
+fn place(args: &Args, find: fn(&str, &str) -> Option<usize>) -> Result<Option<i64>> {
+    let (s, part) = (args.text("s")?, args.text("part")?);
+    let Some((before, s)) = window(args, &s)? else { return Ok(None) };
+    Ok(find(s, &part).map(|at| before + s[..at].chars().count() as i64))
 }
 
 fn find(args: Args) -> Result<Value> {
-    let (s, part) = (args.text("s")?, args.text("part")?);
-    Ok(Value::Int(position(&s, s.find(part.as_str())).unwrap_or(-1)))
+    Ok(Value::Int(place(&args, |s, part| s.find(part))?.unwrap_or(-1)))
 }
 
 fn rfind(args: Args) -> Result<Value> {
-    let (s, part) = (args.text("s")?, args.text("part")?);
-    Ok(Value::Int(position(&s, s.rfind(part.as_str())).unwrap_or(-1)))
+    Ok(Value::Int(place(&args, |s, part| s.rfind(part))?.unwrap_or(-1)))
 }
 
 fn index(args: Args) -> Result<Value> {
-    let (s, part) = (args.text("s")?, args.text("part")?);
-    position(&s, s.find(part.as_str())).map(Value::Int).ok_or_else(|| {
-        err!(Value, "str/index: the string does not hold {:?}", part.as_str())
-            .label(args.span, "in this call")
-            .help("`str/find` answers -1 then, `index-of` nil")
-    })
+    place(&args, |s, part| s.find(part))?.map(Value::Int).ok_or_else(|| not_held(&args))
+}
+
+fn rindex(args: Args) -> Result<Value> {
+    place(&args, |s, part| s.rfind(part))?.map(Value::Int).ok_or_else(|| not_held(&args))
+}
+
+fn not_held(args: &Args) -> crate::text::Error {
+    err!(Value, "{}: the string does not hold {:?}", args.function.name, args.value("part"))
+        .label(args.span, "in this call")
+        .help("`str/find` answers -1 then, `index-of` nil")
 }
 
 fn count(args: Args) -> Result<Value> {
     let (s, part) = (args.text("s")?, args.text("part")?);
-    Ok(Value::from(s.matches(part.as_str()).count()))
+    Ok(Value::from(window(&args, &s)?.map_or(0, |(_, s)| s.matches(part.as_str()).count())))
 }
 
 fn three(a: &str, b: &str, c: &str) -> Value {
@@ -449,14 +436,4 @@ fn chars(args: Args) -> Result<Value> {
 
 fn length(args: Args) -> Result<Value> {
     Ok(Value::from(args.text("s")?.chars().count()))
-}
-
-fn isupper(args: Args) -> Result<Value> {
-    let s = args.text("s")?;
-    Ok(Value::Bool(s.chars().any(char::is_uppercase) && !s.chars().any(char::is_lowercase)))
-}
-
-fn islower(args: Args) -> Result<Value> {
-    let s = args.text("s")?;
-    Ok(Value::Bool(s.chars().any(char::is_lowercase) && !s.chars().any(char::is_uppercase)))
 }
