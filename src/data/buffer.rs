@@ -175,6 +175,17 @@ fn give_back_freed() {
     }
 }
 
+/// Takes note that so many bytes were freed which no buffer had, as when lists are put away. Once they are many the allocator is asked to
+/// give them back.
+pub fn freed_elsewhere(bytes: usize) {
+    static FREED: AtomicUsize = AtomicUsize::new(0);
+    const MANY: usize = 32 << 20;
+    if FREED.fetch_add(bytes, Relaxed) + bytes >= MANY {
+        FREED.store(0, Relaxed);
+        give_back_freed();
+    }
+}
+
 thread_local! {
     /// Bytes that this thread's blocks took less what they gave back since [`watch_growth`], and the most there was of that.
     static GROWTH: Cell<(isize, isize)> = const { Cell::new((0, 0)) };

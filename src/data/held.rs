@@ -13,10 +13,10 @@ pub struct Held {
 }
 
 /// Values of a list that are looked at for an estimate, at most.
-const LOOKS: usize = 1 << 16;
+const LOOKS: usize = 1 << 13;
 
 /// Of lists in other lists at least so many.
-const FEW_LOOKS: usize = 16;
+const FEW_LOOKS: usize = 8;
 
 /// What an allocation takes beside what is in it: its counts, and what the allocator notes.
 const BESIDE: usize = 32;

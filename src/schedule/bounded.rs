@@ -19,6 +19,7 @@
 
 use super::outlook::Outlook;
 use super::task::Code;
+use super::weigh::makes_lists;
 use super::{Plan, Run, Scheduler};
 use crate::data::panicked::panicked;
 use crate::data::{Held, Value, buffer};
@@ -278,6 +279,10 @@ impl Floor<'_, '_> {
                 err!(Memory, "the task {key} takes {takes} at a time{beside}, and {limit} are left of the memory limit")
             }
         };
+        let error = match makes_lists(&plan.layers[plan.tasks[id as usize].layer as usize]) {
+            true => error.help("more partitions, by `:blocksize` or `:npartitions`, take less each"),
+            false => error,
+        };
         error.help("`:memory-limit` raises the limit").at(plan.span(id))
     }
 
@@ -380,8 +385,12 @@ impl Floor<'_, '_> {
                 }
             }
         }
-        drop(value);
         shelf.let_go(id);
+        MutexGuard::unlocked(&mut shelf, || {
+            let plain = Held::by(&value).plain;
+            drop(value);
+            buffer::freed_elsewhere(plain);
+        });
         self.changed.notify_all();
         shelf
     }
@@ -523,12 +532,13 @@ impl Floor<'_, '_> {
                 err!(Internal, "{key} took {growth} bytes and keeps {result:?}, not as expected: {load:?} {task}"),
             );
         }
-        // Only blocks are counted while the task runs.
+        // Only blocks are counted while the task runs, and only of these may inputs that it was the last to need have made room: for
+        // the next task of the layer they may not.
+        let made_room = if growth + result.blocks > 0 { freed } else { 0 };
         let growth = growth + result.plain;
         if !load.exact || growth > load.takes() {
-            // Inputs that it was the last to need made room while it ran; for the next task of the layer they may not.
             let seen = shelf.growth.entry(self.kind(id)).or_default();
-            *seen = (*seen).max(growth + freed);
+            *seen = (*seen).max(growth + made_room);
         }
         if let Some(value) = value {
             let bytes = result.plain + if load.exact { load.result } else { result.blocks };

@@ -15,13 +15,13 @@ use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
 pub static OPS: &[Op] = &[
-    op!(Kind::Now(dealt), "(bag/dealt key n coll)",
+    op!(Kind::Over("coll", dealt), "(bag/dealt key n coll)",
         "A partition dealt out to `n` by the keys of its elements: that many lists of pairs `[key elements]`. Which one a key goes to is the same \
          in every process.",
         ["(bag/dealt even? 1 [1 2 3])" => "[[[false [1 3]] [true [2]]]]"], ["groupby"]),
-    op!(Kind::Now(gathered), "(bag/gathered dealt)", "The groups of lists that partitions were dealt out to.",
+    op!(Kind::Over("dealt", gathered), "(bag/gathered dealt)", "The groups of lists that partitions were dealt out to.",
         ["(bag/gathered [[[false [1]]] [[false [3]] [true [2]]]])" => "[[false [1 3]] [true [2]]]"], ["groupby"]),
-    op!(Kind::Now(carried), "(bag/carried f coll carry :first false)",
+    op!(Kind::Over("coll", carried), "(bag/carried f coll carry :first false)",
         "`[carry steps]`: the steps of a running fold over a partition, and the list of the last of all so far. The `:first` one begins with \
          what it was given.",
         ["(bag/carried + [1 2] [10])" => "[[13] [11 13]]", "(bag/carried + [1 2] [])" => "[[3] [1 3]]"], ["accumulate"]),

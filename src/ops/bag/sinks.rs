@@ -188,7 +188,7 @@ struct TopK(Best);
 
 impl Sink for TopK {
     fn take(&mut self, args: &Args, values: &mut Vec<Value>) -> Result<bool> {
-        values.drain(..).try_for_each(|value| self.0.add(args, args.value("key"), value))?;
+        values.drain(..).try_for_each(|value| self.0.add(args, args.value("key"), &value))?;
         Ok(true)
     }
 

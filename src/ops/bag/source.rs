@@ -28,7 +28,7 @@ pub static OPS: &[Op] = &[
     op!(Kind::Lazy(repartition), "(repartition bag :npartitions nil :partition-size nil)",
         "The same elements in the same order, in so many partitions; or in ones of about `:partition-size` bytes, for which all is computed once.",
         ["(npartitions (repartition (range 10 :npartitions 5) :npartitions 2))" => "2"], ["npartitions", "from-list"]),
-    op!(Kind::Now(piece), "(bag/piece coll k n)", "Piece `k` of a list cut into `n`. The task of `repartition`.",
+    op!(Kind::Over("coll", piece), "(bag/piece coll k n)", "Piece `k` of a list cut into `n`. The task of `repartition`.",
         ["(bag/piece [1 2 3] 0 2)" => "[1]", "(bag/piece [1 2 3] 1 2)" => "[2 3]"], ["repartition"]),
     op!(Kind::Now(size_of), "(bag/size coll)", "About how many bytes a list takes with all that it holds.",
         ["(bag/size [])" => "0"], ["repartition"]),

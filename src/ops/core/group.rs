@@ -5,7 +5,7 @@ use super::each::plucked;
 use crate::data::{Args, Counts, Map, Value};
 use crate::kernel::elementwise::Binary;
 use crate::op;
-use crate::op::sequence::{self, check_len, no_key, pair, put};
+use crate::op::sequence::{self, Seq, check_len, no_key, pair, put};
 use crate::op::{Given, Kind, Op, infer};
 use crate::ops::array::{slice, sorting, threads};
 use crate::text::Result;
@@ -144,14 +144,23 @@ fn topk(mut args: Args) -> Result<Value> {
         let (x, k) = (Given::any(args.take("k"))?, args.int("coll")?);
         return sorting::topk(x, k, args.value("axis"), threads(&args), args.span);
     }
-    if args.value("k").is_lazy() || args.value("coll").holds_lazy() {
+    if args.value("k").is_lazy() || args.value("coll").is_lazy() {
         return args.host.delay(&args);
     }
-    let key = args.take("key");
+    match best_of(&args) {
+        // To go through a long list for this first would take as long as the rest.
+        Err(_) if args.value("coll").holds_lazy() => args.host.delay(&args),
+        best => best,
+    }
+}
+
+fn best_of(args: &Args) -> Result<Value> {
+    let coll = args.value("coll");
+    let items = Seq::of(coll.clone()).map_err(|coll| args.wrong_value("coll", &coll, "a list"))?;
     let mut best = Best::new(args.int("k")?);
-    for (n, item) in args.seq("coll")?.into_vec().into_iter().enumerate() {
+    for (n, item) in items.iter().enumerate() {
         args.check_interrupt(n)?;
-        best.add(&args, &key, item)?;
+        best.add(args, args.value("key"), item)?;
     }
     Ok(Value::list(best.finish()?))
 }
@@ -173,9 +182,9 @@ impl Best {
         Best { most, greatest: k >= 0, best: Vec::new(), settled: 0 }
     }
 
-    pub fn add(&mut self, args: &Args, key: &Value, item: Value) -> Result<()> {
+    pub fn add(&mut self, args: &Args, key: &Value, item: &Value) -> Result<()> {
         let mut own = Value::Nil;
-        key_into(args, key, &item, &mut own)?;
+        key_into(args, key, item, &mut own)?;
         if let (Some(last), Value::Int(own)) = (self.settled.checked_sub(1), &own)
             && self.settled == self.most
             && let Value::Int(last) = &self.best[last].0
@@ -183,7 +192,7 @@ impl Best {
         {
             return Ok(());
         }
-        self.best.push((own, item));
+        self.best.push((own, item.clone()));
         if self.best.len() > self.most.saturating_mul(2).saturating_add(64) {
             self.settle()?;
         }
