@@ -1,6 +1,7 @@
 //! Reductions: of concrete arrays by the kernel, of lazy arrays as trees, of lists one element after the other.
 
 use super::elementwise::{apply_binary, apply_unary};
+use super::masked::{self, Asked};
 use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Unknown, Value};
 use crate::err;
 use crate::kernel::elementwise::{Binary, Unary};
@@ -20,7 +21,8 @@ macro_rules! op {
             doc: concat!(
                 $doc,
                 "\n`:axis` is an axis or a list of them, nil for all; `:keepdims true` keeps them, with size 1. Blocks of a \
-                 lazy array are reduced by themselves, and their results merged as a tree, `:split-every` (4) at a time."
+                 lazy array are reduced by themselves, and their results merged as a tree, `:split-every` (4) at a time. \
+                `:where` is a mask of the elements that count, `:initial` what the result begins with, where it takes these."
             ),
             examples: &[$(($example, $result)),*],
             see: &[],
@@ -31,24 +33,24 @@ macro_rules! op {
 }
 
 pub static OPS: &[Op] = &[
-    op!("(sum x :axis nil :keepdims false :dtype nil :split-every nil)", |args| with_dtype_option(Reduce::Sum, args),
+    op!("(sum x :axis nil :keepdims false :dtype nil :split-every nil :initial nil :where nil)", |args| with_dtype_option(Reduce::Sum, args),
         "The sum; of bools and small integers in int64, of small unsigned ones in uint64.", "(sum [1 2 3])" => "6"),
-    op!("(prod x :axis nil :keepdims false :dtype nil :split-every nil)", |args| with_dtype_option(Reduce::Prod, args),
+    op!("(prod x :axis nil :keepdims false :dtype nil :split-every nil :initial nil :where nil)", |args| with_dtype_option(Reduce::Prod, args),
         "The product; of bools and small integers in int64, of small unsigned ones in uint64.", "(prod [1 2 3 4])" => "24"),
-    op!("(min x :axis nil :keepdims false :split-every nil)", |args| plain(Reduce::Min, args),
+    op!("(min x :axis nil :keepdims false :split-every nil :initial nil :where nil)", |args| plain(Reduce::Min, args),
         "The smallest; `nan` where there is one. Errors: `dsk::value` for the smallest of nothing.", "(min [3 1 2])" => "1"),
-    op!("(max x :axis nil :keepdims false :split-every nil)", |args| plain(Reduce::Max, args),
+    op!("(max x :axis nil :keepdims false :split-every nil :initial nil :where nil)", |args| plain(Reduce::Max, args),
         "The largest; `nan` where there is one. Errors: `dsk::value` for the largest of nothing.", "(max [3 1 2])" => "3"),
-    op!("(any x :axis nil :keepdims false :split-every nil)", |args| plain(Reduce::Any, args),
+    op!("(any x :axis nil :keepdims false :split-every nil :where nil)", |args| plain(Reduce::Any, args),
         "Whether any element is true: not zero.", "(any [false true])" => "true"),
-    op!("(all x :axis nil :keepdims false :split-every nil)", |args| plain(Reduce::All, args),
+    op!("(all x :axis nil :keepdims false :split-every nil :where nil)", |args| plain(Reduce::All, args),
         "Whether all elements are true: not zero.", "(all [true false])" => "false"),
-    op!("(mean x :axis nil :keepdims false :dtype nil :split-every nil)", mean,
+    op!("(mean x :axis nil :keepdims false :dtype nil :split-every nil :where nil)", mean,
         "The arithmetic mean; `nan` of nothing.", "(mean [1 2 3 4])" => "2.5"),
-    op!("(var x :axis nil :ddof 0 :keepdims false :dtype nil :split-every nil :correction nil)", |args| spread(args, false),
+    op!("(var x :axis nil :ddof 0 :keepdims false :dtype nil :split-every nil :correction nil :where nil :mean nil)", |args| spread(args, false),
         "The variance: squared distances from the mean, over the count less `:ddof`, or `:correction`. In one pass, by Chan, Golub and \
-         LeVeque's update, in float64.", "(var [1 2 3 4])" => "1.25"),
-    op!("(std x :axis nil :ddof 0 :keepdims false :dtype nil :split-every nil :correction nil)", |args| spread(args, true),
+         LeVeque's update, in float64; about a `:mean` that is known, or where there is a mask, in two passes.", "(var [1 2 3 4])" => "1.25"),
+    op!("(std x :axis nil :ddof 0 :keepdims false :dtype nil :split-every nil :correction nil :where nil :mean nil)", |args| spread(args, true),
         "The standard deviation: the root of `var`.", "(std [1 1 3 3])" => "1.0"),
 ];
 
@@ -117,12 +119,21 @@ fn plain(op: Reduce, args: Args) -> Result<Value> {
 }
 
 fn reduced(op: Reduce, mut args: Args, options: Options) -> Result<Value> {
+    if let Some(asked) = Asked::of(&mut args) {
+        let numbers = elements(&args, 1).is_some();
+        let found = asked.reduced(op, Given::any(std::mem::take(&mut args.values[0]))?, options)?;
+        return Ok(if numbers { found.plain() } else { found });
+    }
     if options.dtype.is_none()
         && let Some(items) = elements(&args, 1)
     {
         return of_list(op, items, options.span);
     }
-    let x = Given::any(std::mem::take(&mut args.values[0]))?;
+    given(op, Given::any(std::mem::take(&mut args.values[0]))?, &options)
+}
+
+/// The reduction of an array.
+pub(super) fn given(op: Reduce, x: Given, options: &Options) -> Result<Value> {
     let shape = x.shape();
     let axes = options.axes(shape.len()).map_err(|error| match op {
         Reduce::Min => error.help("`(minimum a b)` is the smaller of two"),
@@ -134,7 +145,7 @@ fn reduced(op: Reduce, mut args: Args, options: Options) -> Result<Value> {
     }
     match x {
         Given::Now(block) => Ok(options.shaped(kernel::reduce(op, &block, &axes, options.dtype)?, &axes).into()),
-        Given::Lazy(array) => Ok(Value::Array(reduce_lazy(op, &array, &axes, &options).into())),
+        Given::Lazy(array) => Ok(Value::Array(reduce_lazy(op, &array, &axes, options).into())),
     }
 }
 
@@ -354,6 +365,10 @@ fn mean(mut args: Args) -> Result<Value> {
     let shape = x.shape();
     let axes = options.axes(shape.len())?;
     let dtype = options.dtype.unwrap_or_else(|| x.dtype().to_inexact());
+    if !args.is_nil("where") {
+        let mean = masked::mean(args.value("where"), x, dtype, &options)?;
+        return Ok(if numbers { mean.plain() } else { mean });
+    }
     if let Given::Lazy(array) = &x
         && unknown_among(array, &axes)
     {
@@ -430,11 +445,28 @@ fn mean_of_unknown(array: &Array, axes: &[usize], dtype: DType, options: &Option
 }
 
 fn spread(mut args: Args, root: bool) -> Result<Value> {
-    let options = Options::of(&args, 1, 3, Some(4), 5)?;
+    let mut options = Options::of(&args, 1, 3, Some(4), 5)?;
+    // Variances are real: those of a complex dtype are put into it at the end.
+    let complex = options.dtype.filter(|dtype| dtype.is_complex());
+    options.dtype = options.dtype.map(DType::real);
+    let span = options.span;
+    let spread = spread_real(&mut args, root, options)?;
+    match complex {
+        Some(dtype) => super::choose::cast(spread, dtype, span),
+        None => Ok(spread),
+    }
+}
+
+fn spread_real(args: &mut Args, root: bool, options: Options) -> Result<Value> {
     let ddof = if args.is_nil("correction") { &args.values[2] } else { args.value("correction") };
     let ddof = ddof.as_float().ok_or_else(|| err!(Type, "`:ddof` is a number"))?;
-    let numbers = elements(&args, 1).is_some_and(|items| items.iter().all(|v| v.number_kind().is_some()));
+    let numbers = elements(args, 1).is_some_and(|items| items.iter().all(|v| v.number_kind().is_some()));
     let x = Given::any(std::mem::take(&mut args.values[0]))?;
+    if !args.is_nil("where") || !args.is_nil("mean") {
+        let var = masked::variance(&args.take("where"), args.take("mean"), x, ddof, &options)?;
+        let spread = if root { apply_unary(Unary::Sqrt, var, options.span)? } else { var };
+        return Ok(if numbers { spread.plain() } else { spread });
+    }
     let axes = options.axes(x.ndim())?;
     let dtype = options.dtype.unwrap_or_else(|| x.dtype().to_inexact()).real();
     let name = if root { "std" } else { "var" };
