@@ -457,12 +457,11 @@ impl Signature {
     /// that parameter: dtypes are keywords, and keywords can be called.
     fn names_nothing(&self, value: &Value, param: &Param) -> bool {
         let Value::Keyword(name) = value else { return false };
-        let strict = match param.kind {
+        match param.kind {
             ParamKind::Optional => self.strict && !matches!(&*param.name, "dtype" | "key"),
             ParamKind::Required => self.named && DType::parse(name).is_none() && param.name != "f",
             _ => false,
-        };
-        strict
+        }
     }
 
     /// The keyword that this value nearly is.

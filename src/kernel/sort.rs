@@ -3,7 +3,7 @@
 use super::radix::Sort;
 use super::rank::Ranked;
 use crate::data::slice::Range;
-use crate::data::{Block, DType, Dims, cancel};
+use crate::data::{Block, DType, Dims, Value, cancel};
 use crate::err;
 use crate::text::Result;
 use crate::with_dtype;
@@ -302,7 +302,11 @@ pub fn quantiles(
     let mut out = Block::for_answer(dtype, &shape)?;
     if len == 0 && !out.is_empty() {
         return match method.is_nan_of_nothing(dtype, skip_nan) {
-            true => Ok(crate::kernel::create::fill(dtype, &shape, &f64::NAN.into())?.transpose(&back)),
+            true => {
+                let nan = Value::Complex(Complex::new(f64::NAN, f64::NAN).into());
+                let nan = if dtype.is_complex() { nan } else { f64::NAN.into() };
+                Ok(crate::kernel::create::fill(dtype, &shape, &nan)?.transpose(&back))
+            }
             false => Err(err!(Index, "there is no quantile of nothing")),
         };
     }

@@ -24,7 +24,7 @@ pub static OPS: &[Op] = &[
         ["arange", "repeat"]),
     op!(Kind::Lazy(repeat), "(repeat n x? :axis nil :repeats nil)",
         "The list of `n` times `x`.\n`(repeat array n :axis 0)` is NumPy's: every element, or row, n times, or as often as a list \
-         says; of the flattened array for nil. An array without axes counts as one where n is an integer, too.",
+         says; of the flattened array for nil. An array without axes counts as one, too, where n is an int or a list of one.",
         ["(repeat 3 :a)" => "[:a :a :a]", "(to-list (repeat (arange 3) 2))" => "[0 0 1 1 2 2]"],
         ["repeatedly", "cycle"]),
     op!(Kind::Over("n coll", cycle), "(cycle n coll)", "The first `n` elements of the list over and over.",
@@ -131,7 +131,11 @@ fn no_step() -> crate::text::Error {
 
 fn repeat(mut args: Args) -> Result<Value> {
     named_by_numpy(&mut args, "x", "repeats")?;
-    let many = matches!(args.value("n"), Value::Block(_)) && matches!(args.value("x"), Value::Int(_));
+    let is_count = |times: &Value| match times {
+        Value::List(items) => matches!(items[..], [Value::Int(_)]),
+        times => matches!(times, Value::Int(_)),
+    };
+    let many = matches!(args.value("n"), Value::Block(_)) && is_count(args.value("x"));
     if (many || is_array(args.value("n"))) && !(args.value("n").is_lazy() && args.value("x").is_lazy()) {
         return repeat_elements(args);
     }
