@@ -235,11 +235,6 @@ impl Method {
         }
     }
 
-    /// Whether the median or a quantile of nothing is `nan`, and no error.
-    pub fn is_nan_of_nothing(self, dtype: DType, skip_nan: bool) -> bool {
-        (self == Method::Median || skip_nan) && (quantile_dtype(dtype, self).is_float() || dtype.is_complex())
-    }
-
     /// Two neighbours of a sorted lane, and how far the quantile is from the first to the second.
     pub(super) fn place(self, q: f64, n: usize) -> (usize, usize, f64) {
         let last = n - 1;
@@ -284,6 +279,16 @@ pub fn quantile_dtype(dtype: DType, method: Method) -> DType {
     if method.is_element() { dtype } else { dtype.to_inexact() }
 }
 
+/// Whether there are quantiles of no elements of that dtype: the median of nothing is `nan`, and so is what passes over `nan`; others are
+/// `dsk::index`, where any are asked for.
+pub fn check_nothing(dtype: DType, qs: &[f64], method: Method, skip_nan: bool) -> Result<()> {
+    let is_nan = (method == Method::Median || skip_nan) && quantile_dtype(dtype, method) == dtype.to_inexact();
+    match is_nan || qs.is_empty() && !dtype.is_float() {
+        true => Ok(()),
+        false => Err(err!(Index, "there is no quantile of nothing")),
+    }
+}
+
 /// Quantiles along an axis, which has one place for each of `qs` in the result. Those of lanes that hold a `nan` are `nan`, unless
 /// it is to be passed over. On so many threads.
 pub fn quantiles(
@@ -300,14 +305,13 @@ pub fn quantiles(
     let last = shape.len() - 1;
     shape[last] = qs.len();
     let mut out = Block::for_answer(dtype, &shape)?;
-    if len == 0 && !out.is_empty() {
-        return match method.is_nan_of_nothing(dtype, skip_nan) {
-            true => {
-                let nan = Value::Complex(Complex::new(f64::NAN, f64::NAN).into());
-                let nan = if dtype.is_complex() { nan } else { f64::NAN.into() };
-                Ok(crate::kernel::create::fill(dtype, &shape, &nan)?.transpose(&back))
-            }
-            false => Err(err!(Index, "there is no quantile of nothing")),
+    if len == 0 {
+        check_nothing(block.dtype(), qs, method, skip_nan)?;
+        let nan = Value::Complex(Complex::new(f64::NAN, f64::NAN).into());
+        let nan = if dtype.is_complex() { nan } else { f64::NAN.into() };
+        return match out.is_empty() {
+            true => Ok(out.transpose(&back)),
+            false => Ok(crate::kernel::create::fill(dtype, &shape, &nan)?.transpose(&back)),
         };
     }
     if dtype.is_complex() && method != Method::Median {

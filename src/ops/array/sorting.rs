@@ -320,17 +320,16 @@ fn quantiles(mut args: Args) -> Result<Value> {
     if x.dtype().is_complex() && method != Method::Median {
         return Err(err!(Type, "complex numbers have no quantiles: they are in no order"));
     }
-    let shape = x.shape();
-    // Where sizes are not known, the tasks know.
-    let told = (0..shape.len()).all(|a| x.unknown(a).is_none());
-    let wanted = !qs.is_empty() || x.dtype().is_float();
-    if told && wanted && shape[axis] == 0 && !method.is_nan_of_nothing(x.dtype(), skip_nan) {
-        return Err(err!(Index, "there is no quantile of nothing"));
-    }
+    // Also of no bools at all: whether there are any may not be known before they are computed.
     if x.dtype() == DType::Bool && method != Method::Median && !method.is_element() {
         return Err(
             err!(Type, "nothing lies between false and true").help("`(astype x :float64)` makes numbers of bools")
         );
+    }
+    let shape = x.shape();
+    let told = (0..shape.len()).all(|a| x.unknown(a).is_none());
+    if told && shape[axis] == 0 {
+        sort::check_nothing(x.dtype(), &qs, method, skip_nan)?;
     }
     match x {
         Given::Now(block) => Ok(sort::quantiles(&block, axis, &qs, (method, skip_nan), threads(&args))?.into()),
