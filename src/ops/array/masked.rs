@@ -98,7 +98,7 @@ fn value(x: Given) -> Value {
 fn where_mask(mask: &Value, x: Given, other: Value, span: Span) -> Result<Value> {
     let (own, mask_shape) = (x.shape(), Given::any(mask.clone())?.shape());
     let sizes_differ = || infer::broadcast(&[&own, &mask_shape]).map_or(true, |both| both != own);
-    if x.unknown(0).is_none() && sizes_differ() {
+    if (0..own.len()).all(|axis| x.unknown(axis).is_none()) && sizes_differ() {
         return Err(err!(
             Shape,
             "a mask of shape {} does not stretch to an array of shape {}",
