@@ -70,7 +70,7 @@ impl Choices {
         let n = shape.len();
         let (a, keep) = (self.axis(n), self.coin());
         let small = |c: &mut Choices| c.below(5) as i64 - 2;
-        match self.below(66) {
+        match self.below(69) {
             0 | 1 => {
                 let f = self.of(&["nansum", "nanprod", "nanmin", "nanmax", "nanmean", "nanvar", "nanstd"]);
                 format!("({f} x :axis {} :keepdims {keep})", self.axes(n))
@@ -202,12 +202,22 @@ impl Choices {
             }
             // Where there is nothing to find one of, it is by the size of an axis that finding it fails.
             _ if shape.contains(&0) || n == 0 => "(+ x 1)".into(),
+            65..=67 => {
+                let (axes, mask) = (self.axes(n), self.of(&[":where (> (real x) 0)", ":where (> (real x) -9)", ""]));
+                let how = match self.below(4) {
+                    0 => format!("{} x {mask} :initial 2", self.of(&["sum", "prod", "min", "max"])),
+                    1 => format!("{} x {mask}", self.of(&["any", "all", "mean", "nansum", "nanmean"])),
+                    2 => format!("{} x {mask} :ddof 1", self.of(&["var", "std", "nanvar"])),
+                    _ => format!("var x {mask} :mean (mean x :axis {axes} :keepdims true)"),
+                };
+                format!("({how} :axis {axes} :keepdims {keep})")
+            }
             // How many elements there are along an axis is not known of blocks.
             _ => {
                 let (along, b) = (a.rem_euclid(n as i64) as usize, self.axis(n));
                 let others: Vec<usize> = (0..n).filter(|&other| other != along).collect();
                 let labels = &"ijk"[..n.min(3)];
-                let step = match self.below(15) {
+                let step = match self.below(16) {
                     0 => format!("(cumsum y :axis {b})"),
                     1 => format!("(cumprod y :axis {b})"),
                     2 | 3 => format!("({} y :axis {b} :keepdims {keep})", self.of(&["argmax", "argmin"])),
@@ -221,6 +231,7 @@ impl Choices {
                     11 => format!("(push (real y) :axis {b})"),
                     12 => "(+ y (full-like y 1))".into(),
                     13 => self.of(&["(nonzero y)", "(argwhere y)"]).into(),
+                    14 => format!("({} y :axis {b} :where (> (real y) 0))", self.of(&["sum", "mean", "var", "all"])),
                     _ => format!("(expand-dims (squeeze (expand-dims y {b}) :axis {b}) {b})"),
                 };
                 format!("(let [y (compress (any (> (real x) 0) :axis {others:?}) x :axis {along})] {step})")

@@ -89,6 +89,14 @@ impl DType {
         self.kind() == Kind::Complex
     }
 
+    /// The dtype that all convert to: `numpy.result_type` of arrays. The widest kind comes first, as int8 and uint16 alone need int32,
+    /// but both fit in float32.
+    pub fn promote_all(dtypes: impl IntoIterator<Item = DType>) -> Option<DType> {
+        let mut dtypes: Vec<DType> = dtypes.into_iter().collect();
+        dtypes.sort_unstable_by_key(|d| std::cmp::Reverse((d.kind(), d.size())));
+        dtypes.into_iter().reduce(DType::promote)
+    }
+
     /// The dtype both convert to: `numpy.promote_types`.
     pub fn promote(self, other: DType) -> DType {
         use DType::*;

@@ -283,6 +283,8 @@ pub struct Signature {
     pub params: Vec<Param>,
     /// Of dsk's own functions: a keyword that is not declared and has a value behind it is taken for a slip in a name.
     pub strict: bool,
+    /// Of dsk's own functions of arrays: what has to be given may be given by name, too, as in NumPy, `(delete x :obj 1)`.
+    pub named: bool,
 }
 
 /// Arguments bound to parameters: `values[i]` belongs to `params[i]`, except that the rest parameter's are in `rest`.
@@ -302,8 +304,17 @@ impl Signature {
         self.params.iter().position(|p| p.kind == ParamKind::Rest)
     }
 
-    fn named(&self, name: &str) -> Option<usize> {
-        self.params.iter().position(|p| p.name == name && matches!(p.kind, ParamKind::Optional | ParamKind::Keyword))
+    /// The parameter that an argument may be given to as `:name value`.
+    pub fn named(&self, name: &str) -> Option<usize> {
+        self.params.iter().position(|p| p.name == name && self.takes_name(p))
+    }
+
+    fn takes_name(&self, p: &Param) -> bool {
+        match p.kind {
+            ParamKind::Optional | ParamKind::Keyword => true,
+            ParamKind::Required => self.named,
+            ParamKind::Positional | ParamKind::Rest => false,
+        }
     }
 
     /// Fewest and most positional arguments.
@@ -351,7 +362,7 @@ impl Signature {
             return Ok(Bound { values: args, rest: Vec::new(), given });
         }
         let given_by_position = |p: &Param| !matches!(p.kind, ParamKind::Keyword | ParamKind::Rest);
-        let takes_names = |p: &Param| matches!(p.kind, ParamKind::Optional | ParamKind::Keyword);
+        let takes_names = |p: &Param| self.takes_name(p);
         // Most calls name no argument: then arguments belong to parameters one by one.
         let (first, others) = params.split_at(params.iter().take_while(|p| given_by_position(p)).count());
         let names = args.iter().any(|a| matches!(a, Value::Keyword(_))) && params.iter().any(takes_names);
@@ -407,10 +418,9 @@ impl Signature {
             match open.pop() {
                 // `(sum x :axes 0)`: a slip in the name, not an axis.
                 Some(at)
-                    if params[at].kind == ParamKind::Optional
-                        && (self.nearest(&value).is_some()
-                            || named.peek().map_or(args.len(), |(next, _)| *next) > i + 1
-                                && self.names_nothing(&value, &params[at])) =>
+                    if params[at].kind == ParamKind::Optional && self.nearest(&value).is_some()
+                        || named.peek().map_or(args.len(), |(next, _)| *next) > i + 1
+                            && self.names_nothing(&value, &params[at]) =>
                 {
                     return Err(self.stray_keyword(name, &value, span));
                 }
@@ -446,13 +456,18 @@ impl Signature {
     /// Whether a value that has another one behind it is a name that dsk's own function does not know, rather than a value for
     /// that parameter: dtypes are keywords, and keywords can be called.
     fn names_nothing(&self, value: &Value, param: &Param) -> bool {
-        self.strict && matches!(value, Value::Keyword(_)) && !matches!(&*param.name, "dtype" | "key")
+        let Value::Keyword(name) = value else { return false };
+        match param.kind {
+            ParamKind::Optional => self.strict && !matches!(&*param.name, "dtype" | "key"),
+            ParamKind::Required => self.named && DType::parse(name).is_none() && param.name != "f",
+            _ => false,
+        }
     }
 
     /// The keyword that this value nearly is.
     fn nearest(&self, value: &Value) -> Option<&str> {
         let Value::Keyword(stray) = value else { return None };
-        let takes_name = |p: &&Param| matches!(p.kind, ParamKind::Optional | ParamKind::Keyword);
+        let takes_name = |p: &&Param| self.takes_name(p);
         crate::text::suggest::nearest(stray, self.params.iter().filter(takes_name).map(|p| p.name.as_str()))
     }
 

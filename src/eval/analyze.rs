@@ -400,6 +400,7 @@ impl Analyzer<'_> {
         }
         let mut params = Params::parse(params)?;
         params.signature.strict = Arc::ptr_eq(self.namespace, &self.interpreter.language);
+        params.signature.named = params.signature.strict && params.signature.rest_index().is_none();
         let itself = name.map(|name| (name.clone(), span.source));
         self.functions.push(Scope { name: itself, is_function: true, ..Scope::default() });
         let compiled = self.function_body(&params, body, span);

@@ -104,7 +104,8 @@ pub fn numbers(block: &Block, weights: Option<&Block>, least: usize) -> Result<B
         return Err(err!(Value, "numbers that are counted are not negative, found {negative}"));
     }
     let len = elements.iter().max().map_or(0, |&most| most as usize + 1).max(least);
-    let Some(weights) = weights else {
+    // As in NumPy, nothing has no weights.
+    let Some(weights) = weights.filter(|_| !elements.is_empty()) else {
         let mut out = Block::for_answer(DType::I64, &[len])?;
         let counts = out.as_mut_slice::<i64>();
         counts.fill(0);

@@ -63,7 +63,7 @@ pub fn concatenate(blocks: &[Block], axis: usize) -> Result<Block> {
     if axis >= first.ndim() {
         return Err(err!(Axis, "axis {axis} is out of bounds for an array of {} dimensions", first.ndim()));
     }
-    let dtype = blocks.iter().map(Block::dtype).fold(first.dtype(), DType::promote);
+    let dtype = DType::promote_all(blocks.iter().map(Block::dtype)).unwrap_or(first.dtype());
     let mut shape = Dims::from_slice(first.shape());
     shape[axis] = 0;
     for block in blocks {

@@ -18,7 +18,7 @@
 
 use super::radix::{Radix, Sort};
 use super::rank::Ranked;
-use super::sort::{Between, Method, quantile_dtype};
+use super::sort::{Method, quantile_dtype};
 use crate::data::{Block, DType, cancel};
 use crate::err;
 use crate::text::{Error, Result};
@@ -384,8 +384,8 @@ impl Quantiles<'_> {
         with_radix!(made, T => {
             let ends = ends.as_slice::<T>().unwrap_or_default().as_chunks::<2>().0;
             for ((to, ends), &q) in out.as_mut_slice::<T>().iter_mut().zip(ends).zip(self.qs) {
-                let (.., part) = self.method.place(q, len);
-                *to = if is_nan { of_key::<T>(i64::MAX) } else { T::between(ends[0], ends[1], part) };
+                let place = self.method.place(q, len);
+                *to = if is_nan { of_key::<T>(i64::MAX) } else { self.method.of(ends[0], ends[1], place) };
             }
             Ok(())
         })?;

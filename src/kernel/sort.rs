@@ -3,10 +3,11 @@
 use super::radix::Sort;
 use super::rank::Ranked;
 use crate::data::slice::Range;
-use crate::data::{Block, DType, Dims, cancel};
+use crate::data::{Block, DType, Dims, Value, cancel};
 use crate::err;
 use crate::text::Result;
 use crate::with_dtype;
+use num_complex::Complex;
 
 /// The block with this axis last and elements in row-major order, in memory of its own, and the order of axes that undoes that.
 pub(super) fn lanes_last(block: &Block, axis: usize) -> (Block, Dims) {
@@ -225,6 +226,15 @@ impl Method {
         matches!(self, InvertedCdf | ClosestObservation | Lower | Higher | Nearest)
     }
 
+    /// The quantile, of what [`Method::place`] told and the elements in these places.
+    pub(super) fn of<T: Between>(self, first: T, second: T, (at, next, part): (usize, usize, f64)) -> T {
+        match self {
+            Method::Median => T::middle(first, (at != next).then_some(second)),
+            _ if self.is_element() => first,
+            _ => T::between(first, second, part),
+        }
+    }
+
     /// Two neighbours of a sorted lane, and how far the quantile is from the first to the second.
     pub(super) fn place(self, q: f64, n: usize) -> (usize, usize, f64) {
         let last = n - 1;
@@ -232,14 +242,15 @@ impl Method {
         let at = |x: f64| (x.max(0.0) as usize).min(last);
         let even = (count - 1.0) * q;
         let one = |at: usize| (at, at, 0.0);
+        let neighbours = |place: f64, part: fn(f64) -> f64| match place {
+            x if x < 0.0 => one(0),
+            x if x >= last as f64 => one(last),
+            x => (x as usize, x as usize + 1, part(x - x.floor())),
+        };
         match self {
             Method::Median => (last / 2, n / 2, 0.5),
             Method::InvertedCdf => one(at((count * q).ceil() - 1.0)),
-            Method::AveragedInvertedCdf => {
-                let before = count * q;
-                let first = at(before.ceil() - 1.0);
-                if before.fract() == 0.0 { (first, at(before), 0.5) } else { one(first) }
-            }
+            Method::AveragedInvertedCdf => neighbours(count * q - 1.0, |part| if part == 0.0 { 0.5 } else { 1.0 }),
             Method::ClosestObservation => {
                 let virtual_index = count * q - 1.5;
                 let first = virtual_index.floor();
@@ -251,16 +262,13 @@ impl Method {
                     (1.0, 1.0) => even,
                     _ => count * q + (alpha + q * (1.0 - alpha - beta)) - 1.0,
                 };
-                let first = virtual_index.floor();
-                match virtual_index {
-                    x if x < 0.0 => one(0),
-                    x if x >= last as f64 => one(last),
-                    x => (first as usize, first as usize + 1, x - first),
-                }
+                neighbours(virtual_index, |part| part)
             }
             Method::Lower => one(at(even.floor())),
             Method::Higher => one(at(even.ceil())),
-            Method::Midpoint => (at(even.floor()), at(even.ceil()), 0.5),
+            Method::Midpoint => {
+                neighbours(0.5 * (even.floor() + even.ceil()), |part| if part == 0.0 { 0.0 } else { 0.5 })
+            }
             Method::Nearest => one(at(even.round_ties_even())),
         }
     }
@@ -269,6 +277,16 @@ impl Method {
 /// The dtype of quantiles of elements of that dtype.
 pub fn quantile_dtype(dtype: DType, method: Method) -> DType {
     if method.is_element() { dtype } else { dtype.to_inexact() }
+}
+
+/// Whether there are quantiles of no elements of that dtype: the median of nothing is `nan`, and so is what passes over `nan`; others are
+/// `dsk::index`, where any are asked for.
+pub fn check_nothing(dtype: DType, qs: &[f64], method: Method, skip_nan: bool) -> Result<()> {
+    let is_nan = (method == Method::Median || skip_nan) && quantile_dtype(dtype, method) == dtype.to_inexact();
+    match is_nan || qs.is_empty() && !dtype.is_float() {
+        true => Ok(()),
+        false => Err(err!(Index, "there is no quantile of nothing")),
+    }
 }
 
 /// Quantiles along an axis, which has one place for each of `qs` in the result. Those of lanes that hold a `nan` are `nan`, unless
@@ -287,13 +305,16 @@ pub fn quantiles(
     let last = shape.len() - 1;
     shape[last] = qs.len();
     let mut out = Block::for_answer(dtype, &shape)?;
-    if len == 0 && !out.is_empty() {
-        return match dtype.is_float() {
-            true => Ok(crate::kernel::create::fill(dtype, &shape, &f64::NAN.into())?.transpose(&back)),
-            false => Err(err!(Index, "there is no quantile of nothing")),
+    if len == 0 {
+        check_nothing(block.dtype(), qs, method, skip_nan)?;
+        let nan = Value::Complex(Complex::new(f64::NAN, f64::NAN).into());
+        let nan = if dtype.is_complex() { nan } else { f64::NAN.into() };
+        return match out.is_empty() {
+            true => Ok(out.transpose(&back)),
+            false => Ok(crate::kernel::create::fill(dtype, &shape, &nan)?.transpose(&back)),
         };
     }
-    if dtype.is_complex() {
+    if dtype.is_complex() && method != Method::Median {
         return Err(err!(Type, "complex numbers have no quantiles"));
     }
     if !out.is_empty() {
@@ -307,8 +328,8 @@ pub fn quantiles(
                 let lane = if skip_nan && nans < lane.len() { &lane[..lane.len() - nans] } else { &*lane };
                 let nan = lane.last().copied().filter(|&x| Ranked::is_nan(x));
                 for (found, &q) in found.iter_mut().zip(qs) {
-                    let (first, second, part) = method.place(q, lane.len());
-                    *found = nan.unwrap_or_else(|| T::between(lane[first], lane[second], part));
+                    let place = method.place(q, lane.len());
+                    *found = nan.unwrap_or_else(|| method.of(lane[place.0], lane[place.1], place));
                 }
             }
         });
@@ -318,44 +339,53 @@ pub fn quantiles(
 
 /// What lies between two numbers.
 pub(super) trait Between: Ranked {
-    /// `part` of the way from the first to the second, which it is on both ends exactly.
+    /// `part` of the way from the first to the second, as NumPy works it out: where one of them is infinite it may be `nan`.
     fn between(first: Self, second: Self, part: f64) -> Self;
+    /// The mean of one element, or of two. Sums begin with 0, which takes the sign off -0.
+    fn middle(first: Self, second: Option<Self>) -> Self;
 }
 
 macro_rules! between {
-    ($($type:ty => |$a:ident, $b:ident, $part:ident| $between:expr;)*) => {$(
+    (floats $($type:ident)*) => {$(
         impl Between for $type {
             #[inline]
-            fn between($a: Self, $b: Self, $part: f64) -> Self { $between }
+            fn between(a: Self, b: Self, part: f64) -> Self {
+                match part {
+                    part if part >= 0.5 => b - (b - a) * (1.0 - part) as Self,
+                    part => a + (b - a) * part as Self,
+                }
+            }
+            #[inline]
+            fn middle(first: Self, second: Option<Self>) -> Self {
+                second.map_or(first + 0.0, |second| (0.0 + first + second) / 2.0)
+            }
+        }
+    )*};
+    (complex $($type:ident)*) => {$(
+        impl Between for Complex<$type> {
+            #[inline]
+            fn between(a: Self, _: Self, _: f64) -> Self { a }
+            #[inline]
+            fn middle(first: Self, second: Option<Self>) -> Self {
+                let middle = |of: fn(Self) -> $type| <$type>::middle(of(first), second.map(of));
+                Complex::new(middle(|x| x.re), middle(|x| x.im))
+            }
+        }
+    )*};
+    (others $($type:ident)*) => {$(
+        impl Between for $type {
+            #[inline]
+            fn between(a: Self, _: Self, _: f64) -> Self { a }
+            #[inline]
+            fn middle(first: Self, _: Option<Self>) -> Self { first }
         }
     )*};
 }
 
-macro_rules! between_floats {
-    ($a:ident, $b:ident, $part:ident) => {
-        match $part {
-            _ if $a == $b || $part == 0.0 => $a,
-            part if part >= 0.5 => $b - ($b - $a) * (1.0 - part) as Self,
-            part => $a + ($b - $a) * part as Self,
-        }
-    };
-}
-
-between! {
-    f32 => |a, b, part| between_floats!(a, b, part);
-    f64 => |a, b, part| between_floats!(a, b, part);
-    bool => |a, _b, _part| a;
-    i8 => |a, _b, _part| a;
-    i16 => |a, _b, _part| a;
-    i32 => |a, _b, _part| a;
-    i64 => |a, _b, _part| a;
-    u8 => |a, _b, _part| a;
-    u16 => |a, _b, _part| a;
-    u32 => |a, _b, _part| a;
-    u64 => |a, _b, _part| a;
-    crate::data::Complex32 => |a, _b, _part| a;
-    crate::data::Complex64 => |a, _b, _part| a;
-}
+between!(floats f32 f64);
+between!(complex f32 f64);
+// What quantiles between them are taken of was made floats before.
+between!(others bool i8 i16 i32 i64 u8 u16 u32 u64);
 
 #[cfg(test)]
 mod tests {

@@ -64,15 +64,22 @@ pub fn flat_lists(items: Vec<Value>) -> Result<(Vec<Value>, Option<Dims>)> {
     Ok((items.into_iter().zip(blocks).map(flat).collect(), Some(shape)))
 }
 
+/// Whether a `...` stands between lists or integers of an index, even if it stands for no axes: then they are not side by side.
+pub fn apart(items: &[Value]) -> bool {
+    let meets = |item: &Value| item.as_int().is_some() || matches!(item, Value::List(_) | Value::Block(_));
+    let at = items.iter().position(|item| matches!(item, Value::Ellipsis));
+    at.is_some_and(|at| items[..at].iter().any(meets) && items[at..].iter().any(meets))
+}
+
 impl Meeting {
-    /// How the lists of an index of an array of that shape meet; `None` where each axis can be indexed by itself. Lists of
-    /// different lengths, none of them 1, are `dsk::index`.
-    pub fn of(index: &Index, shape: &[usize]) -> Result<Option<Meeting>> {
+    /// How the lists of an index of an array of that shape meet, of which `apart` says whether they are; `None` where each axis
+    /// can be indexed by itself. Lists of different lengths, none of them 1, are `dsk::index`.
+    pub fn of(index: &Index, shape: &[usize], apart: bool) -> Result<Option<Meeting>> {
         let meets = |step: &Step| matches!(step, Step::Axis(Take::List(_) | Take::One(_)));
         let lengths: Vec<usize> = index.takes().filter_map(|take| take.list().map(|list| list.len())).collect();
         let first = index.0.iter().position(meets).unwrap_or(0);
         let last = index.0.iter().rposition(meets).unwrap_or(0);
-        let side_by_side = index.0[first..].iter().take(last + 1 - first).all(meets);
+        let side_by_side = !apart && index.0[first..].iter().take(last + 1 - first).all(meets);
         if lengths.is_empty() || lengths.len() == 1 && side_by_side {
             return Ok(None);
         }

@@ -91,7 +91,8 @@ pub struct Ways {
 
 /// The op as a function. A pure one only answers, and equal calls get equal answers.
 pub fn function(op: &'static Op, pure: bool, ways: Ways) -> Result<Function> {
-    let (name, signature) = usage::parse(op.usage)?;
+    let (name, mut signature) = usage::parse(op.usage)?;
+    signature.named = matches!(op.kind, Kind::Array(..)) && signature.rest_index().is_none();
     let watched = Watched::of(op, &signature)?;
     Ok(Function {
         name,

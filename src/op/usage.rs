@@ -20,7 +20,7 @@ pub fn parse(usage: &str) -> Result<(Str, Signature)> {
     let mut words = Words(inside.ok_or_else(|| wrong("it is not a call".into()))?);
     let name = words.symbol().ok_or_else(|| wrong("it does not begin with a name".into()))?;
     let params = parameters(&mut words).map_err(wrong)?;
-    Ok((name.into(), Signature { params, strict: true }))
+    Ok((name.into(), Signature { params, strict: true, named: false }))
 }
 
 fn parameters(words: &mut Words) -> Result<Vec<Param>, String> {

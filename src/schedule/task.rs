@@ -178,9 +178,7 @@ impl Places {
         let mut at = 0;
         while at < args.len() {
             let keyword = match &args[at] {
-                Code::Const(Value::Keyword(name)) if at + 1 < args.len() => params
-                    .iter()
-                    .position(|p| p.name == *name && matches!(p.kind, ParamKind::Optional | ParamKind::Keyword)),
+                Code::Const(Value::Keyword(name)) if at + 1 < args.len() => function.signature.named(name),
                 _ => None,
             };
             match keyword {

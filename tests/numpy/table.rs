@@ -19,9 +19,10 @@ All over:
 
 - names are in kebab-case, and so are parameters, which are keywords: `np.cumulative_sum(x, include_initial=True)` is
   `(cumulative-sum x :include-initial true)`; tuples are lists, and a function with several results gives a list of them;
-- what says where a result goes, how it lies in memory, or how fast it is found has no keyword: `out`, `where`, `casting`, `order`,
-  `copy`, `kind`, `sorted`, `optimize`, `hermitian`, `assume_unique`, `mean` of a variance; nor have `initial` and the `dtype` of
+- what says where a result goes, how it lies in memory, or how fast it is found has no keyword, or one that makes no difference:
+  `out`, `order`, `copy`, `kind`, `sorted`, `optimize`, `hermitian`, `assume_unique`; nor have `where`, `casting` and `dtype` of
   elementwise functions;
+- what has to be given may be given by name, too: `(delete x :obj 1)`;
 - there is no float16: where NumPy's result has it, dsk's has float32;
 - a result without axes is a plain number once it is computed;
 - an axis that is not there is `dsk::axis`, other shapes than are wanted `dsk::shape`, whatever NumPy's exception is called.

@@ -7,6 +7,7 @@ use crate::kernel::tile::scalar::Real;
 use crate::kernel::tile::{of_bits, of_integers};
 use multiversion::multiversion;
 use num_complex::Complex;
+use std::ops::Add;
 
 /// Elements of a tile, row after row, and which of its two axes are reduced. Those that are not stand side by side in the result.
 #[derive(Clone, Copy)]
@@ -170,6 +171,8 @@ fn fold_rows<T: Copy, F: Fn(T, T) -> T + Copy>(rows: &[T], columns: usize, f: F,
 
 struct Plain<T, F> {
     f: F,
+    /// What is done with each result at the end.
+    last: Option<fn(T) -> T>,
     carry: Carry<Vec<T>>,
     spare: Vec<Vec<T>>,
     result: Vec<T>,
@@ -189,6 +192,9 @@ impl<T: Copy + 'static, F: Fn(T, T) -> T + Copy> Accumulate for Plain<T, F> {
         let f = self.f;
         if let Some(result) = self.carry.finish(&mut self.spare, |a, b| fold_into(a, b, f)) {
             self.spare.push(std::mem::replace(&mut self.result, result));
+            if let Some(last) = self.last {
+                self.result.iter_mut().for_each(|x| *x = last(*x));
+            }
         }
         self.pointers = [self.result.as_ptr().cast()];
         &self.pointers
@@ -196,8 +202,20 @@ impl<T: Copy + 'static, F: Fn(T, T) -> T + Copy> Accumulate for Plain<T, F> {
 }
 
 fn plain<T: Copy + 'static, F: Fn(T, T) -> T + Copy + 'static>(f: F) -> Box<dyn Accumulate> {
+    and_last(f, None)
+}
+
+/// Sums, which are of 0 and the elements: so that of nothing but -0 it is 0, as in NumPy, and of blocks of them, too.
+fn sums<T: Copy + Add<Output = T> + Default + 'static>() -> Box<dyn Accumulate> {
+    and_last(|a: T, b: T| a + b, Some(|x: T| x + T::default()))
+}
+
+fn and_last<T: Copy + 'static, F: Fn(T, T) -> T + Copy + 'static>(
+    f: F,
+    last: Option<fn(T) -> T>,
+) -> Box<dyn Accumulate> {
     let pointers = [std::ptr::null()];
-    Box::new(Plain { f, carry: Carry::default(), spare: Vec::new(), result: Vec::<T>::new(), pointers })
+    Box::new(Plain { f, last, carry: Carry::default(), spare: Vec::new(), result: Vec::<T>::new(), pointers })
 }
 
 /// The accumulator of `op` for elements of that dtype.
@@ -226,7 +244,12 @@ pub fn accumulator(op: Reduce, dtype: DType) -> Option<Box<dyn Accumulate>> {
     }
     let inexact = dtype.is_float() || dtype.is_complex();
     Some(match op {
-        Reduce::Sum if inexact => floats!(T => |a: T, b: T| a + b, |a: T, b: T| a + b),
+        Reduce::Sum if inexact => match dtype {
+            DType::F32 => sums::<f32>(),
+            DType::F64 => sums::<f64>(),
+            DType::C64 => sums::<Complex<f32>>(),
+            _ => sums::<Complex<f64>>(),
+        },
         Reduce::Prod if inexact => floats!(T => |a: T, b: T| a * b, |a: T, b: T| a * b),
         Reduce::Min if inexact => {
             floats!(T => |a: T, b: T| Real::minimum(a, b), |a: T, b: T| Arithmetic::minimum(a, b))

@@ -211,6 +211,10 @@ fn squeeze(mut args: Args) -> Result<Value> {
         return squeeze_unknown(array, infer::axes(&args.values[1], array.ndim())?, args.span);
     }
     let shape = x.shape();
+    // NumPy takes an array without axes for one of a single axis here.
+    if shape.is_empty() && matches!(args.values[1], Value::Int(-1 | 0)) {
+        args.values[1] = Value::Nil;
+    }
     let axes = match infer::axes(&args.values[1], shape.len())? {
         Some(axes) => axes,
         None => (0..shape.len()).filter(|&a| shape[a] == 1).collect(),

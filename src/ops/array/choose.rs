@@ -1,7 +1,7 @@
 //! Elementwise ops of more than two arguments or with keywords: `where`, `clip`, `round`, `isclose`, `allclose`, `complex`, `astype`.
 
 use super::elementwise::{apply, apply_binary, apply_with};
-use crate::data::{Args, Block, Complex64, Cost, DType, Memory, Task, Value};
+use crate::data::{self, Args, Block, Complex64, Cost, DType, Memory, Task, Value};
 use crate::err;
 use crate::kernel::Expr;
 use crate::kernel::create::from_value;
@@ -20,8 +20,8 @@ pub static OPS: &[Op] = &[
         kind: Kind::Array(Memory::Fresh, where_),
     },
     Op {
-        usage: "(clip x :min nil :max nil)",
-        doc: "Every element kept between min and max; nil does not bound. `nan` stays `nan`.",
+        usage: "(clip x :min nil :max nil :a-min nil :a-max nil)",
+        doc: "Every element kept between min and max; nil does not bound. `nan` stays `nan`. `:a-min` and `:a-max` are other names.",
         examples: &[("(to-list (clip [1 5 9] 2 6))", "[2 5 6]"), ("(clip 7 nil 5)", "5")],
         see: &["where", "minimum", "maximum"],
         cost: Cost::Cheap,
@@ -61,9 +61,10 @@ pub static OPS: &[Op] = &[
         kind: Kind::Array(Memory::Fresh, complex),
     },
     Op {
-        usage: "(astype x dtype)",
+        usage: "(astype x dtype :casting \"unsafe\" :copy true)",
         doc: "Converted to a dtype, as NumPy converts: floats to integers lose their fraction, complex numbers their imaginary \
-            part, and what is not zero is true.",
+            part, and what is not zero is true. With `:casting` \"safe\" only where no value is lost, with \"same_kind\" where the kind is none \
+            that holds less, with \"no\" where it is the dtype of x: else `dsk::type`.",
         examples: &[("(to-list (astype [1.7 -1.7] :int64))", "[1 -1]")],
         see: &["dtype"],
         cost: Cost::Cheap,
@@ -111,7 +112,9 @@ pub fn chosen_of(values: [Value; 3], span: Span) -> Result<Value> {
 
 fn clip(mut args: Args) -> Result<Value> {
     let span = args.span;
-    let (x, lo, hi) = (take(&mut args, 0), take(&mut args, 1), take(&mut args, 2));
+    let mut bound = |name: &str, other: &str| if args.is_nil(name) { args.take(other) } else { args.take(name) };
+    let (lo, hi) = (bound("min", "a-min"), bound("max", "a-max"));
+    let x = take(&mut args, 0);
     if [&x, &lo, &hi].into_iter().all(is_number) {
         let x = if matches!(lo, Value::Nil) { x } else { apply_binary(Binary::Maximum, x, lo, span)? };
         return if matches!(hi, Value::Nil) { Ok(x) } else { apply_binary(Binary::Minimum, x, hi, span) };
@@ -253,10 +256,42 @@ fn astype(mut args: Args) -> Result<Value> {
     let x = take(&mut args, 0);
     let dtype = infer::dtype(&args.values[1])?
         .ok_or_else(|| err!(Type, "a dtype is a keyword such as `:float64`, found a nil"))?;
-    Ok(match Given::any(x)? {
+    let x = Given::any(x)?;
+    may_cast(x.dtype(), dtype, &args)?;
+    Ok(match x {
         Given::Now(block) => block.cast(dtype)?.into(),
         Given::Lazy(array) if array.dtype == dtype => Value::Array(array),
         Given::Lazy(array) => Value::Array(cast_lazy(&array, dtype, args.span).into()),
+    })
+}
+
+/// Whether the rule that `:casting` names allows it.
+fn may_cast(from: DType, to: DType, args: &Args) -> Result<()> {
+    let rule = args.name("casting")?;
+    let kind = |d: DType| {
+        let kinds = [data::Kind::Complex, data::Kind::Float, data::Kind::Int, data::Kind::UInt];
+        kinds.iter().position(|&kind| kind == d.kind())
+    };
+    let safe = from.promote(to) == to;
+    let may = match rule.replace('-', "_").as_str() {
+        "unsafe" => true,
+        "same_kind" => safe || kind(from).is_none_or(|from| kind(to).is_some_and(|to| to <= from)),
+        "safe" => safe,
+        "no" | "equiv" => from == to,
+        _ => {
+            let rules = "\"no\", \"equiv\", \"safe\", \"same_kind\" or \"unsafe\"";
+            return Err(err!(Value, "`:casting` is {rules}, found {rule:?}"));
+        }
+    };
+    if may { Ok(()) } else { Err(err!(Type, "{from} does not become {to} by the rule {rule:?}")) }
+}
+
+/// A value in another dtype.
+pub(super) fn cast(x: Value, dtype: DType, span: Span) -> Result<Value> {
+    Ok(match Given::any(x)? {
+        Given::Now(block) => block.cast(dtype)?.into(),
+        Given::Lazy(array) if array.dtype == dtype => Value::Array(array),
+        Given::Lazy(array) => Value::Array(cast_lazy(&array, dtype, span).into()),
     })
 }
 

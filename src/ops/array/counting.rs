@@ -109,7 +109,8 @@ fn unique(mut args: Args) -> Result<Value> {
 }
 
 fn bincount(mut args: Args) -> Result<Value> {
-    let least = args.size("minlength")?;
+    let least = args.int("minlength")?;
+    let least = usize::try_from(least).map_err(|_| err!(Value, "`:minlength` is not negative, found {least}"))?;
     if [args.value("x"), args.value("weights")].iter().any(|v| matches!(v, Value::Array(_))) {
         return args.host.delay(&args);
     }
@@ -127,10 +128,10 @@ fn bincount(mut args: Args) -> Result<Value> {
 }
 
 fn bin_edges(mut args: Args) -> Result<Value> {
-    let n = args.size("n")?;
-    if n == 0 {
-        return Err(err!(Value, "there is one bin at least"));
-    }
+    let n = args.int("n")?;
+    let Some(n) = usize::try_from(n).ok().filter(|&n| n > 0) else {
+        return Err(err!(Value, "there is one bin at least, found {n}"));
+    };
     let dtype = infer::dtype(args.value("dtype"))?.unwrap_or(DType::F64).to_inexact();
     super::concrete_fits(&[n.saturating_add(1)], DType::F64)?;
     let ends = [Given::of(args.take("low"))?, Given::of(args.take("high"))?];
@@ -147,6 +148,7 @@ fn bin_edges(mut args: Args) -> Result<Value> {
             return Ok(Value::Array(in_one_task(&arrays, token, dtype, &[n + 1], Cost::Cheap, args.span, task).into()));
         }
     };
+    let narrow = ends.iter().all(|end| end.dtype() == DType::F32);
     let end = |block: &Block| Ok(block.cast(DType::F64)?.reshape(&[1]).get::<f64>(&[0]));
     let (mut low, mut high): (f64, f64) = (end(&ends[0])?, end(&ends[1])?);
     if !low.is_finite() || !high.is_finite() {
@@ -161,7 +163,12 @@ fn bin_edges(mut args: Args) -> Result<Value> {
     let step = (high - low) / n as f64;
     let mut edges = Block::alloc(DType::F64, &[n + 1]);
     for (at, edge) in edges.as_mut_slice::<f64>().iter_mut().enumerate() {
-        *edge = if at == n { high } else { at as f64 * step + low };
+        *edge = match at {
+            _ if at == n => high,
+            // Of the ends of float32 data, edges are worked out in float32.
+            _ if narrow => f64::from(at as f32 * ((high as f32 - low as f32) / n as f32) + low as f32),
+            _ => at as f64 * step + low,
+        };
     }
     Ok(edges.cast(dtype)?.into())
 }

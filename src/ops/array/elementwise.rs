@@ -115,7 +115,7 @@ rows! {
     unary Imag "(imag x)" "The imaginary part." "(imag 1+2j)" => "2.0",
     unary Conjugate "(conjugate x)" "The complex conjugate." "(conjugate 1+2j)" => "1-2j",
     angle Angle "(angle x :deg false)" "The angle of a complex number, in radians; with `:deg true` in degrees." "(angle 1j)" => "1.5707963267948966",
-    finite NanToNum "(nan-to-num x :nan nil :posinf nil :neginf nil)" "`nan` as 0 and infinities as the largest finite numbers, or as other numbers." "(nan-to-num nan)" => "0.0",
+    finite NanToNum "(nan-to-num x :nan nil :posinf nil :neginf nil :copy true)" "`nan` as 0 and infinities as the largest finite numbers, or as other numbers." "(nan-to-num nan)" => "0.0",
 }
 
 fn unary(op: Unary, mut args: Args) -> Result<Value> {

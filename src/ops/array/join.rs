@@ -101,7 +101,7 @@ fn in_dtype(arrays: Vec<Given>, args: &Args) -> Result<Vec<Given>> {
 }
 
 fn promoted(arrays: &[Given]) -> DType {
-    arrays.iter().map(Given::dtype).reduce(DType::promote).unwrap_or(DType::F64)
+    DType::promote_all(arrays.iter().map(Given::dtype)).unwrap_or(DType::F64)
 }
 
 /// Where all arrays are concrete, their blocks.

@@ -17,6 +17,8 @@ pub mod join;
 pub mod lazy_index;
 pub mod linalg;
 pub mod map_blocks;
+pub mod masked;
+pub mod means;
 pub mod parts;
 pub mod product;
 pub mod random;

@@ -18,7 +18,7 @@ use crate::op::operand::{known, may_differ};
 use crate::op::recut::recut;
 use crate::op::tree::FAN_IN;
 use crate::op::{Given, Kind, Op, Operand, Token, infer};
-use crate::text::{Error, Result, Span, counted};
+use crate::text::{Code, Error, Result, Span, counted};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -104,7 +104,7 @@ fn tensordot_axes(spec: &Value, x: &[usize], y: &[usize]) -> Result<Meeting> {
         // NumPy looks axes up in the shape, so one that is not there is an index error.
         let axis = |v: &Value| {
             infer::axis(v, ndim).map_err(|e| match e.code() {
-                crate::text::Code::Axis => Error::new(crate::text::Code::Index, e.message()),
+                Code::Axis => Error::new(Code::Index, e.message()),
                 _ => e,
             })
         };
@@ -117,7 +117,12 @@ fn tensordot_axes(spec: &Value, x: &[usize], y: &[usize]) -> Result<Meeting> {
                 Meeting { x: (x.len() - n..x.len()).collect(), y: (0..n).collect() }
             }
             Some(n) => {
-                return Err(err!(Index, "`:axes {n}` for arrays of shape {} and {}", show(x), show(y)));
+                // NumPy compares sizes one after the other, until one is not there.
+                let pairs = (0..n).map(|k| (x.get((x.len() + k).wrapping_sub(n)), y.get(k)));
+                let mut pairs = pairs.take_while(|(a, b)| a.is_some() && b.is_some());
+                let code = if pairs.any(|(a, b)| a != b) { Code::Shape } else { Code::Index };
+                let message = format!("`:axes {n}` for arrays of shape {} and {}", show(x), show(y));
+                return Err(Error::new(code, message));
             }
             None => return Err(err!(Type, "`:axes` is a number of axes, or two lists of axes")),
         },

@@ -1,10 +1,11 @@
-//! Reductions: of concrete arrays by the kernel, of lazy arrays as trees, of lists one element after the other.
+//! Reductions: of concrete arrays by the kernel, of lazy arrays as trees, of lists one element after the other. What they have in common.
 
-use super::elementwise::{apply_binary, apply_unary};
+use super::elementwise::apply_binary;
+use super::masked::Asked;
+use super::means::{mean, spread};
 use crate::data::{Args, Array, At, Axis, Block, Body, Chunks, Cost, DType, Dims, Input, Memory, Task, Unknown, Value};
 use crate::err;
-use crate::kernel::elementwise::{Binary, Unary};
-use crate::kernel::{Reduce, elementwise, reduce as kernel};
+use crate::kernel::{Reduce, reduce as kernel};
 use crate::op::chunking::show;
 use crate::op::layers::{Plan, call, dtype_value, ints};
 use crate::op::recut::recut;
@@ -20,7 +21,8 @@ macro_rules! op {
             doc: concat!(
                 $doc,
                 "\n`:axis` is an axis or a list of them, nil for all; `:keepdims true` keeps them, with size 1. Blocks of a \
-                 lazy array are reduced by themselves, and their results merged as a tree, `:split-every` (4) at a time."
+                 lazy array are reduced by themselves, and their results merged as a tree, `:split-every` (4) at a time. \
+                `:where` is a mask of the elements that count, `:initial` what the result begins with, where it takes these."
             ),
             examples: &[$(($example, $result)),*],
             see: &[],
@@ -31,24 +33,24 @@ macro_rules! op {
 }
 
 pub static OPS: &[Op] = &[
-    op!("(sum x :axis nil :keepdims false :dtype nil :split-every nil)", |args| with_dtype_option(Reduce::Sum, args),
+    op!("(sum x :axis nil :keepdims false :dtype nil :split-every nil :initial nil :where nil)", |args| with_dtype_option(Reduce::Sum, args),
         "The sum; of bools and small integers in int64, of small unsigned ones in uint64.", "(sum [1 2 3])" => "6"),
-    op!("(prod x :axis nil :keepdims false :dtype nil :split-every nil)", |args| with_dtype_option(Reduce::Prod, args),
+    op!("(prod x :axis nil :keepdims false :dtype nil :split-every nil :initial nil :where nil)", |args| with_dtype_option(Reduce::Prod, args),
         "The product; of bools and small integers in int64, of small unsigned ones in uint64.", "(prod [1 2 3 4])" => "24"),
-    op!("(min x :axis nil :keepdims false :split-every nil)", |args| plain(Reduce::Min, args),
+    op!("(min x :axis nil :keepdims false :split-every nil :initial nil :where nil)", |args| plain(Reduce::Min, args),
         "The smallest; `nan` where there is one. Errors: `dsk::value` for the smallest of nothing.", "(min [3 1 2])" => "1"),
-    op!("(max x :axis nil :keepdims false :split-every nil)", |args| plain(Reduce::Max, args),
+    op!("(max x :axis nil :keepdims false :split-every nil :initial nil :where nil)", |args| plain(Reduce::Max, args),
         "The largest; `nan` where there is one. Errors: `dsk::value` for the largest of nothing.", "(max [3 1 2])" => "3"),
-    op!("(any x :axis nil :keepdims false :split-every nil)", |args| plain(Reduce::Any, args),
+    op!("(any x :axis nil :keepdims false :split-every nil :where nil)", |args| plain(Reduce::Any, args),
         "Whether any element is true: not zero.", "(any [false true])" => "true"),
-    op!("(all x :axis nil :keepdims false :split-every nil)", |args| plain(Reduce::All, args),
+    op!("(all x :axis nil :keepdims false :split-every nil :where nil)", |args| plain(Reduce::All, args),
         "Whether all elements are true: not zero.", "(all [true false])" => "false"),
-    op!("(mean x :axis nil :keepdims false :dtype nil :split-every nil)", mean,
+    op!("(mean x :axis nil :keepdims false :dtype nil :split-every nil :where nil)", mean,
         "The arithmetic mean; `nan` of nothing.", "(mean [1 2 3 4])" => "2.5"),
-    op!("(var x :axis nil :ddof 0 :keepdims false :dtype nil :split-every nil :correction nil)", |args| spread(args, false),
+    op!("(var x :axis nil :ddof 0 :keepdims false :dtype nil :split-every nil :correction nil :where nil :mean nil)", |args| spread(args, false),
         "The variance: squared distances from the mean, over the count less `:ddof`, or `:correction`. In one pass, by Chan, Golub and \
-         LeVeque's update, in float64.", "(var [1 2 3 4])" => "1.25"),
-    op!("(std x :axis nil :ddof 0 :keepdims false :dtype nil :split-every nil :correction nil)", |args| spread(args, true),
+         LeVeque's update, in float64; about a `:mean` that is known, or where there is a mask, in two passes.", "(var [1 2 3 4])" => "1.25"),
+    op!("(std x :axis nil :ddof 0 :keepdims false :dtype nil :split-every nil :correction nil :where nil :mean nil)", |args| spread(args, true),
         "The standard deviation: the root of `var`.", "(std [1 1 3 3])" => "1.0"),
 ];
 
@@ -89,7 +91,7 @@ impl Options {
     }
 
     /// The keywords of the same reduction of one block.
-    fn keywords(&self, axes: &[usize], keepdims: bool) -> Vec<(&'static str, Task)> {
+    pub fn keywords(&self, axes: &[usize], keepdims: bool) -> Vec<(&'static str, Task)> {
         let mut keywords = vec![("axis", Task::data(ints(axes)))];
         if keepdims {
             keywords.push(("keepdims", Task::data(Value::Bool(true))));
@@ -99,7 +101,7 @@ impl Options {
 }
 
 /// The elements of a list, unless it is one that stands for an array: with an axis named, or with lists in it.
-fn elements<'a>(args: &'a Args, axis: usize) -> Option<&'a [Value]> {
+pub(super) fn elements<'a>(args: &'a Args, axis: usize) -> Option<&'a [Value]> {
     match &args.values[0] {
         Value::List(items) if !args.has(axis) && !items.iter().any(|v| matches!(v, Value::List(_))) => Some(items),
         _ => None,
@@ -117,12 +119,21 @@ fn plain(op: Reduce, args: Args) -> Result<Value> {
 }
 
 fn reduced(op: Reduce, mut args: Args, options: Options) -> Result<Value> {
+    if let Some(asked) = Asked::of(&mut args) {
+        let numbers = elements(&args, 1).is_some();
+        let found = asked.reduced(op, Given::any(std::mem::take(&mut args.values[0]))?, options)?;
+        return Ok(if numbers { found.plain() } else { found });
+    }
     if options.dtype.is_none()
         && let Some(items) = elements(&args, 1)
     {
         return of_list(op, items, options.span);
     }
-    let x = Given::any(std::mem::take(&mut args.values[0]))?;
+    given(op, Given::any(std::mem::take(&mut args.values[0]))?, &options)
+}
+
+/// The reduction of an array.
+pub(super) fn given(op: Reduce, x: Given, options: &Options) -> Result<Value> {
     let shape = x.shape();
     let axes = options.axes(shape.len()).map_err(|error| match op {
         Reduce::Min => error.help("`(minimum a b)` is the smaller of two"),
@@ -134,7 +145,7 @@ fn reduced(op: Reduce, mut args: Args, options: Options) -> Result<Value> {
     }
     match x {
         Given::Now(block) => Ok(options.shaped(kernel::reduce(op, &block, &axes, options.dtype)?, &axes).into()),
-        Given::Lazy(array) => Ok(Value::Array(reduce_lazy(op, &array, &axes, &options).into())),
+        Given::Lazy(array) => Ok(Value::Array(reduce_lazy(op, &array, &axes, options).into())),
     }
 }
 
@@ -261,7 +272,7 @@ fn reduce_lazy(op: Reduce, array: &Array, axes: &[usize], options: &Options) -> 
     })
 }
 
-fn reduce_all(op: Reduce, array: &Array, axes: &[usize], options: &Options) -> Array {
+pub(super) fn reduce_all(op: Reduce, array: &Array, axes: &[usize], options: &Options) -> Array {
     let array = without_empty(array, axes, options.span);
     let dtype = match op {
         Reduce::Sum | Reduce::Prod => options.dtype.unwrap_or_else(|| op.dtype(array.dtype)),
@@ -345,139 +356,4 @@ pub fn total(array: &Array, axis: i64, span: Span) -> Result<Value> {
     let options = Options { axis: Value::Int(axis), keepdims: false, dtype: Some(array.dtype), split: FAN_IN, span };
     let axes = options.axes(array.ndim())?;
     Ok(Value::Array(reduce_lazy(Reduce::Sum, array, &axes, &options).into()))
-}
-
-fn mean(mut args: Args) -> Result<Value> {
-    let options = Options::of(&args, 1, 2, Some(3), 4)?;
-    let numbers = elements(&args, 1).is_some_and(|items| items.iter().all(|v| v.number_kind().is_some()));
-    let x = Given::any(std::mem::take(&mut args.values[0]))?;
-    let shape = x.shape();
-    let axes = options.axes(shape.len())?;
-    let dtype = options.dtype.unwrap_or_else(|| x.dtype().to_inexact());
-    if let Given::Lazy(array) = &x
-        && unknown_among(array, &axes)
-    {
-        return mean_of_unknown(array, &axes, dtype, &options);
-    }
-    // Summed in that dtype, as in NumPy: an integer one, which only who asks for it gets, may overflow.
-    let summed = dtype;
-    let count: usize = axes.iter().map(|&a| shape[a]).product();
-    let count = Value::Int(count as i64);
-    let array = match x {
-        Given::Now(block) => {
-            let total = kernel::reduce(Reduce::Sum, &block, &axes, Some(summed))?;
-            let mean = elementwise::binary(Binary::Divide, total, elementwise::Operand::Number(count))?.cast(dtype)?;
-            let mean = Value::from(options.shaped(mean, &axes));
-            return Ok(if numbers { mean.plain() } else { mean });
-        }
-        Given::Lazy(array) => array,
-    };
-    let mut keywords = options.keywords(&axes, true);
-    if Reduce::Sum.dtype(array.dtype) != summed {
-        keywords.push(("dtype", Task::data(dtype_value(summed))));
-    }
-    let token = Token::new("mean").with(dtype);
-    if one_block(&array, &axes) {
-        let mut keywords = options.keywords(&axes, options.keepdims);
-        if let Some(dtype) = options.dtype {
-            keywords.push(("dtype", Task::data(dtype_value(dtype))));
-        }
-        let task = call("mean", vec![Task::input(0)], keywords);
-        return Ok(Value::Array(whole(&array, "mean", &axes, &options, token, dtype, task).into()));
-    }
-    let mean = Reduction {
-        name: "mean",
-        token,
-        part: Token::new(Reduce::Sum.name()).with(summed),
-        axes: &axes,
-        keepdims: options.keepdims,
-        split: options.split,
-        lead: None,
-        partial: summed,
-        dtype,
-        span: options.span,
-        chunk: &|x| call("sum", vec![x], keywords.clone()),
-        merge: Arc::new(|parts| call(Binary::Add.name(), parts, Vec::new())),
-        finish: Arc::new(move |x| {
-            let mean = call(Binary::Divide.name(), vec![x, Task::data(count.clone())], Vec::new());
-            if dtype == dtype.to_inexact() {
-                mean
-            } else {
-                call("astype", vec![mean, Task::data(dtype_value(dtype))], Vec::new())
-            }
-        }),
-    };
-    Ok(Value::Array(mean.of(&array).into()))
-}
-
-/// Whether the number of elements along one of the axes is unknown.
-fn unknown_among(array: &Array, axes: &[usize]) -> bool {
-    axes.iter().any(|&axis| array.unknown.axis(axis).is_some())
-}
-
-/// The sum over the number of elements, which is counted, too.
-fn mean_of_unknown(array: &Array, axes: &[usize], dtype: DType, options: &Options) -> Result<Value> {
-    let span = options.span;
-    let sum = reduce_all(Reduce::Sum, array, axes, &Options { dtype: Some(dtype), ..options.clone() });
-    let value = Value::Array(array.clone().into());
-    // Every element once, whatever it is.
-    let each = apply_binary(Binary::LogicalOr, apply_unary(Unary::Isnan, value, span)?, Value::Bool(true), span)?;
-    let Value::Array(each) = each else { return Err(err!(Internal, "an array of bools is lazy")) };
-    let count = reduce_all(Reduce::Sum, &each, axes, &Options { dtype: None, ..options.clone() });
-    let mean = apply_binary(Binary::Divide, Value::Array(sum.into()), Value::Array(count.into()), span)?;
-    let Value::Array(mean) = mean else { return Ok(mean) };
-    Ok(Value::Array(if mean.dtype == dtype { mean } else { super::choose::cast_lazy(&mean, dtype, span).into() }))
-}
-
-fn spread(mut args: Args, root: bool) -> Result<Value> {
-    let options = Options::of(&args, 1, 3, Some(4), 5)?;
-    let ddof = if args.is_nil("correction") { &args.values[2] } else { args.value("correction") };
-    let ddof = ddof.as_float().ok_or_else(|| err!(Type, "`:ddof` is a number"))?;
-    let numbers = elements(&args, 1).is_some_and(|items| items.iter().all(|v| v.number_kind().is_some()));
-    let x = Given::any(std::mem::take(&mut args.values[0]))?;
-    let axes = options.axes(x.ndim())?;
-    let dtype = options.dtype.unwrap_or_else(|| x.dtype().to_inexact()).real();
-    let name = if root { "std" } else { "var" };
-    let array = match x {
-        Given::Now(block) => {
-            let var = kernel::var(&kernel::moments(&block, &axes)?, ddof, dtype)?;
-            let spread = if root { elementwise::unary(Unary::Sqrt, var)? } else { var };
-            let spread = Value::from(options.shaped(spread, &axes));
-            return Ok(if numbers { spread.plain() } else { spread });
-        }
-        Given::Lazy(array) => array,
-    };
-    let token = Token::new(name).with((dtype, ddof.to_bits()));
-    let ddof = Value::Float(ddof);
-    if one_block(&array, &axes) {
-        let mut keywords = options.keywords(&axes, options.keepdims);
-        keywords.push(("ddof", Task::data(ddof)));
-        if options.dtype.is_some() {
-            keywords.push(("dtype", Task::data(dtype_value(dtype))));
-        }
-        let task = call(name, vec![Task::input(0)], keywords);
-        return Ok(Value::Array(whole(&array, name, &axes, &options, token, dtype, task).into()));
-    }
-    let partial = if array.dtype.is_complex() { DType::C128 } else { DType::F64 };
-    let axis = ints(&axes);
-    let spread = Reduction {
-        name,
-        token,
-        part: Token::new("moments").with(partial),
-        axes: &axes,
-        keepdims: options.keepdims,
-        split: options.split,
-        lead: Some(3),
-        partial,
-        dtype,
-        span: options.span,
-        chunk: &|x| call("moments", vec![x], vec![("axis", Task::data(axis.clone()))]),
-        merge: Arc::new(|parts| call("merge-moments", parts, Vec::new())),
-        finish: Arc::new(move |x| {
-            let keywords = vec![("ddof", Task::data(ddof.clone())), ("dtype", Task::data(dtype_value(dtype)))];
-            let var = call("var-of-moments", vec![x], keywords);
-            if root { call(Unary::Sqrt.name(), vec![var], Vec::new()) } else { var }
-        }),
-    };
-    Ok(Value::Array(spread.of(&array).into()))
 }

@@ -82,7 +82,7 @@ struct Part {
 impl Part {
     fn of(items: &[Value], folded: Option<Dims>, shape: &[usize]) -> Result<Part> {
         let index = Index::parse(items, shape)?;
-        let meeting = Meeting::of(&index, shape)?;
+        let meeting = Meeting::of(&index, shape, pairs::apart(items))?;
         let mut axis = 0;
         let mut out = Vec::new();
         for step in &index.0 {

@@ -8,7 +8,7 @@ use crate::kernel::create::from_value;
 use crate::kernel::layout;
 use crate::op::indexing::{Index, Step, Take};
 use crate::op::operand::known;
-use crate::op::pairs::{Meeting, flat_lists};
+use crate::op::pairs::{Meeting, apart, flat_lists};
 use crate::op::{Given, Kind, Op, infer};
 use crate::text::{Result, Span};
 
@@ -55,7 +55,7 @@ pub(super) fn slice(mut args: Args) -> Result<Value> {
     let items = without_masks(std::mem::take(&mut args.rest), &x.shape())?;
     let (items, folded) = flat_lists(items)?;
     let index = Index::parse(&items, &x.shape())?;
-    let meeting = Meeting::of(&index, &x.shape())?;
+    let meeting = Meeting::of(&index, &x.shape(), apart(&items))?;
     let listed = match &meeting {
         Some(meeting) => meeting.place(),
         None => {

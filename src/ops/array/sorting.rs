@@ -47,7 +47,7 @@ pub static OPS: &[Op] = &[
         }),
     },
     Op {
-        usage: "(argsort x :axis -1 :descending false :stable true)",
+        usage: "(argsort x :axis -1 :descending false :stable true :kind nil)",
         doc: "The indices that would sort along an axis; along the flattened array where it is nil.\nWith `:descending true` the largest \
             comes first. Equal elements stay in their order, as `:stable` says, and `nan` comes last. A lazy array is rechunked, so that the axis is whole in a block.",
         examples: &[("(to-list (argsort [30 10 20]))", "[1 2 0]")],
@@ -119,8 +119,8 @@ pub static OPS: &[Op] = &[
         kind: Kind::Array(Memory::Copies, gather_along),
     },
     Op {
-        usage: "(isin x values :invert false)",
-        doc: "Whether each element of x is among the values, which are taken as a whole; with `:invert true` whether it is not.\n\
+        usage: "(isin x test-elements :invert false)",
+        doc: "Whether each element of x is among the test elements, which are taken as a whole; with `:invert true` whether it is not.\n\
             `nan` is never among them.",
         examples: &[("(to-list (isin [1 2 3] [3 1]))", "[true false true]")],
         see: &["searchsorted", "unique"],
@@ -128,6 +128,17 @@ pub static OPS: &[Op] = &[
         kind: Kind::Array(Memory::Copies, isin),
     },
 ];
+
+/// Looks at NumPy's `:kind`, which says how to sort. The order of what is sorted is the same for all.
+pub fn check_kind(args: &Args) -> Result<()> {
+    const KINDS: &[&str] = &["quicksort", "mergesort", "heapsort", "stable"];
+    match args.name_or_nil("kind")? {
+        Some(kind) if !KINDS.contains(&kind.as_str()) => {
+            Err(err!(Value, "`:kind` is one of {}, found {kind:?}", KINDS.join(", ")))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// An array sorted along an axis, that of the flattened one for nil.
 pub fn sort_array(x: Given, axis: &Value, threads: usize, span: Span) -> Result<Value> {
@@ -179,6 +190,7 @@ fn partitioned(x: Given, kth: &Value, axis: &Value, span: Span, indices: bool) -
 
 fn argsort(mut args: Args) -> Result<Value> {
     let x = Given::any(args.take("x"))?;
+    check_kind(&args)?;
     let (descending, _) = (args.bool("descending")?, args.bool("stable")?);
     ordered(x, args.value("axis"), args.span, Order::Places { descending })
 }
@@ -305,20 +317,24 @@ fn quantiles(mut args: Args) -> Result<Value> {
     let qs = parts_of_one(args.value("qs"))?;
     let method = method(&args.name("method")?)?;
     let skip_nan = args.bool("skip-nan")?;
-    if x.dtype().is_complex() {
+    if x.dtype().is_complex() && method != Method::Median {
         return Err(err!(Type, "complex numbers have no quantiles: they are in no order"));
     }
+    // Also of no bools at all: whether there are any may not be known before they are computed.
+    if x.dtype() == DType::Bool && method != Method::Median && !method.is_element() {
+        return Err(
+            err!(Type, "nothing lies between false and true").help("`(astype x :float64)` makes numbers of bools")
+        );
+    }
     let shape = x.shape();
-    let lanes: usize = (0..shape.len()).filter(|&a| a != axis).map(|a| shape[a]).product();
-    // Where there may be no lanes either, the tasks know.
     let told = (0..shape.len()).all(|a| x.unknown(a).is_none());
-    if told && shape[axis] == 0 && lanes * qs.len() > 0 && !sort::quantile_dtype(x.dtype(), method).is_float() {
-        return Err(err!(Index, "there is no quantile of nothing"));
+    if told && shape[axis] == 0 {
+        sort::check_nothing(x.dtype(), &qs, method, skip_nan)?;
     }
     match x {
         Given::Now(block) => Ok(sort::quantiles(&block, axis, &qs, (method, skip_nan), threads(&args))?.into()),
         Given::Lazy(array) => {
-            if let Some(blocks) = in_blocks(&array).filter(|_| !qs.is_empty()) {
+            if let Some(blocks) = in_blocks(&array).filter(|_| !qs.is_empty() && !array.dtype.is_complex()) {
                 let (how, name) = ((method, skip_nan), args.value("method"));
                 let array = sorted_blocks::quantiles(&array, blocks, &qs, how, name, args.span);
                 return Ok(Value::Array(array.into()));
@@ -465,7 +481,7 @@ fn isin(mut args: Args) -> Result<Value> {
     let invert = args.bool("invert")?;
     let (x, span) = (args.take("x"), args.span);
     let plain = x.number_kind().is_some();
-    let (x, values) = (Given::any(x)?, flattened(Given::any(args.take("values"))?, span)?);
+    let (x, values) = (Given::any(x)?, flattened(Given::any(args.take("test-elements"))?, span)?);
     match (x, values) {
         (Given::Now(x), Given::Now(values)) => {
             let dtype = x.dtype().promote(values.dtype());

@@ -12,9 +12,9 @@ use crate::text::Result;
 use std::sync::Arc;
 
 pub static OPS: &[Op] = &[
-    op!(Kind::Lazy(sort), "(sort coll :key nil :reverse false :axis -1 :descending false :stable true)",
+    op!(Kind::Lazy(sort), "(sort coll :key nil :reverse false :axis -1 :descending false :stable true :kind nil)",
         "The elements in rising order, equals in the order they were in. Numbers (`nan` last), strings, and lists of them \
-         have an order among themselves; others are `dsk::type`. Elements of an array of one axis are sorted as an array.",
+         have an order among themselves; others are `dsk::type`. Elements of an array of one axis are sorted as an array; NumPy's `:kind` makes no difference.",
         ["(sort [3 1 2])" => "[1 2 3]", "(sort [\"b\" \"a\"] :reverse true)" => "[\"b\" \"a\"]",
          "(sort [[1 :b] [2 :a]] :key second)" => "[[2 :a] [1 :b]]"],
         ["sort-by", "topk", "reverse"]),
@@ -99,6 +99,7 @@ fn sorted(args: &Args, key: &Value, mut items: Vec<Value>, reverse: bool) -> Res
 /// Whether the greatest comes first, by either name.
 fn reversed(args: &Args) -> Result<bool> {
     args.bool("stable")?;
+    sorting::check_kind(args)?;
     Ok(args.bool("reverse")? || args.bool("descending")?)
 }
 

@@ -22,9 +22,9 @@ pub static OPS: &[Op] = &[
         "The numbers from `start` on, `step` (1) apart, before `stop`; `(range n)` begins at 0.",
         ["(range 3)" => "[0 1 2]", "(range 2 5)" => "[2 3 4]", "(range 5 0 -2)" => "[5 3 1]", "(range 0 1 0.5)" => "[0.0 0.5]"],
         ["arange", "repeat"]),
-    op!(Kind::Lazy(repeat), "(repeat n x :axis nil)",
+    op!(Kind::Lazy(repeat), "(repeat n x? :axis nil :repeats nil)",
         "The list of `n` times `x`.\n`(repeat array n :axis 0)` is NumPy's: every element, or row, n times, or as often as a list \
-         says; of the flattened array for nil.",
+         says; of the flattened array for nil. An array without axes counts as one, too, where n is an int or a list of one.",
         ["(repeat 3 :a)" => "[:a :a :a]", "(to-list (repeat (arange 3) 2))" => "[0 0 1 1 2 2]"],
         ["repeatedly", "cycle"]),
     op!(Kind::Over("n coll", cycle), "(cycle n coll)", "The first `n` elements of the list over and over.",
@@ -44,7 +44,7 @@ pub static OPS: &[Op] = &[
         ["(drop-while #(< % 3) [1 2 3 1])" => "[3 1]"], ["take-while"]),
     op!(Kind::Over("n coll", split_at), "(split-at n coll)", "The first `n` elements, and the others.",
         ["(split-at 1 [1 2 3])" => "[[1] [2 3]]"], ["partition", "take", "drop"]),
-    op!(Kind::Lazy(partition), "(partition n coll :step nil :axis -1)",
+    op!(Kind::Lazy(partition), "(partition n coll? :step nil :axis -1 :kth nil)",
         "Lists of `n` elements each, that begin `:step` (`n`) apart. What is left over at the end is dropped. With an array first, as NumPy \
          has it, `(partition x kth :axis -1)` is the array in which the k-th element along the axis is the one that sorting puts there, \
          smaller ones before it and larger ones behind.",
@@ -135,7 +135,13 @@ fn no_step() -> crate::text::Error {
 }
 
 fn repeat(mut args: Args) -> Result<Value> {
-    if is_array(args.value("n")) && !(args.value("n").is_lazy() && args.value("x").is_lazy()) {
+    named_by_numpy(&mut args, "x", "repeats")?;
+    let is_count = |times: &Value| match times {
+        Value::List(items) => matches!(items[..], [Value::Int(_)]),
+        times => matches!(times, Value::Int(_)),
+    };
+    let many = matches!(args.value("n"), Value::Block(_)) && is_count(args.value("x"));
+    if (many || is_array(args.value("n"))) && !(args.value("n").is_lazy() && args.value("x").is_lazy()) {
         return repeat_elements(args);
     }
     if args.value("n").is_lazy() {
@@ -146,6 +152,24 @@ fn repeat(mut args: Args) -> Result<Value> {
     Ok(Value::list(vec![args.take("x"); n]))
 }
 
+/// An argument that NumPy's function of that name calls otherwise, put where it belongs. It has to be there.
+fn named_by_numpy(args: &mut Args, param: &str, name: &str) -> Result<()> {
+    let (at, from) = (args.index(param), args.index(name));
+    if args.has(from) && !args.has(at) {
+        args.values.swap(at, from);
+        args.given ^= 1 << at | 1 << from;
+    }
+    match args.has(at) {
+        true => Ok(()),
+        false => {
+            let op = &args.function.name;
+            Err(err!(Arity, "{op} takes at least 2 arguments, got 1")
+                .label(args.span, format!("`{param}` is missing"))
+                .help(format!("usage: {}", args.function.usage())))
+        }
+    }
+}
+
 /// Whether an argument in the place of a count is the array that NumPy's function of that name takes first.
 fn is_array(value: &Value) -> bool {
     matches!(value, Value::Array(_) | Value::List(_)) || matches!(value, Value::Block(b) if b.ndim() > 0)
@@ -154,6 +178,8 @@ fn is_array(value: &Value) -> bool {
 fn repeat_elements(mut args: Args) -> Result<Value> {
     let (x, times, axis) = (args.take("n"), args.take("x"), args.take("axis"));
     let shape = Operand::array(&x)?.shape();
+    // NumPy takes an array without axes for one of a single axis here.
+    let axis = if shape.is_empty() && matches!(axis, Value::Int(-1 | 0)) { Value::Nil } else { axis };
     let len = match &axis {
         Value::Nil => shape.iter().product(),
         axis => shape[infer::axis(axis, shape.len())?],
@@ -260,6 +286,7 @@ fn positive(args: &Args, param: &str) -> Result<usize> {
 }
 
 fn partition(mut args: Args) -> Result<Value> {
+    named_by_numpy(&mut args, "coll", "kth")?;
     let is_array =
         matches!(&args.values[0], Value::Array(_)) || matches!(&args.values[0], Value::Block(b) if b.ndim() > 0);
     if is_array {

@@ -6,7 +6,7 @@ use crate::err;
 use crate::io::hdf5::Dataset;
 use crate::io::target::Target;
 use crate::op::indexing::{Index, Step, Take};
-use crate::op::pairs::Meeting;
+use crate::op::pairs::{Meeting, apart};
 use crate::op::{Kind, Op};
 use crate::text::Result;
 use smallvec::SmallVec;
@@ -69,7 +69,7 @@ fn part(dataset: &Dataset, items: &[Value]) -> Result<Value> {
         return Ok(block.into());
     }
     let index = Index(rest);
-    Ok(match Meeting::of(&index, block.shape())? {
+    Ok(match Meeting::of(&index, block.shape(), apart(items))? {
         Some(meeting) => meeting.of_block(&block)?,
         None => index.of_block(&block)?,
     }
