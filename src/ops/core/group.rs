@@ -42,7 +42,8 @@ pub static OPS: &[Op] = &[
         ["topk", "group-by", "distinct"]),
     op!(Kind::Over("coll*", group_by), "(group-by key coll)", "The map from each key to the list of elements that have it.",
         ["(group-by even? [1 2 3])" => "{false [1 3] true [2]}"], ["groupby", "foldby", "partition-by"]),
-    op!(Kind::Over("coll*", groupby), "(groupby key coll :npartitions nil)", "Pairs `[key elements]`: `group-by` as `dask.bag` has it.",
+    op!(Kind::Over("coll*", groupby), "(groupby key coll :npartitions nil)", "Pairs `[key elements]`: `group-by` as `dask.bag` has it. Of a bag a bag, of `:npartitions`, in which every key is once; groups that do not \
+         fit in memory wait on disk.",
         ["(groupby count [\"a\" \"bc\" \"d\"])" => "[[1 [\"a\" \"d\"]] [2 [\"bc\"]]]"], ["group-by", "foldby"]),
     op!(Kind::Lazy(foldby), "(foldby key f initial coll? :combine nil :combine-initial nil :split-every nil)",
         "Pairs `[key value]`, where the value is `f` folded over the elements of that key, from `initial`. `(foldby key f \
