@@ -36,7 +36,7 @@ fn to_bag(args: Args) -> Result<Value> {
         Value::Delayed(lazy) if lazy.partitions().is_some() => return Ok(args.value("x").clone()),
         Value::Delayed(_) => {
             let mut inputs = Inputs::default();
-            let task = call("vec", vec![inputs.task(args.value("x"))], Vec::new());
+            let task = call("bag/list", vec![inputs.task(args.value("x"))], Vec::new());
             return Ok(partitionwise("to-bag", 1, inputs, task, args.span));
         }
         other => {
@@ -61,7 +61,7 @@ fn to_bag(args: Args) -> Result<Value> {
     let made = per_task(Token::new("to-bag"), smallvec![n], vec![rows.layer.clone()], args.span, move |at| {
         let mut index = smallvec![0; ndim];
         index[0] = at as u32;
-        (vec![BlockRef { parent: 0, index }], call("vec", vec![Task::input(0)], Vec::new()))
+        (vec![BlockRef { parent: 0, index }], call("bag/list", vec![Task::input(0)], Vec::new()))
     });
     Ok(value(made))
 }

@@ -134,7 +134,7 @@ pub fn concat(args: Args) -> Result<Value> {
             Some(layer) => layer.clone(),
             None => {
                 let mut inputs = Inputs::default();
-                let task = Task::call(vec![Task::symbol("vec"), inputs.task(coll)]);
+                let task = Task::call(vec![Task::symbol("bag/list"), inputs.task(coll)]);
                 match partitionwise("vec", 1, inputs, task, args.span) {
                     Value::Delayed(made) => made.layer.clone(),
                     _ => continue,

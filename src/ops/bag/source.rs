@@ -28,6 +28,8 @@ pub static OPS: &[Op] = &[
     op!(Kind::Lazy(repartition), "(repartition bag :npartitions nil :partition-size nil)",
         "The same elements in the same order, in so many partitions; or in ones of about `:partition-size` bytes, for which all is computed once.",
         ["(npartitions (repartition (range 10 :npartitions 5) :npartitions 2))" => "2"], ["npartitions", "from-list"]),
+    op!(Kind::Over("coll", listed), "(bag/list coll)", "The list that a value is, as a partition. The task of `from-delayed` and `to-bag`.",
+        ["(bag/list (range 2))" => "[0 1]"], ["from-delayed"]),
     op!(Kind::Over("coll", piece), "(bag/piece coll k n)", "Piece `k` of a list cut into `n`. The task of `repartition`.",
         ["(bag/piece [1 2 3] 0 2)" => "[1]", "(bag/piece [1 2 3] 1 2)" => "[2 3]"], ["repartition"]),
     op!(Kind::Now(size_of), "(bag/size coll)", "About how many bytes a list takes with all that it holds.",
@@ -122,17 +124,26 @@ fn from_delayed(args: Args) -> Result<Value> {
             other => {
                 // A list that is there, a bag, a key of a graph: a task of its own makes one value of it.
                 let mut inputs = Inputs::default();
-                let task = Task::call(vec![Task::symbol("vec"), inputs.task(other)]);
-                let name = inputs.token(Token::new("vec").task(&task)).name();
+                let task = Task::call(vec![Task::symbol("bag/list"), inputs.task(other)]);
+                let name = inputs.token(Token::new("bag/list").task(&task)).name();
                 parents.push(inputs.layer(task, name, smallvec![], Default::default(), args.span));
             }
         }
     }
     let made = per_task(Token::new("from-delayed"), smallvec![parents.len()], parents, args.span, |at| {
         let whole = crate::data::BlockRef { parent: at, index: smallvec![] };
-        (vec![whole], Task::call(vec![Task::symbol("vec"), Task::input(0)]))
+        (vec![whole], Task::call(vec![Task::symbol("bag/list"), Task::input(0)]))
     });
     Ok(value(made))
+}
+
+fn listed(mut args: Args) -> Result<Value> {
+    match Seq::of(args.take("coll")) {
+        Ok(items) => Ok(items.into_value()),
+        Err(other) => Err(err!(Type, "a partition is a list, found {}", other.a_type_name())
+            .label(args.span, "of this")
+            .help("`(delay [x])` is a list of one element")),
+    }
 }
 
 fn to_delayed(args: Args) -> Result<Value> {

@@ -14,7 +14,8 @@ use std::fmt::{self, Write};
 pub static OPS: &[Op] = &[
     op!(Kind::Now(parse), "(json/parse text)",
         "The value of a JSON text: objects are maps, in order, with strings for keys; a keyword finds them too. Errors: \
-         `dsk::value`, with the line and column, where it is not JSON, or nested deeper than 128.",
+         `dsk::value`, with the line and column, where it is not JSON, or nested deeper than 128. Integers of more than 64 bits are \
+         floats.",
         ["(json/parse \"{\\\"a\\\": [1, 2.5, null]}\")" => "{\"a\" [1 2.5 nil]}", "(:a (json/parse \"{\\\"a\\\": 1}\"))" => "1"],
         ["json/write"]),
     op!(Kind::Now(write), "(json/write x :indent nil)",

@@ -187,10 +187,41 @@ fn test(args: Args) -> Result<Value> {
     Ok(Value::Bool(regex.is_match(&s)))
 }
 
+/// A group that a replacement names (`$1`, `${name}`) and the pattern has not.
+fn unknown_group<'n>(regex: &Regex, new: &'n str) -> Option<&'n str> {
+    let mut rest = new;
+    while let Some(at) = rest.find('$') {
+        rest = &rest[at + 1..];
+        if let Some(behind) = rest.strip_prefix('$') {
+            rest = behind;
+            continue;
+        }
+        let is_word = |c: char| c == '_' || c.is_ascii_alphanumeric();
+        let (name, behind) = match rest.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+            Some(parts) => parts,
+            None => rest.split_at(rest.find(|c| !is_word(c)).unwrap_or(rest.len())),
+        };
+        let is_known = || match name.parse::<usize>() {
+            Ok(n) => n < regex.captures_len(),
+            Err(_) => regex.capture_names().flatten().any(|known| known == name),
+        };
+        if !name.is_empty() && !is_known() {
+            return Some(name);
+        }
+        rest = behind;
+    }
+    None
+}
+
 fn replace(args: Args) -> Result<Value> {
     let (regex, s) = pattern_and_text(&args)?;
     let count = usize::try_from(args.int("count")?).unwrap_or(usize::MAX);
     if let Value::Str(new) = args.value("new") {
+        if let Some(group) = unknown_group(&regex, new) {
+            return Err(err!(Value, "the pattern has no group `{group}`")
+                .label(args.span, "in this call")
+                .help("`${1}a` is the first group and an `a`, `$$` a dollar sign"));
+        }
         if count == 0 {
             return Ok(Value::Str(s));
         }

@@ -270,6 +270,9 @@ fn join(mut args: Args) -> Result<Value> {
 }
 
 fn replace(args: Args) -> Result<Value> {
+    if let Value::Regex(_) = args.value("old") {
+        return Err(args.wrong("old", "a string").help("`(re/replace pattern new s)` replaces what a pattern matches"));
+    }
     let (s, old, new) = (args.text("s")?, args.text("old")?, args.text("new")?);
     let count = most(&args, "count")?;
     if old.is_empty() || new.len() > old.len() {
