@@ -33,22 +33,7 @@ impl Counts {
         }
     }
 
-    /// Counts a value `n` times more, and no higher than integers go. Gives it back where it cannot be a key (an array, a function).
-    pub fn add(&mut self, value: Value, n: i64) -> Result<(), Value> {
-        if !value.is_hashable() {
-            return Err(value);
-        }
-        let at = self.waiting.len();
-        self.times[at] = n;
-        self.note(at, hash_of(&value));
-        self.waiting.push(value);
-        if at + 1 == BATCH {
-            self.settle();
-        }
-        Ok(())
-    }
-
-    /// Counts each value once, all or up to one that cannot be a key, which is given back.
+    /// Counts each value once, all or up to one that cannot be a key (an array, a function), which is given back.
     pub fn add_all(&mut self, values: &mut Vec<Value>) -> Result<(), Value> {
         if values.len() <= BATCH - self.waiting.len() {
             let from = self.waiting.len();
@@ -65,6 +50,7 @@ impl Counts {
     }
 
     /// Takes note of the values that wait from a place on.
+    #[inline(always)]
     fn note_from(&mut self, from: usize) -> Result<(), Value> {
         for at in from..self.waiting.len() {
             if !self.waiting[at].is_hashable() {
@@ -91,6 +77,35 @@ impl Counts {
     pub fn into_entries(mut self) -> Vec<(Value, i64)> {
         self.settle();
         self.entries
+    }
+
+    /// The same in a row: each value, how often it was there, and its hash, so that who adds it to other counts need not look at it.
+    pub fn into_row(mut self) -> Vec<Value> {
+        self.settle();
+        let mut hashes = vec![0; self.entries.len()];
+        self.places.iter().filter(|place| !place.is_free()).for_each(|place| hashes[place.at as usize] = place.hash);
+        let of = |((value, n), hash): ((Value, i64), u32)| [value, Value::Int(n), Value::Int(hash.into())];
+        std::mem::take(&mut self.entries).into_iter().zip(hashes).flat_map(of).collect()
+    }
+
+    /// Adds what [`Counts::into_row`] made, all or up to what is no such row, which is given back.
+    pub fn add_row(&mut self, row: Vec<Value>) -> Result<(), Value> {
+        let mut row = row.into_iter();
+        while let Some(value) = row.next() {
+            let (n, hash) = match (row.next(), row.next()) {
+                (Some(Value::Int(n)), Some(Value::Int(hash))) => (n, hash as u32),
+                (Some(other), _) => return Err(other),
+                (None, _) => return Err(value),
+            };
+            let at = self.waiting.len();
+            self.times[at] = n;
+            self.note(at, hash);
+            self.waiting.push(value);
+            if at + 1 == BATCH {
+                self.settle();
+            }
+        }
+        Ok(())
     }
 
     fn slot(&self, hash: u32) -> usize {
@@ -183,9 +198,18 @@ mod tests {
                     Some((_, n)) => *n += 1,
                     None => model.push((of(value), 1)),
                 }
-                prop_assert!(counts.add(of(value), 1).is_ok());
+                prop_assert!(counts.add_all(&mut vec![of(value)]).is_ok());
             }
             let found = counts.into_entries();
+            // Halves that are put together are the whole.
+            let mut halves = Counts::new();
+            for half in values.chunks(values.len().div_ceil(2).max(1)) {
+                let mut counts = Counts::new();
+                prop_assert!(counts.add_all(&mut half.iter().map(of).collect()).is_ok());
+                prop_assert!(halves.add_row(counts.into_row()).is_ok());
+            }
+            let halves = halves.into_entries();
+            prop_assert!(halves.len() == found.len() && halves.iter().zip(&found).all(|(a, b)| a.0.same(&b.0) && a.1 == b.1));
             prop_assert_eq!(found.len(), model.len());
             for ((key, n), (wanted, m)) in found.iter().zip(&model) {
                 prop_assert!(key.same(wanted));
@@ -206,6 +230,6 @@ mod tests {
     #[test]
     fn what_cannot_be_a_key_is_given_back() {
         let map = Value::Graph(Default::default());
-        assert!(Counts::new().add(map, 1).is_err());
+        assert!(Counts::new().add_all(&mut vec![map]).is_err());
     }
 }

@@ -25,6 +25,7 @@ pub fn flow(name: &str) -> Option<Flow> {
         "mapcat" => stage(2, Work::Spread(mapcat), |args, _| of_function(args, 0, 0)),
         "take" => Flow::Sink(sinks::take, whole),
         "topk" => Flow::Sink(sinks::topk, whole),
+        "bag/counts" => Flow::Sink(sinks::counts, whole),
         "frequencies" => Flow::Sink(sinks::frequencies, whole),
         "distinct" => Flow::Sink(sinks::distinct, whole),
         "join" => Flow::Sink(sinks::join, whole),

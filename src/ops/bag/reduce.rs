@@ -10,7 +10,7 @@ use crate::op::layers::call;
 use crate::op::sequence::{self, Seq};
 use crate::op::{Inputs, Kind, Op};
 use crate::ops::core::each::folded;
-use crate::ops::core::group::{count_into, counted, fold_in};
+use crate::ops::core::group::{count_list, counted, fold_in};
 use crate::text::Result;
 use std::sync::Arc;
 
@@ -43,9 +43,12 @@ pub static OPS: &[Op] = &[
     op!(Kind::Now(in_tasks_only), "(bag/hole)", "Where elements come in, in `bag/together`.", [], ["bag/together"]),
     op!(Kind::Over("parts", merge_by), "(bag/merge-by f parts :initial nil)", "Pairs `[key value]` of several `foldby`, as one.",
         ["(bag/merge-by + [[[:a 1]] [[:a 2]]])" => "[[:a 3]]"], ["foldby"]),
-    op!(Kind::Over("parts", merge_counts), "(bag/merge-counts parts :sort false)",
-        "Pairs `[value count]` of several `frequencies`, as one.",
-        ["(bag/merge-counts [[[:a 1]] [[:b 1] [:a 2]]])" => "[[:a 3] [:b 1]]"], ["frequencies"]),
+    op!(Kind::Over("coll", counts), "(bag/counts coll)",
+        "How often every value is there, in a row: the value, the count, and a number to find the value by. The task of `frequencies`.",
+        ["(count (bag/counts [:a :b :a]))" => "6"], ["frequencies"]),
+    op!(Kind::Over("parts", merge_counts), "(bag/merge-counts parts :last false :sort false)",
+        "Several of `bag/counts`, as one; the `:last` are pairs `[value count]`.",
+        ["(bag/merge-counts [(bag/counts [:a]) (bag/counts [:b :a :a])] :last true)" => "[[:a 3] [:b 1]]"], ["frequencies"]),
     op!(Kind::Now(moments), "(bag/moments coll)",
         "`[count mean m2]` of numbers, with m2 the sum of squares of what they differ from the mean by.",
         ["(bag/moments [1 3])" => "[2 2.0 2.0]"], ["var"]),
@@ -185,10 +188,11 @@ pub fn spread(args: Args) -> Result<Value> {
 pub fn frequencies(args: Args) -> Result<Value> {
     let sort = args.bool("sort")?;
     let tree = Tree::of(&args, "frequencies", true)?;
-    let layer = parts("frequencies", &args, args.value("coll"), |_, part| call("frequencies", vec![part], Vec::new()))?;
+    let layer = parts("frequencies", &args, args.value("coll"), |_, part| call("bag/counts", vec![part], Vec::new()))?;
     Ok(tree.value(layer, move |parts, last| {
-        let sort = (last && sort).then(|| ("sort", Task::data(Value::Bool(true))));
-        call("bag/merge-counts", vec![Task::list(parts)], sort.into_iter().collect())
+        let given = |name, is: bool| is.then(|| (name, Task::data(Value::Bool(true))));
+        let keywords = given("last", last).into_iter().chain(given("sort", last && sort)).collect();
+        call("bag/merge-counts", vec![Task::list(parts)], keywords)
     }))
 }
 
@@ -335,12 +339,21 @@ fn merge_by(mut args: Args) -> Result<Value> {
 
 fn merge_counts(mut args: Args) -> Result<Value> {
     let mut counts = Counts::new();
-    for item in all_of(&mut args, "parts")? {
-        let [value, n] = split(item)?;
-        let n = n.as_int().ok_or_else(|| args.wrong_value("parts", &n, "pairs `[value count]`"))?;
-        count_into(&mut counts, value, n)?;
+    for (n, part) in args.seq("parts")?.into_vec().into_iter().enumerate() {
+        args.check_interrupt(n)?;
+        let row = Seq::of(part).map_err(|part| args.wrong_value("parts", &part, "lists that `bag/counts` made"))?;
+        let other = |other: Value| args.wrong_value("parts", &other, "lists that `bag/counts` made");
+        counts.add_row(row.into_vec()).map_err(other)?;
     }
-    counted(counts, args.bool("sort")?)
+    match args.bool("last")? {
+        true => counted(counts, args.bool("sort")?),
+        false => Ok(Value::list(counts.into_row())),
+    }
+}
+
+fn counts(mut args: Args) -> Result<Value> {
+    let items = args.seq("coll")?.into_vec();
+    Ok(Value::list(count_list(&args, items)?.into_row()))
 }
 
 fn of_elements(mut args: Args) -> Result<Value> {

@@ -69,6 +69,23 @@ impl Sink for Frequencies {
     }
 }
 
+pub fn counts(_: &Args) -> Result<Box<dyn Sink>> {
+    Ok(Box::new(CountRow(Counts::new())))
+}
+
+struct CountRow(Counts);
+
+impl Sink for CountRow {
+    fn take(&mut self, _: &Args, values: &mut Vec<Value>) -> Result<bool> {
+        count_all(&mut self.0, values)?;
+        Ok(true)
+    }
+
+    fn finish(self: Box<Self>, _: &Args) -> Result<Value> {
+        Ok(Value::list(self.0.into_row()))
+    }
+}
+
 pub fn distinct(_: &Args) -> Result<Box<dyn Sink>> {
     Ok(Box::new(Distinct { seen: Map::new(), all: Vec::new() }))
 }

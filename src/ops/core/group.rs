@@ -271,8 +271,13 @@ fn pairs_of(map: &Map) -> Value {
 
 fn frequencies(mut args: Args) -> Result<Value> {
     let by_count = args.bool("sort")?;
-    let mut counts = Counts::new();
-    let mut items = args.seq("coll")?.into_vec().into_iter();
+    let items = args.seq("coll")?.into_vec();
+    counted(count_list(&args, items)?, by_count)
+}
+
+/// How often every element of a list is there.
+pub fn count_list(args: &Args, items: Vec<Value>) -> Result<Counts> {
+    let (mut counts, mut items) = (Counts::new(), items.into_iter());
     for n in 1.. {
         let mut some: Vec<Value> = items.by_ref().take(SOME).collect();
         if some.is_empty() {
@@ -281,13 +286,7 @@ fn frequencies(mut args: Args) -> Result<Value> {
         args.check_interrupt(n * SOME)?;
         count_all(&mut counts, &mut some)?;
     }
-    counted(counts, by_count)
-}
-
-/// Counts a value `n` times more; `dsk::type` where it cannot be a key.
-#[inline]
-pub fn count_into(counts: &mut Counts, value: Value, n: i64) -> Result<()> {
-    counts.add(value, n).map_err(|value| no_key(&value))
+    Ok(counts)
 }
 
 /// Counts values once each.
