@@ -393,6 +393,8 @@ fn tables_say_where_they_are_broken() {
             .contains("line 3: a quote that is opened in this row is never closed")
     );
     assert!(told("open.csv", "a,b\n1,\"2", "").contains("never closed"));
+    assert!(told("none.csv", "", "").contains("is empty, and has no first row"));
+    assert_eq!(told("none.csv", "", ":header nil"), "[]");
     assert_eq!(told("closed.csv", "\u{feff}a,b\n1,\"2\n3\"\n4,\"5\"", ""), r#"[{"a" 1 "b" "2\n3"} {"a" 4 "b" 5}]"#);
     let error = self::told(
         &engine,

@@ -53,29 +53,19 @@ fn rows(args: Args) -> Result<Value> {
     listed(&args, each_row)
 }
 
-/// The names of columns.
-enum Header {
-    Names(Vec<Value>),
-    /// In the first row of the file.
-    First,
-    None,
-}
-
 /// The rows of pieces, one by one.
 pub fn each_row(args: &Args, reads: &Reads, next: &mut Next) -> Result<()> {
     let strings = args.bool("strings")?;
+    let named = matches!(args.value("header"), Value::Bool(true) | Value::List(_));
+    let shown = |fields: &StringRecord| fields.iter().collect::<Vec<_>>().join(",");
     for piece in &pieces(args)? {
-        let header = match args.value("header") {
-            Value::Bool(true) => Header::First,
-            Value::List(names) => Header::Names(names.to_vec()),
-            _ => Header::None,
-        };
         let begins = piece.range.is_none_or(|(start, _)| start == 0);
-        let mut names = match header {
-            Header::First if begins => None,
-            Header::First => Some(first_row(args, piece)?),
-            Header::Names(names) => Some(names),
-            Header::None => Some(Vec::new()),
+        // None as long as they are not known: the first row says them.
+        let mut names = match args.value("header") {
+            Value::Bool(true) if begins => None,
+            Value::Bool(true) => Some(first_row(args, piece)?),
+            Value::List(names) => Some(names.to_vec()),
+            _ => Some(Vec::new()),
         };
         if let Some(names) = &names {
             check_names(piece, names)?;
@@ -88,27 +78,28 @@ pub fn each_row(args: &Args, reads: &Reads, next: &mut Next) -> Result<()> {
                 return Ok(true);
             };
             let value = |field: &str| if strings { Value::from(field) } else { typed(field) };
-            let record = match args.value("header") {
-                Value::Bool(true) | Value::List(_) => {
-                    if fields.len() > names.len() {
-                        let (path, line) = (piece.path.display(), origin.line_number());
-                        let (have, wanted) = (fields.len(), names.len());
-                        let error = err!(Value, "`{path}`, line {line}: {have} fields, and there are {wanted} names");
-                        return Err(error.help("`:header nil` reads rows as lists"));
-                    }
-                    let mut map = Map::with_capacity(names.len());
-                    for (n, name) in names.iter().enumerate() {
-                        // What nobody reads is not made.
-                        if name.as_text().is_none_or(|name| reads.has(name)) {
-                            put(&mut map, name.clone(), fields.get(n).map_or(Value::Nil, value))?;
-                        }
-                    }
-                    Value::map(map)
+            if !named {
+                let row = Value::list(fields.iter().map(value).collect());
+                return next(row).map_err(|error| origin.told(error, &shown(fields)));
+            }
+            if fields.len() > names.len() {
+                let (path, line) = (piece.path.display(), origin.line_number());
+                let (have, wanted) = (fields.len(), names.len());
+                let error = err!(Value, "`{path}`, line {line}: {have} fields, and there are {wanted} names");
+                return Err(error.help("`:header nil` reads rows as lists"));
+            }
+            let mut map = Map::with_capacity(names.len());
+            for (n, name) in names.iter().enumerate() {
+                // What nobody reads is not made.
+                if name.as_text().is_none_or(|name| reads.has(name)) {
+                    put(&mut map, name.clone(), fields.get(n).map_or(Value::Nil, value))?;
                 }
-                _ => Value::list(fields.iter().map(value).collect()),
-            };
-            next(record).map_err(|error| origin.told(error, &fields.iter().collect::<Vec<_>>().join(",")))
+            }
+            next(Value::map(map)).map_err(|error| origin.told(error, &shown(fields)))
         })?;
+        if names.is_none() {
+            return Err(no_first_row(piece));
+        }
         if !on {
             break;
         }
@@ -134,7 +125,11 @@ fn first_row(args: &Args, piece: &Piece) -> Result<Vec<Value>> {
         first = Some(fields.iter().map(Value::from).collect());
         Ok(false)
     })?;
-    first.ok_or_else(|| err!(Value, "`{}` is empty, and has no first row", piece.path.display()))
+    first.ok_or_else(|| no_first_row(piece))
+}
+
+fn no_first_row(piece: &Piece) -> Error {
+    err!(Value, "`{}` is empty, and has no first row", piece.path.display())
 }
 
 /// What is read behind the last row. Where a quote was never closed, it is taken for a part of that.
