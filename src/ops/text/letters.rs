@@ -170,20 +170,19 @@ fn titled(s: &str) -> String {
 }
 
 fn swapped(s: &str) -> String {
-    let small = |at: usize, c: char| -> String {
-        let end = at + c.len_utf8();
-        // Of a sigma, it depends on what is around it.
+    // Whole, as the small letter of a sigma depends on what is around it. Both are equally long.
+    let lower = s.to_lowercase();
+    let (mut out, mut at) = (String::with_capacity(s.len()), 0);
+    for c in s.chars() {
+        let end = at + c.to_lowercase().map(char::len_utf8).sum::<usize>();
         match c {
-            'Σ' => s.to_lowercase()[s[..at].to_lowercase().len()..s[..end].to_lowercase().len()].into(),
-            _ => c.to_lowercase().collect(),
+            c if c.is_uppercase() => out.push_str(lower.get(at..end).unwrap_or_default()),
+            c if is_title(c) => out.push(c),
+            c => out.extend(c.to_uppercase()),
         }
-    };
-    let swap = |(at, c): (usize, char)| match c {
-        c if c.is_uppercase() => small(at, c),
-        c if is_title(c) => c.into(),
-        c => c.to_uppercase().collect(),
-    };
-    s.char_indices().map(swap).collect()
+        at = end;
+    }
+    out
 }
 
 fn isupper(args: Args) -> Result<Value> {
