@@ -265,14 +265,11 @@ impl Chest {
     fn write(&self, value: &Value, held: Held) -> Result<Option<Pages>> {
         let pages = Pages { pieces: Vec::new(), bytes: 0, takes: held.bytes() };
         let mut pen = Pen { chest: self, pages, piece: Vec::new(), failed: None };
-        let written = plain::write(value, &mut pen).map_err(|_| ()).and_then(|plain| {
-            pen.turn().map_err(|_| ())?;
-            Ok(plain)
-        });
-        match written {
-            Ok(true) => return Ok(Some(pen.pages)),
-            Ok(false) | Err(()) => self.discard_pages(&pen.pages),
+        let written = plain::write(value, &mut pen).and_then(|plain| pen.turn().map(|()| plain));
+        if let Ok(true) = written {
+            return Ok(Some(pen.pages));
         }
+        self.discard_pages(&pen.pages);
         pen.failed.map_or(Ok(None), Err)
     }
 

@@ -249,7 +249,13 @@ impl<R: Read> Reading<'_, R> {
             return Err(wrong());
         }
         let mut block = Block::alloc(dtype, &shape);
-        self.from.read_exact(block.as_mut_bytes())?;
+        let bytes = block.as_mut_bytes();
+        self.from.read_exact(bytes)?;
+        // Other bytes are no bools, and must not be taken for some.
+        if dtype == DType::Bool && bytes.iter().any(|&byte| byte > 1) {
+            bytes.fill(0);
+            return Err(wrong());
+        }
         Ok(block)
     }
 
@@ -315,6 +321,7 @@ mod tests {
             ".{0,40}".prop_map(Value::from),
             key(),
             prop::collection::vec(any::<i16>(), 0..9).prop_map(|x| Block::from_slice(&[x.len()], &x).into()),
+            prop::collection::vec(any::<bool>(), 0..9).prop_map(|x| Block::from_slice(&[x.len()], &x).into()),
         ];
         one.prop_recursive(4, 64, 8, move |inner| {
             let list = prop::collection::vec(inner.clone(), 0..8).prop_map(Value::list);

@@ -129,6 +129,15 @@ pub enum Given {
     Lazy(Arc<Array>),
 }
 
+impl From<Given> for Value {
+    fn from(given: Given) -> Value {
+        match given {
+            Given::Now(block) => block.into(),
+            Given::Lazy(array) => Value::Array(array),
+        }
+    }
+}
+
 impl Given {
     /// Takes the value over, so that a kernel may work in the memory of a block that nobody else holds. Lazy arrays of
     /// unknown sizes are refused (`dsk::shape`).

@@ -72,10 +72,7 @@ fn blockwise(mut args: Args) -> Result<Value> {
     if !parts.iter().any(|p| matches!(p, Part::Labelled(Operand::Array(_), _))) {
         let values: Vec<Value> = parts.into_iter().map(|part| whole(part, &out, concatenate)).collect();
         let result = args.host.apply(&function, &values, span)?;
-        return Ok(match Given::of(result)? {
-            Given::Now(block) => block.into(),
-            Given::Lazy(array) => Value::Array(array),
-        });
+        return Ok(Given::of(result)?.into());
     }
     let dtype = match infer::dtype(args.value("dtype"))? {
         Some(dtype) => dtype,

@@ -314,10 +314,7 @@ fn block(mut args: Args) -> Result<Value> {
         return Ok(layout::assemble(dtype, &chunks, &blocks)?.into());
     }
     let joined = join(value, depth, ndim, args.span)?;
-    Ok(match joined {
-        Given::Now(b) => b.into(),
-        Given::Lazy(a) => Value::Array(a),
-    })
+    Ok(joined.into())
 }
 
 fn widest(value: &Value) -> Result<usize> {

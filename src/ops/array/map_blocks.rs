@@ -36,10 +36,7 @@ fn map_blocks(mut args: Args) -> Result<Value> {
     }
     if !values.iter().any(|v| matches!(v, Value::Array(_))) {
         let result = args.host.apply(&function, &values, span)?;
-        return Ok(match Given::of(result)? {
-            Given::Now(block) => block.into(),
-            Given::Lazy(array) => Value::Array(array),
-        });
+        return Ok(Given::of(result)?.into());
     }
     let operands: Vec<Operand> = values.into_iter().map(Operand::any).collect::<Result<_>>()?;
     let dtype = match named_dtype(&args)? {

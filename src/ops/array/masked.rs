@@ -59,7 +59,7 @@ impl Asked {
                 let kept: Vec<usize> = kept.map(|a| if axes.contains(&a) { 1 } else { shape[a] }).collect();
                 let all = Given::Now(create::fill(dtype, &kept, &initial.clone().plain())?);
                 return Ok(match x {
-                    Given::Now(_) => value(all),
+                    Given::Now(_) => Value::from(all),
                     Given::Lazy(_) => Value::Array(all.into_lazy(span).into()),
                 });
             }
@@ -87,13 +87,6 @@ fn start(number: &Value, dtype: DType) -> Result<Value> {
     }
 }
 
-fn value(x: Given) -> Value {
-    match x {
-        Given::Now(block) => block.into(),
-        Given::Lazy(array) => Value::Array(array),
-    }
-}
-
 /// x where the mask holds, which stretches to its shape, and something else elsewhere.
 fn where_mask(mask: &Value, x: Given, other: Value, span: Span) -> Result<Value> {
     let (own, mask_shape) = (x.shape(), Given::any(mask.clone())?.shape());
@@ -106,7 +99,7 @@ fn where_mask(mask: &Value, x: Given, other: Value, span: Span) -> Result<Value>
             show(&own)
         ));
     }
-    chosen_of([mask.clone(), value(x), other], span)
+    chosen_of([mask.clone(), Value::from(x), other], span)
 }
 
 /// How many elements there are, or how many the mask holds for, of that dtype.
@@ -124,7 +117,7 @@ fn counted(mask: &Value, x: &Value, dtype: DType, options: &Options) -> Result<V
 
 /// The mean of the elements where the mask holds.
 pub(super) fn mean(mask: &Value, x: Given, dtype: DType, options: &Options) -> Result<Value> {
-    let x = value(x);
+    let x = Value::from(x);
     let count = counted(mask, &x, dtype.to_inexact(), options)?;
     let kept = where_mask(mask, Given::any(x)?, Value::Bool(false), options.span)?;
     let sum = reduce::given(Reduce::Sum, Given::any(kept)?, &Options { dtype: Some(dtype), ..options.clone() })?;
@@ -137,7 +130,7 @@ pub(super) fn variance(mask: &Value, about: Value, x: Given, ddof: f64, options:
     let span = options.span;
     let dtype = options.dtype.unwrap_or(x.dtype()).to_inexact().real();
     let wide = if x.dtype().is_complex() { dtype.promote(x.dtype()) } else { dtype };
-    let x = value(x);
+    let x = Value::from(x);
     let about = match about {
         Value::Nil => mean(mask, Given::any(x.clone())?, wide, &Options { keepdims: true, ..options.clone() })?,
         about => about,

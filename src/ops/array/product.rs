@@ -181,7 +181,7 @@ fn result(block: Block, plain: bool) -> Value {
 fn dot(mut args: Args) -> Result<Value> {
     let (x, y, plain) = pair(&mut args, 0)?;
     if x.ndim() == 0 || y.ndim() == 0 {
-        let (x, y) = (value(x), value(y));
+        let (x, y) = (Value::from(x), Value::from(y));
         let product = super::elementwise::apply_binary(Binary::Multiply, x, y, args.span)?;
         return Ok(if plain { product.plain() } else { product });
     }
@@ -190,13 +190,6 @@ fn dot(mut args: Args) -> Result<Value> {
     match (x, y) {
         (Given::Now(x), Given::Now(y)) => Ok(result(gemm::dot(&x, &y, Threads::Up(threads(&args)))?, plain)),
         (x, y) => contract(x, y, meeting, args.span),
-    }
-}
-
-fn value(x: Given) -> Value {
-    match x {
-        Given::Now(b) => b.into(),
-        Given::Lazy(a) => Value::Array(a),
     }
 }
 

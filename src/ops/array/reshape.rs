@@ -42,17 +42,10 @@ fn ravel(mut args: Args) -> Result<Value> {
     let x = match Given::any(std::mem::take(&mut args.values[0]))? {
         // Also of an unknown size.
         Given::Lazy(array) if array.ndim() == 1 => return Ok(Value::Array(array)),
-        x => Given::of(value_of(x))?,
+        x => Given::of(Value::from(x))?,
     };
     let len = x.shape().iter().product();
     reshaped(x, &[len], args.span)
-}
-
-fn value_of(x: Given) -> Value {
-    match x {
-        Given::Now(block) => block.into(),
-        Given::Lazy(array) => Value::Array(array),
-    }
 }
 
 fn reshaped(x: Given, shape: &[usize], span: Span) -> Result<Value> {

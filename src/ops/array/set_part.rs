@@ -464,23 +464,16 @@ fn by_lazy_mask(x: Given, items: Vec<Value>, value: Value, args: &Args) -> Resul
         wide.remove(at);
         wide.insert_many(at, std::iter::repeat_n(1, mask.ndim()));
     }
-    let value = value_of(reshaped(value, &wide, args.span)?);
+    let value = Value::from(reshaped(value, &wide, args.span)?);
     let mut expanded: Dims = mask.shape();
     expanded.extend(std::iter::repeat_n(1, behind));
-    let mask = value_of(reshaped(Given::Lazy(mask), &expanded, args.span)?);
-    let operands = vec![Operand::take(mask)?, Operand::take(value)?, Operand::take(value_of(x))?];
+    let mask = Value::from(reshaped(Given::Lazy(mask), &expanded, args.span)?);
+    let operands = vec![Operand::take(mask)?, Operand::take(value)?, Operand::take(Value::from(x))?];
     choose::chosen(operands, args.span)
 }
 
 fn in_dtype(array: Arc<Array>, dtype: DType, span: Span) -> Arc<Array> {
     if array.dtype == dtype { array } else { choose::cast_lazy(&array, dtype, span).into() }
-}
-
-fn value_of(given: Given) -> Value {
-    match given {
-        Given::Now(block) => block.into(),
-        Given::Lazy(array) => Value::Array(array),
-    }
 }
 
 fn reshaped(x: Given, shape: &[usize], span: Span) -> Result<Given> {

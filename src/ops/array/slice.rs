@@ -206,10 +206,7 @@ pub fn take(mut args: Args, x: Value, indices: Value, axis: Value, mode: &str) -
         }
     });
     args.values.truncate(1);
-    args.values[0] = match x {
-        Given::Now(block) => block.into(),
-        Given::Lazy(array) => Value::Array(array),
-    };
+    args.values[0] = x.into();
     args.rest = items;
     let taken = slice(args)?;
     Ok(match (folded, taken) {

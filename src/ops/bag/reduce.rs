@@ -315,9 +315,9 @@ fn merge_folds(mut args: Args) -> Result<Value> {
 fn split(pair: Value) -> Result<[Value; 2]> {
     let list = match pair {
         Value::List(list) => Arc::unwrap_or_clone(list),
-        other => return Err(err!(Internal, "expected a pair, found {}", other.a_type_name())),
+        other => return Err(err!(Type, "expected a pair, found {}", other.a_type_name())),
     };
-    <[Value; 2]>::try_from(list).map_err(|list| err!(Internal, "expected a pair, found a list of {}", list.len()))
+    <[Value; 2]>::try_from(list).map_err(|list| err!(Type, "expected a pair, found a list of {}", list.len()))
 }
 
 fn in_tasks_only(args: Args) -> Result<Value> {

@@ -83,7 +83,7 @@ impl Dealt {
 }
 
 fn gathered(mut args: Args) -> Result<Value> {
-    let wrong = || err!(Internal, "a partition was not dealt out as it should be");
+    let wrong = || err!(Type, "bag/gathered: expected lists of pairs `[key elements]`");
     let mut groups = Map::new();
     for dealt in args.seq("dealt")?.into_vec() {
         let Value::List(pairs) = dealt else { return Err(wrong()) };

@@ -53,36 +53,27 @@ impl Sink for Whole {
 }
 
 pub fn frequencies(_: &Args) -> Result<Box<dyn Sink>> {
-    Ok(Box::new(Frequencies(Counts::new())))
+    Ok(Box::new(Tally { counts: Counts::new(), answer: |counts, args| counted(counts, args.bool("sort")?) }))
 }
 
-struct Frequencies(Counts);
+pub fn counts(_: &Args) -> Result<Box<dyn Sink>> {
+    Ok(Box::new(Tally { counts: Counts::new(), answer: |counts, _| Ok(Value::list(counts.into_row())) }))
+}
 
-impl Sink for Frequencies {
+/// How often each element is there, and what is answered of that.
+struct Tally {
+    counts: Counts,
+    answer: fn(Counts, &Args) -> Result<Value>,
+}
+
+impl Sink for Tally {
     fn take(&mut self, _: &Args, values: &mut Vec<Value>) -> Result<bool> {
-        count_all(&mut self.0, values)?;
+        count_all(&mut self.counts, values)?;
         Ok(true)
     }
 
     fn finish(self: Box<Self>, args: &Args) -> Result<Value> {
-        counted(self.0, args.bool("sort")?)
-    }
-}
-
-pub fn counts(_: &Args) -> Result<Box<dyn Sink>> {
-    Ok(Box::new(CountRow(Counts::new())))
-}
-
-struct CountRow(Counts);
-
-impl Sink for CountRow {
-    fn take(&mut self, _: &Args, values: &mut Vec<Value>) -> Result<bool> {
-        count_all(&mut self.0, values)?;
-        Ok(true)
-    }
-
-    fn finish(self: Box<Self>, _: &Args) -> Result<Value> {
-        Ok(Value::list(self.0.into_row()))
+        (self.answer)(self.counts, args)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where bags come from, and what they become: lists, lazy values, other cuts of the same elements.
 
-use crate::data::{Args, Task, Value};
+use crate::data::{Args, Held, Task, Value};
 use crate::err;
 use crate::op;
 use crate::op::bags::{check_count, partition, partitionwise, per_task, value, wanted};
@@ -247,21 +247,7 @@ fn piece(mut args: Args) -> Result<Value> {
     Ok(Value::list(items[edge(k)..edge(k + 1)].to_vec()))
 }
 
-/// What a value takes beside its own sixteen bytes.
-fn beside(value: &Value) -> usize {
-    const OWN: usize = std::mem::size_of::<Value>();
-    match value {
-        Value::Str(text) | Value::Keyword(text) => text.len() + OWN,
-        Value::List(items) => crate::data::task::deep(|| items.iter().map(|x| OWN + beside(x)).sum::<usize>() + OWN),
-        Value::Map(map) => {
-            crate::data::task::deep(|| map.iter().map(|(_, v)| 2 * OWN + beside(v)).sum::<usize>() + OWN)
-        }
-        Value::Block(block) => block.nbytes(),
-        _ => 0,
-    }
-}
-
 fn size_of(mut args: Args) -> Result<Value> {
     let items = args.seq("coll")?;
-    Ok(Value::from(items.iter().map(|x| std::mem::size_of::<Value>() + beside(x)).sum::<usize>()))
+    Ok(Value::from(items.iter().map(|x| size_of_val(x) + Held::by(x).bytes()).sum::<usize>()))
 }
