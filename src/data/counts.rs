@@ -4,8 +4,8 @@
 //! wait in a batch until the processor has fetched the places and entries where they are likely to be: a table larger than its caches is
 //! asked for the whole batch at the price of one.
 
-use super::Value;
 use super::map::{Place, hash_of, same};
+use super::{Value, prefetch};
 
 /// Values that are looked up together.
 const BATCH: usize = 64;
@@ -70,7 +70,7 @@ impl Counts {
     #[inline(always)]
     fn note(&mut self, at: usize, hash: u32) {
         self.hashes[at] = hash;
-        fetch(&self.places, self.slot(hash));
+        prefetch::near(self.places.as_ptr().wrapping_add(self.slot(hash)));
     }
 
     /// The values in the order in which they first came, and how often they did.
@@ -116,7 +116,7 @@ impl Counts {
         for &hash in &self.hashes[..self.waiting.len()] {
             let place = self.places[self.slot(hash)];
             if place.hash == hash {
-                fetch(&self.entries, place.at as usize);
+                prefetch::near(self.entries.as_ptr().wrapping_add(place.at as usize));
             }
         }
         for at in 0..self.waiting.len() {
@@ -161,19 +161,6 @@ impl Counts {
             self.places[slot] = place;
         }
     }
-}
-
-/// Asks the processor for an element that is soon needed.
-#[inline(always)]
-fn fetch<T>(slice: &[T], at: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: prefetching has no effect on memory whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(slice.as_ptr().wrapping_add(at).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (slice, at);
 }
 
 #[cfg(test)]

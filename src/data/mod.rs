@@ -15,6 +15,7 @@ pub mod key;
 pub mod list;
 pub mod map;
 pub mod panicked;
+pub mod prefetch;
 pub mod seeds;
 pub mod slice;
 pub mod str;

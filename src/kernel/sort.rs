@@ -34,13 +34,7 @@ pub fn sort(block: &Block, axis: usize, threads: usize) -> Result<Block> {
     let (mut lanes, back) = lanes_last(block, axis);
     let len = block.shape()[axis];
     if !lanes.is_empty() {
-        let mut other = Block::for_answer(block.dtype(), &[len])?;
-        with_dtype!(block.dtype(), T => {
-            for lane in lanes.as_mut_slice::<T>().chunks_exact_mut(len) {
-                cancel::check()?;
-                T::sort(lane, other.as_mut_slice(), threads)?;
-            }
-        });
+        with_dtype!(block.dtype(), T => T::sort_lanes(lanes.as_mut_slice(), len, threads)?);
     }
     Ok(lanes.transpose(&back))
 }
@@ -318,12 +312,11 @@ pub fn quantiles(
         return Err(err!(Type, "complex numbers have no quantiles"));
     }
     if !out.is_empty() {
-        let mut other = Block::for_answer(dtype, &[len])?;
         with_dtype!(dtype, T => {
+            T::sort_lanes(lanes.as_mut_slice(), len, threads)?;
             let found = out.as_mut_slice::<T>().chunks_exact_mut(qs.len());
             for (lane, found) in lanes.as_mut_slice::<T>().chunks_exact_mut(len).zip(found) {
                 cancel::check()?;
-                T::sort(lane, other.as_mut_slice(), threads)?;
                 let nans = lane.iter().rev().take_while(|&&x| Ranked::is_nan(x)).count();
                 let lane = if skip_nan && nans < lane.len() { &lane[..lane.len() - nans] } else { &*lane };
                 let nan = lane.last().copied().filter(|&x| Ranked::is_nan(x));

@@ -1,7 +1,7 @@
 //! Runs a program on one tile.
 
 use super::{Program, Source, copy_tile};
-use crate::data::Buffer;
+use crate::data::{Buffer, prefetch};
 
 /// A program with memory for one tile of everything between its inputs and its result.
 pub struct Machine<'a> {
@@ -138,16 +138,10 @@ impl<'a> Machine<'a> {
 /// So many tiles behind the present one are asked for. What memory takes to answer is as long as the steps of a tile or two.
 const AHEAD: usize = 3;
 
-/// Has the processor bring bytes, which need not be there at all, to the second cache: the lines that the first one waits for are few,
-/// and steps would wait with them.
+/// Asks for bytes, which need not be there at all.
 #[inline]
 fn ask_for(start: *const u8, bytes: usize) {
-    #[cfg(target_arch = "x86_64")]
     for at in (0..bytes).step_by(64) {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // SAFETY: a hint, of any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(start.wrapping_add(at).cast()) };
+        prefetch::far(start.wrapping_add(at));
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (start, bytes);
 }
