@@ -1,12 +1,19 @@
 //! Shorter ways to call an op than with bound arguments: on plain values at once, and element by element where calls on lists are
 //! nested in each other.
 
-use super::{Args, Value};
+use super::{Args, Edit, Value};
 use crate::text::Result;
 
-/// Calls an op on plain values, if these are what it takes most often: whether it gave an answer. Else nothing was done. Of the answer,
-/// what is not read may be left out.
-pub type Direct = fn(&[&Value], &Reads, &mut Answer) -> bool;
+/// How to call an op on plain values, if these are what it takes most often.
+#[derive(Clone, Copy)]
+pub struct Direct {
+    /// Whether it gave an answer. Else nothing was done. Of the answer, what is not read may be left out.
+    pub call: fn(&[&Value], &Reads, &mut Answer) -> bool,
+    pub edit: EditOf,
+}
+
+/// What a call of an op does to short strings, as the arguments behind these tell.
+pub type EditOf = fn(&[&Value]) -> Option<Edit>;
 
 /// More arguments than these no op takes this way.
 pub const MOST_DIRECT: usize = 4;

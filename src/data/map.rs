@@ -5,6 +5,7 @@
 
 use super::{Packed, Value, task::deep};
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use rustc_hash::FxHasher;
 use std::hash::Hasher;
 
@@ -154,8 +155,9 @@ impl Map {
         self.table.find(Place::wide(hash), found).map(|place| place.at as usize)
     }
 
+    /// Which of the entries has the key.
     #[inline(always)]
-    fn position(&self, key: &Value) -> Option<usize> {
+    pub fn position(&self, key: &Value) -> Option<usize> {
         self.find(|| hash_of(key), |other| same(key, other))
     }
 
@@ -174,19 +176,36 @@ impl Map {
 
     /// Inserts a key that is hashable.
     fn put(&mut self, key: Value, value: Value) -> Option<Value> {
-        if let Some(at) = self.position(&key) {
+        let count = self.entries.len();
+        let found = if self.table.is_empty() {
+            self.position(&key)
+        } else {
+            let hash = hash_of(&key);
+            let is = |place: &Place| place.hash == hash && same(&self.entries[place.at as usize].0, &key);
+            match self.table.entry(Place::wide(hash), is, |place| Place::wide(place.hash)) {
+                Entry::Occupied(place) => Some(place.get().at as usize),
+                Entry::Vacant(free) => {
+                    free.insert(Place::new(hash, count));
+                    None
+                }
+            }
+        };
+        if let Some(at) = found {
             return Some(std::mem::replace(&mut self.entries[at].1, value));
         }
-        let at = self.entries.len();
-        if !self.table.is_empty() {
-            let hash = hash_of(&key);
-            self.table.insert_unique(Place::wide(hash), Place::new(hash, at), |place| Place::wide(place.hash));
-        }
         self.entries.push((key, value));
-        if at == FEW && self.table.is_empty() {
+        if count == FEW && self.table.is_empty() {
             self.tabulate();
         }
         None
+    }
+
+    /// As [`Map::insert`] of a key that is hashable, and is likely to be that of the entry `at`.
+    pub fn insert_near(&mut self, at: usize, key: Value, value: Value) {
+        match self.entries.get_mut(at) {
+            Some((other, old)) if same(other, &key) => *old = value,
+            _ => drop(self.put(key, value)),
+        }
     }
 
     /// Makes the table.
@@ -286,7 +305,11 @@ mod tests {
                     (None, true) => prop_assert!(map.remove(&key).is_none()),
                     (Some(at), false) => {
                         model[at].1 = n as i64;
-                        prop_assert!(map.insert(key, Value::from(n)).is_ok_and(|old| old.is_some()));
+                        if n % 2 == 0 {
+                            map.insert_near(if n % 3 == 0 { 0 } else { at }, key, Value::from(n));
+                        } else {
+                            prop_assert!(map.insert(key, Value::from(n)).is_ok_and(|old| old.is_some()));
+                        }
                     }
                     (None, false) => {
                         model.push((key.clone(), n as i64));

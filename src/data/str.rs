@@ -118,6 +118,8 @@ pub struct Packed {
 }
 
 impl Packed {
+    pub const EMPTY: Packed = Packed { bits: 0, len: 0 };
+
     #[inline(always)]
     pub fn of(text: &str) -> Option<Packed> {
         let len = text.len();
@@ -164,20 +166,21 @@ impl Packed {
         Packed::of(&text[start..end])
     }
 
-    /// Without the characters that are among `chars`, at its start, its end, or both.
+    /// Without the ASCII characters that have a bit in `chars`, at its start, its end, or both.
     ///
     /// # Panics
     /// Where it is not ASCII.
     #[inline(always)]
-    pub fn without(self, chars: Packed, start: bool, end: bool) -> Packed {
+    pub fn without(self, chars: u128, start: bool, end: bool) -> Packed {
         assert!(self.is_ascii());
         let Packed { mut bits, mut len } = self;
-        while start && len > 0 && chars.has(bits as u8) {
+        let has = |byte: u128| chars >> (byte & 0x7f) & 1 != 0;
+        while start && len > 0 && has(bits) {
             bits >>= 8;
             len -= 1;
         }
         let mut cut = false;
-        while end && len > 0 && chars.has((bits >> (8 * (len - 1))) as u8) {
+        while end && len > 0 && has(bits >> (8 * (len - 1))) {
             len -= 1;
             cut = true;
         }
@@ -185,21 +188,6 @@ impl Packed {
             bits &= (1 << (8 * len)) - 1;
         }
         Packed { bits, len }
-    }
-
-    /// Whether one of the bytes is this ASCII character.
-    #[inline(always)]
-    pub fn has(self, byte: u8) -> bool {
-        if self.len <= 8 {
-            const ONES: u64 = u64::MAX / 0xff;
-            let others = self.bits as u64 ^ (ONES * u64::from(byte));
-            let found = others.wrapping_sub(ONES) & !others & (ONES << 7);
-            return found & (((1u128 << (8 * self.len)) - 1) as u64) != 0;
-        }
-        // A byte is zero where it was this one; the lowest of these is found by what it borrows.
-        let others = self.bits ^ every(byte);
-        let found = others.wrapping_sub(every(1)) & !others & every(0x80);
-        found & ((1 << (8 * self.len())) - 1) != 0
     }
 
     #[inline(always)]

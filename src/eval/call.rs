@@ -18,7 +18,7 @@ pub(super) fn direct(op: Direct, args: &[Value], reads: &Reads) -> Option<Value>
     let places = places.get_mut(..args.len())?;
     places.iter_mut().zip(args).for_each(|(place, arg)| *place = arg);
     let mut answer = Answer::new();
-    op(places, reads, &mut answer).then(|| answer.take())
+    (op.call)(places, reads, &mut answer).then(|| answer.take())
 }
 
 /// Calls any callable value.

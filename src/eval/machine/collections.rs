@@ -138,10 +138,13 @@ impl Run<'_> {
         unsafe {
             let (coll, key) = (self.register(operands.first), self.register(operands.second));
             let found = match (&*coll, &*key) {
-                (Value::Map(map), key) => match map.get(key) {
+                (Value::Map(map), key) => match map.position(key) {
                     // A key that is yet to be computed makes the answer lazy, which is the op's to say.
                     None if key.is_lazy() => return false,
-                    found => found.cloned(),
+                    found => found.and_then(|at| {
+                        self.found = at;
+                        map.get_index(at).map(|(_, value)| value.clone())
+                    }),
                 },
                 (Value::List(items), &Value::Int(n)) => match usize::try_from(n).ok().and_then(|n| items.get(n)) {
                     Some(item) => Some(item.clone()),
@@ -178,8 +181,7 @@ impl Run<'_> {
             let key = if operands.takes_second() { std::mem::take(&mut *key) } else { (*key).clone() };
             let value = std::mem::take(&mut *self.register(at + 3));
             let Value::Map(mut map) = coll else { return false };
-            // The key was found hashable, so that it is not handed back.
-            drop(Arc::make_mut(&mut map).insert(key, value));
+            Arc::make_mut(&mut map).insert_near(self.found, key, value);
             self.set(at, Value::Map(map));
             true
         }

@@ -27,6 +27,8 @@ pub(super) struct Run<'a> {
     /// Whether this call put counted values into its window, or got some as arguments: if not, there is nothing to
     /// clear when it returns.
     pub dirty: bool,
+    /// Which of a map's entries was found last: often the next is to change it.
+    pub found: usize,
     pub entry: Entry,
 }
 
@@ -130,7 +132,7 @@ pub(super) unsafe fn run(
             pending: (*machine).pending.len(),
         };
         let proto: *const Proto = &*closure.proto;
-        let mut run = Run { interpreter, machine, base, closure, proto, dirty: true, entry };
+        let mut run = Run { interpreter, machine, base, closure, proto, dirty: true, found: 0, entry };
         let mut pc: *const Instr = (*proto).code.as_ptr();
         let mut regs: *mut Value = run.regs();
 

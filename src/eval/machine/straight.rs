@@ -1,12 +1,14 @@
 //! Functions that do nothing but call ops of plain values, `#(str/strip (str/lower %))`: they need no window, no frame and no loop over
 //! instructions when an op calls them once a record.
 
-use crate::data::{Answer, Direct, MOST_DIRECT, Reads, Value};
+use crate::data::flow::EditOf;
+use crate::data::{Answer, Direct, Edit, MOST_DIRECT, Reads, Value};
 use crate::eval::closure::Closure;
 use crate::eval::code::{Instr, Proto, Reg};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// More calls than these are left to the machine.
@@ -18,7 +20,17 @@ const MOST_FAILURES: usize = 1000;
 
 pub struct Straight {
     calls: SmallVec<[Call; 4]>,
+    /// If each takes what the one before it answered, the first what is given, and nothing else but constants.
+    chain: Option<OnceLock<Chain>>,
     failures: AtomicUsize,
+}
+
+/// What a chain of calls does to short strings.
+struct Chain {
+    /// The ops that were called when it was looked at.
+    ops: SmallVec<[EditOf; 4]>,
+    /// If they all do something to them.
+    edits: Option<SmallVec<[Edit; 4]>>,
 }
 
 /// A call of what the global is bound to, if that is an op with a short way.
@@ -77,7 +89,9 @@ impl Straight {
                 Instr::Return { from } => {
                     let last =
                         matches!(registers.get(&from), Some(Operand::Answer(n)) if usize::from(*n) + 1 == calls.len());
-                    return last.then(|| Straight { calls, failures: AtomicUsize::new(0) });
+                    let is_chain = calls.iter().enumerate().all(|(n, call)| call.takes_only(n.checked_sub(1)));
+                    let chain = is_chain.then(OnceLock::new);
+                    return last.then(|| Straight { calls, chain, failures: AtomicUsize::new(0) });
                 }
                 _ => return None,
             };
@@ -96,6 +110,55 @@ impl Straight {
         if self.failures.load(Relaxed) > MOST_FAILURES {
             return 0;
         }
+        // SAFETY: by contract.
+        let Some(edits) = (unsafe { self.edits(closure) }) else {
+            // SAFETY: by contract.
+            return unsafe { self.call(closure, args, count, reads) };
+        };
+        let mut done = 0;
+        loop {
+            done += Edit::all(edits, &mut args[done..]);
+            let Some(other) = args.get_mut(done) else { return done };
+            // SAFETY: by contract; a chain takes one argument.
+            if unsafe { self.call(closure, std::slice::from_mut(other), 1, reads) } == 0 {
+                return done;
+            }
+            done += 1;
+        }
+    }
+
+    /// What the calls do to short strings, if that is all that they do. It is found out once, as long as names are bound to the same ops.
+    ///
+    /// # Safety
+    /// As [`Straight::run`].
+    unsafe fn edits(&self, closure: &Closure) -> Option<&[Edit]> {
+        let proto = &*closure.proto;
+        let op = |call: &Call| {
+            // SAFETY: the thread runs, by contract.
+            let binding = unsafe { proto.globals[call.global as usize].load() };
+            binding?.direct.map(|direct| direct.edit)
+        };
+        let Chain { ops, edits } = self.chain.as_ref()?.get_or_init(|| {
+            let edit = |call: &Call| {
+                let more = call.args[1..].iter().map(|operand| match *operand {
+                    Operand::Const(at) => Some(&proto.constants[at as usize]),
+                    _ => None,
+                });
+                let more: SmallVec<[&Value; MOST_DIRECT]> = more.collect::<Option<_>>()?;
+                op(call)?(&more)
+            };
+            Chain { ops: self.calls.iter().filter_map(op).collect(), edits: self.calls.iter().map(edit).collect() }
+        });
+        let same = |(call, known): (&Call, &EditOf)| op(call).is_some_and(|op| ptr::fn_addr_eq(op, *known));
+        let edits = edits.as_deref()?;
+        (ops.len() == self.calls.len() && self.calls.iter().zip(ops).all(same)).then_some(edits)
+    }
+
+    /// As [`Straight::run`], call by call.
+    ///
+    /// # Safety
+    /// As [`Straight::run`].
+    unsafe fn call(&self, closure: &Closure, args: &mut [Value], count: usize, reads: &Reads) -> usize {
         let mut places = [const { Answer::new() }; MOST_CALLS];
         let answers: *mut Answer = places.as_mut_ptr();
         let mut ready: SmallVec<[Ready; 4]> = SmallVec::new();
@@ -122,7 +185,7 @@ impl Straight {
                 // references may stand for the pointers. Among them is no answer but of calls before this one, whose own is another.
                 unsafe {
                     let args = std::slice::from_raw_parts(ready.args.as_ptr().cast::<&Value>(), call.args.len());
-                    given = given && (ready.op)(args, reads, &mut *answers.add(n));
+                    given = given && (ready.op.call)(args, reads, &mut *answers.add(n));
                 }
                 if !given {
                     break;
@@ -146,6 +209,17 @@ impl Straight {
 }
 
 impl Call {
+    /// Whether the first argument is the answer of the call before it, or what the function is given, and the others are constants.
+    fn takes_only(&self, before: Option<usize>) -> bool {
+        let Some((first, more)) = self.args.split_first() else { return false };
+        let follows = match (*first, before) {
+            (Operand::Argument(0), None) => true,
+            (Operand::Answer(n), Some(before)) => usize::from(n) == before,
+            _ => false,
+        };
+        follows && more.iter().all(|operand| matches!(operand, Operand::Const(_)))
+    }
+
     /// Nothing where it is not an op with a short way that is called. Nobody counts a reference, least of all to what several workers use.
     ///
     /// # Safety

@@ -5,39 +5,58 @@ use super::bytes::Bytes;
 use super::date;
 use super::json::value_of;
 use super::regex::match_at_start;
-use crate::data::{Answer, Direct, Packed, Str, Value};
+use crate::data::{Answer, Direct, Edit, Packed, Str, Value};
 use std::sync::LazyLock;
 
 /// The short way of an op.
 pub fn direct(name: &str) -> Option<Direct> {
-    Some(match name {
-        "str/lower" => |args, _, answer| cased(args, b'A', str::to_ascii_lowercase, answer),
-        "str/upper" => |args, _, answer| cased(args, b'a', str::to_ascii_uppercase, answer),
-        "str/strip" => |args, _, answer| stripped(args, true, true, answer),
-        "str/lstrip" => |args, _, answer| stripped(args, true, false, answer),
-        "str/rstrip" => |args, _, answer| stripped(args, false, true, answer),
-        "str/split" => |args, _, answer| split(args, answer),
-        "str/startswith" => |args, _, answer| test(args, |s, part| s.starts_with(part), answer),
-        "str/endswith" => |args, _, answer| test(args, |s, part| s.ends_with(part), answer),
-        "str/contains" => |args, _, answer| test(args, |s, part| s.contains(part), answer),
-        "re/match" => |args, reads, answer| match args {
+    let edits = |call, edit| Some(Direct { call, edit });
+    let answers = |call| Some(Direct { call, edit: |_| None });
+    match name {
+        "str/lower" => edits(
+            |args, _, answer| cased(args, b'A', str::to_ascii_lowercase, answer),
+            |more| more.is_empty().then_some(Edit::Case(b'A')),
+        ),
+        "str/upper" => edits(
+            |args, _, answer| cased(args, b'a', str::to_ascii_uppercase, answer),
+            |more| more.is_empty().then_some(Edit::Case(b'a')),
+        ),
+        "str/strip" => edits(|args, _, answer| stripped(args, true, true, answer), |more| strip(more, true, true)),
+        "str/lstrip" => edits(|args, _, answer| stripped(args, true, false, answer), |more| strip(more, true, false)),
+        "str/rstrip" => edits(|args, _, answer| stripped(args, false, true, answer), |more| strip(more, false, true)),
+        "str/split" => answers(|args, _, answer| split(args, answer)),
+        "str/startswith" => answers(|args, _, answer| test(args, |s, part| s.starts_with(part), answer)),
+        "str/endswith" => answers(|args, _, answer| test(args, |s, part| s.ends_with(part), answer)),
+        "str/contains" => answers(|args, _, answer| test(args, |s, part| s.contains(part), answer)),
+        "re/match" => answers(|args, reads, answer| match args {
             [Value::Regex(regex), Value::Str(s)] => answer.give(match_at_start(regex, s, reads)),
             _ => false,
-        },
-        "re/test" => |args, _, answer| match args {
+        }),
+        "re/test" => answers(|args, _, answer| match args {
             [Value::Regex(regex), Value::Str(s)] => answer.give(Value::Bool(regex.is_match(s))),
             _ => false,
-        },
-        "date/parse" => |args, _, answer| match args {
+        }),
+        "date/parse" => answers(|args, _, answer| match args {
             [Value::Str(text)] => date::read(text).is_some_and(|at| answer.give(at)),
             _ => false,
-        },
-        "json/parse" => |args, reads, answer| match args {
+        }),
+        "json/parse" => answers(|args, reads, answer| match args {
             [Value::Str(text)] => value_of(text, reads).is_ok_and(|value| answer.give(value)),
             _ => false,
-        },
+        }),
+        _ => None,
+    }
+}
+
+/// White space, or the characters of the second argument, are taken away.
+fn strip(more: &[&Value], start: bool, end: bool) -> Option<Edit> {
+    let bits = |bytes: &[u8]| bytes.iter().fold(0, |all, b| all | 1 << b);
+    let chars = match more {
+        [] => bits(b" \t\n\r\x0b\x0c"),
+        [Value::Str(chars)] if chars.is_ascii() => bits(chars.as_bytes()),
         _ => return None,
-    })
+    };
+    Some(Edit::Strip { chars, start, end })
 }
 
 /// An ASCII string with the letters from `first` on in the other case.
@@ -64,36 +83,20 @@ fn cased(args: &[&Value], first: u8, change: fn(&str) -> String, answer: &mut An
 /// A string without what is at its ends; white space, or the characters of a second one.
 #[inline(always)]
 fn stripped(args: &[&Value], start: bool, end: bool, answer: &mut Answer) -> bool {
-    if let [whole @ Value::Str(s), Value::Str(chars)] = args
-        && let (Some(s), Some(chars)) = (s.packed(), chars.packed())
-        && s.is_ascii()
-        && chars.is_ascii()
-    {
-        let rest = s.without(chars, start, end);
-        return if rest == s { answer.give_same(whole) } else { answer.give(Value::packed(rest)) };
-    }
-    let (whole, s, (from, to)) = match args {
-        [whole @ Value::Str(s)] if is_ascii(s) => {
-            (whole, s, kept(s.as_bytes(), |b| char::from(b).is_whitespace(), start, end))
+    let [whole @ Value::Str(s), more @ ..] = args else { return false };
+    let Some(Edit::Strip { chars, .. }) = strip(more, start, end) else { return false };
+    if let Some(short) = s.packed() {
+        if !short.is_ascii() {
+            return false;
         }
-        [whole @ Value::Str(s), Value::Str(chars)] if is_ascii(s) && is_ascii(chars) => {
-            (whole, s, kept(s.as_bytes(), |b| chars.as_bytes().contains(&b), start, end))
-        }
-        _ => return false,
-    };
-    match s.packed() {
-        Some(short) => answer.give(Value::packed(short.part(from, to))),
-        None if to - from == s.len() => answer.give_same(whole),
-        None => answer.give(Value::from(&s[from..to])),
+        let rest = short.without(chars, start, end);
+        return if rest == short { answer.give_same(whole) } else { answer.give(Value::packed(rest)) };
     }
-}
-
-#[inline(always)]
-fn is_ascii(s: &Str) -> bool {
-    match s.packed() {
-        Some(short) => short.is_ascii(),
-        None => s.as_str().is_ascii(),
+    if !s.is_ascii() {
+        return false;
     }
+    let (from, to) = kept(s.as_bytes(), |b| chars >> b & 1 != 0, start, end);
+    if to - from == s.len() { answer.give_same(whole) } else { answer.give(Value::from(&s[from..to])) }
 }
 
 /// Where what is left begins and ends.
