@@ -1,7 +1,7 @@
 //! Maps keep insertion order. A keyword and the string of its name are the same key.
 //!
-//! Entries lie in a vector, in order. A map of few entries is searched from the front; beside a larger one lies a table of
-//! their positions by the hash of the key.
+//! Entries lie in a vector, in order. A map of few entries is searched from the front; of a larger one whose keys are 0, 1, 2, … each
+//! tells where it lies; beside any other lies a table of their positions by the hash of the key.
 
 use super::{Packed, Value, task::deep};
 use hashbrown::HashTable;
@@ -15,7 +15,7 @@ const FEW: usize = 8;
 #[derive(Clone, Default)]
 pub struct Map {
     entries: Vec<(Value, Value)>,
-    /// All entries, if they are more than [`FEW`] or once were; else none.
+    /// All entries or none. None only where they are [`FEW`] or fewer, or each has its position as key.
     table: HashTable<Place>,
 }
 
@@ -112,6 +112,25 @@ fn hash_other(key: &Value) -> u32 {
     }
 }
 
+/// The int that is the same key, if there is one.
+#[inline(always)]
+fn whole(key: &Value) -> Option<i64> {
+    match key {
+        Value::Int(n) => Some(*n),
+        Value::Str(_) | Value::Keyword(_) => None,
+        other => whole_other(other),
+    }
+}
+
+#[inline(never)]
+fn whole_other(key: &Value) -> Option<i64> {
+    match key {
+        Value::Float(x) if super::value::same_number(*x as i64, *x) => Some(*x as i64),
+        Value::Complex(c) if c.im == 0.0 => whole(&Value::Float(c.re)),
+        _ => None,
+    }
+}
+
 fn narrow(hash: u64) -> u32 {
     (hash ^ hash >> 32) as u32
 }
@@ -147,7 +166,7 @@ impl Map {
     /// The position of the entry whose key is found to be the one.
     #[inline(always)]
     fn find(&self, hash: impl FnOnce() -> u32, is: impl Fn(&Value) -> bool) -> Option<usize> {
-        if self.table.is_empty() {
+        if self.table.is_empty() && self.entries.len() <= FEW {
             return self.entries.iter().position(|(key, _)| is(key));
         }
         let hash = hash();
@@ -158,6 +177,9 @@ impl Map {
     /// Which of the entries has the key.
     #[inline(always)]
     pub fn position(&self, key: &Value) -> Option<usize> {
+        if self.is_counted() {
+            return whole(key).and_then(|n| usize::try_from(n).ok()).filter(|&at| at < self.entries.len());
+        }
         self.find(|| hash_of(key), |other| same(key, other))
     }
 
@@ -178,7 +200,13 @@ impl Map {
     fn put(&mut self, key: Value, value: Value) -> Option<Value> {
         let count = self.entries.len();
         let found = if self.table.is_empty() {
-            self.position(&key)
+            let found = self.position(&key);
+            let counts = matches!(key, Value::Int(n) if n == count as i64);
+            if found.is_none() && !counts && self.is_counted() {
+                self.tabulate();
+                return self.put(key, value);
+            }
+            found
         } else {
             let hash = hash_of(&key);
             let is = |place: &Place| place.hash == hash && same(&self.entries[place.at as usize].0, &key);
@@ -194,10 +222,19 @@ impl Map {
             return Some(std::mem::replace(&mut self.entries[at].1, value));
         }
         self.entries.push((key, value));
-        if count == FEW && self.table.is_empty() {
+        if count == FEW
+            && self.table.is_empty()
+            && !(0..).zip(&self.entries).all(|(n, (key, _))| matches!(key, Value::Int(k) if *k == n))
+        {
             self.tabulate();
         }
         None
+    }
+
+    /// Whether entries are many and each has its position as key.
+    #[inline(always)]
+    fn is_counted(&self) -> bool {
+        self.table.is_empty() && self.entries.len() > FEW
     }
 
     /// As [`Map::insert`] of a key that is hashable, and is likely to be that of the entry `at`.
@@ -226,12 +263,18 @@ impl Map {
     }
 
     pub fn get_text(&self, name: &str) -> Option<&Value> {
+        if self.is_counted() {
+            return None;
+        }
         self.find(|| hash_text(name), |key| key.as_text() == Some(name)).map(|at| &self.entries[at].1)
     }
 
     /// Removes a key; the order of the others stays.
     pub fn remove(&mut self, key: &Value) -> Option<Value> {
         let at = self.position(key)?;
+        if self.is_counted() {
+            self.tabulate();
+        }
         let (key, value) = self.entries.remove(at);
         let hash = hash_of(&key);
         if let Ok(place) = self.table.find_entry(Place::wide(hash), |place| place.at as usize == at) {
@@ -291,10 +334,14 @@ mod tests {
     proptest! {
         /// Small or large, and whatever was removed in between, a map is a list of entries with each key there once.
         #[test]
-        fn a_map_is_its_entries_in_order(steps in prop::collection::vec((key(), any::<bool>()), 0..120)) {
+        fn a_map_is_its_entries_in_order(
+            counted in 0i64..20,
+            steps in prop::collection::vec((key(), any::<bool>()), 0..120),
+        ) {
             let mut map = Map::new();
             let mut model: Vec<(Value, i64)> = Vec::new();
-            for (n, (key, remove)) in steps.into_iter().enumerate() {
+            let steps = (0..counted).map(|n| (Value::Int(n), false)).chain(steps);
+            for (n, (key, remove)) in steps.enumerate() {
                 let at = model.iter().position(|(k, _)| k.same_key(&key));
                 prop_assert_eq!(map.get(&key).is_some(), at.is_some());
                 match (at, remove) {

@@ -5,6 +5,7 @@ use super::number;
 use crate::data::{Form, Host, List, Map, Value, buffer, cancel, task::deep};
 use crate::err;
 use crate::kernel::elementwise::Binary;
+use crate::kernel::radix::Sort;
 use crate::text::{Error, Result, Span};
 use std::cmp::Ordering;
 use std::ops::Deref;
@@ -241,7 +242,42 @@ pub fn deviation(items: &[Value], ddof: f64) -> Result<Value> {
 /// Sorts, keeping equals in their order: numbers (`nan` last), strings, bools, lists of them. `dsk::type` where elements
 /// have no order.
 pub fn sort(items: &mut [Value], reverse: bool) -> Result<()> {
+    if let Some(mut ints) = ints(items) {
+        let mut other = vec![0; ints.len()];
+        i64::sort(&mut ints, &mut other, 1)?;
+        let set = |(item, &n): (&mut Value, &i64)| *item = Value::Int(n);
+        match reverse {
+            false => items.iter_mut().zip(&ints).for_each(set),
+            true => items.iter_mut().rev().zip(&ints).for_each(set),
+        }
+        return Ok(());
+    }
     sort_by(items, reverse, |item| item)
+}
+
+/// All of them, if they are ints.
+fn ints(items: &[Value]) -> Option<Vec<i64>> {
+    let int = |item: &Value| match item {
+        Value::Int(n) => Some(*n),
+        _ => None,
+    };
+    items.iter().map(int).collect()
+}
+
+/// The order in which these keys rise, or fall; equals stay in theirs. Nothing where they are not ints, or too far apart for their places to fit
+/// beside them.
+pub fn places_by_ints(keys: &[Value], reverse: bool) -> Result<Option<Vec<u32>>> {
+    let Some(ints) = ints(keys) else { return Ok(None) };
+    let (Some(&least), Some(&most)) = (ints.iter().min(), ints.iter().max()) else { return Ok(Some(Vec::new())) };
+    let bits = (ints.len() as u64).ilog2() + 1;
+    if bits > 32 || most.abs_diff(least).leading_zeros() < bits {
+        return Ok(None);
+    }
+    let rank = |key: i64| if reverse { most.abs_diff(key) } else { key.abs_diff(least) };
+    let mut packed: Vec<u64> = ints.iter().zip(0..).map(|(&key, place)| rank(key) << bits | place).collect();
+    let mut other = vec![0; packed.len()];
+    u64::sort(&mut packed, &mut other, 1)?;
+    Ok(Some(packed.into_iter().map(|key| (key & ((1 << bits) - 1)) as u32).collect()))
 }
 
 /// Sorts by what `key` takes of each element.

@@ -2,7 +2,7 @@
 
 use super::run::Run;
 use super::{call, counted};
-use crate::data::{Map, Task, Value};
+use crate::data::{Map, Task, Value, own};
 use crate::eval::closure::Closure;
 use crate::eval::code::{Captured, Instr, Reg};
 use crate::eval::globals::{Binding, Role};
@@ -37,7 +37,7 @@ impl Run<'_> {
         unsafe {
             let item = std::mem::take(&mut *self.register(from));
             if let Value::List(list) = &mut *self.register(to) {
-                Arc::make_mut(list).push(item);
+                own(list).push(item);
             }
         }
     }
@@ -181,7 +181,7 @@ impl Run<'_> {
             let key = if operands.takes_second() { std::mem::take(&mut *key) } else { (*key).clone() };
             let value = std::mem::take(&mut *self.register(at + 3));
             let Value::Map(mut map) = coll else { return false };
-            Arc::make_mut(&mut map).insert_near(self.found, key, value);
+            own(&mut map).insert_near(self.found, key, value);
             self.set(at, Value::Map(map));
             true
         }

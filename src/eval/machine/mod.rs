@@ -17,10 +17,12 @@
 mod arithmetic;
 mod calls;
 mod collections;
+mod columns;
 mod run;
 mod straight;
 mod tries;
 
+pub(super) use columns::Columns;
 pub(super) use straight::Straight;
 
 use super::call;
@@ -171,7 +173,8 @@ pub(super) fn call_each(
     reads: &Reads,
     span: Span,
 ) -> Result<()> {
-    let mut at = straight(interpreter, closure, values, 1, reads);
+    let mut at = closure.proto.columns.as_ref().map_or(0, |columns| columns.run(values));
+    at += straight(interpreter, closure, &mut values[at..], 1, reads);
     let Some(first) = values.get_mut(at) else { return Ok(()) };
     let mut window = [std::mem::take(first)];
     let mut next = |window: &mut [Value]| {

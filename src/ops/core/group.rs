@@ -72,19 +72,23 @@ pub fn key_into(args: &Args, key: &Value, x: &Value, place: &mut Value) -> Resul
 
 /// Elements with their keys.
 pub fn keyed(args: &Args, key: &Value, items: Vec<Value>) -> Result<Vec<(Value, Value)>> {
-    let mut keys = Vec::new();
+    Ok(keys_of(args, key, &items)?.into_iter().zip(items).collect())
+}
+
+/// The key of each element.
+fn keys_of(args: &Args, key: &Value, items: &[Value]) -> Result<Vec<Value>> {
     if let Value::Function(_) | Value::Map(_) = key {
-        keys = items.clone();
+        let mut keys = items.to_vec();
         args.apply_each(key, &mut keys)?;
-    } else {
-        keys.reserve(items.len());
-        for (n, item) in items.iter().enumerate() {
-            args.check_interrupt(n)?;
-            keys.push(Value::Nil);
-            key_into(args, key, item, &mut keys[n])?;
-        }
+        return Ok(keys);
     }
-    Ok(keys.into_iter().zip(items).collect())
+    let mut keys = Vec::with_capacity(items.len());
+    for (n, item) in items.iter().enumerate() {
+        args.check_interrupt(n)?;
+        keys.push(Value::Nil);
+        key_into(args, key, item, &mut keys[n])?;
+    }
+    Ok(keys)
 }
 
 fn sorted(args: &Args, key: &Value, mut items: Vec<Value>, reverse: bool) -> Result<Vec<Value>> {
@@ -92,7 +96,11 @@ fn sorted(args: &Args, key: &Value, mut items: Vec<Value>, reverse: bool) -> Res
         sequence::sort(&mut items, reverse)?;
         return Ok(items);
     }
-    let mut pairs = keyed(args, key, items)?;
+    let keys = keys_of(args, key, &items)?;
+    if let Some(places) = sequence::places_by_ints(&keys, reverse)? {
+        return Ok(places.into_iter().map(|at| std::mem::take(&mut items[at as usize])).collect());
+    }
+    let mut pairs: Vec<(Value, Value)> = keys.into_iter().zip(items).collect();
     sequence::sort_by(&mut pairs, reverse, |(key, _)| key)?;
     Ok(pairs.into_iter().map(|(_, item)| item).collect())
 }
