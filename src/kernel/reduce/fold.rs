@@ -1,13 +1,13 @@
 //! Folding tiles to vectors of partial results, and merging those in pairs.
 
 use super::Reduce;
-use crate::data::DType;
+use crate::data::{DType, prefetch};
 use crate::kernel::tile::complex::Arithmetic;
 use crate::kernel::tile::scalar::Real;
 use crate::kernel::tile::{of_bits, of_integers};
 use multiversion::multiversion;
 use num_complex::Complex;
-use std::ops::Add;
+use std::ops::{Add, Mul};
 
 /// Elements of a tile, row after row, and which of its two axes are reduced. Those that are not stand side by side in the result.
 #[derive(Clone, Copy)]
@@ -91,6 +91,15 @@ pub fn stay_in_rows() {
     std::hint::black_box(());
 }
 
+/// Asks for what comes after a chunk: the processor does so by itself, but too late for a loop that has more to do than to add.
+#[inline(always)]
+fn ask_ahead<T>(chunk: &[T; LANES]) {
+    const AHEAD: usize = 4096;
+    for line in (0..size_of::<[T; LANES]>()).step_by(64) {
+        prefetch::near(chunk.as_ptr().wrapping_byte_add(AHEAD + line));
+    }
+}
+
 /// Folds `g` of at least one element.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 fn fold_run<T: Copy, U: Copy, G: Fn(T) -> U, F: Fn(U, U) -> U>(x: &[T], g: G, f: F) -> U {
@@ -101,6 +110,7 @@ fn fold_run<T: Copy, U: Copy, G: Fn(T) -> U, F: Fn(U, U) -> U>(x: &[T], g: G, f:
     let mut lanes: [U; LANES] = std::array::from_fn(|i| g(first[i]));
     for chunk in chunks {
         stay_in_rows();
+        ask_ahead(chunk);
         for (lane, &x) in lanes.iter_mut().zip(chunk) {
             *lane = f(*lane, g(x));
         }
@@ -128,6 +138,52 @@ fn fold_all<T: Copy, F: Fn(T, T) -> T + Copy>(x: &[T], f: F) -> T {
     fold_map(x, |x| x, f)
 }
 
+/// A float of which a sum of products with 0 tells whether all that went in were finite.
+trait Finite: Real + PartialOrd + Default + Add<Output = Self> + Mul<Output = Self> + 'static {}
+
+impl Finite for f32 {}
+impl Finite for f64 {}
+
+/// Folds at least one element by `better`, as `f` does where none is nan: whether one is, is asked of all of a run at once. Comparing for it each time
+/// would take as long as memory does.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn extreme_run<T: Finite + Copy, B: Fn(T, T) -> T, F: Fn(T, T) -> T + Copy>(x: &[T], better: B, f: F) -> T {
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    let Some((first, chunks)) = chunks.split_first() else { return fold_run(x, |x| x, f) };
+    let mut lanes = *first;
+    let mut zeros = [T::default(); LANES];
+    zeros.iter_mut().zip(first).for_each(|(zero, &x)| *zero = x * T::default());
+    for chunk in chunks {
+        stay_in_rows();
+        ask_ahead(chunk);
+        for ((lane, zero), &x) in lanes.iter_mut().zip(&mut zeros).zip(chunk) {
+            *lane = better(*lane, x);
+            *zero = *zero + x * T::default();
+        }
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] = better(lanes[i], lanes[i + width]);
+            zeros[i] = zeros[i] + zeros[i + width];
+        }
+        width /= 2;
+    }
+    if zeros[0] != T::default() {
+        return fold_run(x, |x| x, f);
+    }
+    rest.iter().fold(lanes[0], |a, &b| f(a, b))
+}
+
+/// As [`fold_all`], of the least or the greatest.
+fn extreme<T: Finite + Copy, B: Fn(T, T) -> T + Copy, F: Fn(T, T) -> T + Copy>(x: &[T], better: B, f: F) -> T {
+    if x.len() <= RUN {
+        return extreme_run(x, better, f);
+    }
+    let (a, b) = x.split_at((x.len() / 2).next_multiple_of(LANES));
+    f(extreme(a, better, f), extreme(b, better, f))
+}
+
 /// `into[i] = f(into[i], x[i])`
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 pub fn fold_into<T: Copy, U: Copy, F: Fn(T, U) -> T>(into: &mut [T], x: &[U], f: F) {
@@ -141,12 +197,26 @@ pub fn fold_into<T: Copy, U: Copy, F: Fn(T, U) -> T>(into: &mut [T], x: &[U], f:
 /// # Safety
 /// The tile must be of that type.
 pub unsafe fn fold_tile<T: Copy + 'static, F: Fn(T, T) -> T + Copy>(tile: Tile, f: F, out: &mut Vec<T>) {
+    // SAFETY: passed on to the caller.
+    unsafe { fold_tile_by(tile, |x| fold_all(x, f), f, out) };
+}
+
+/// As [`fold_tile`], with another way to fold what lies one behind the other.
+///
+/// # Safety
+/// As for [`fold_tile`].
+unsafe fn fold_tile_by<T: Copy + 'static, A: Fn(&[T]) -> T, F: Fn(T, T) -> T + Copy>(
+    tile: Tile,
+    fold_all: A,
+    f: F,
+    out: &mut Vec<T>,
+) {
     out.clear();
     // SAFETY: passed on to the caller.
     let all = unsafe { tile.all::<T>() };
     match (tile.rows_reduced, tile.columns_reduced) {
-        (true, true) => out.push(fold_all(all, f)),
-        (false, true) => out.extend(all.chunks_exact(tile.columns).map(|row| fold_all(row, f))),
+        (true, true) => out.push(fold_all(all)),
+        (false, true) => out.extend(all.chunks_exact(tile.columns).map(fold_all)),
         (true, false) => fold_rows(all, tile.columns, f, out),
         (false, false) => out.extend_from_slice(all),
     }
@@ -169,7 +239,9 @@ fn fold_rows<T: Copy, F: Fn(T, T) -> T + Copy>(rows: &[T], columns: usize, f: F,
     }
 }
 
-struct Plain<T, F> {
+struct Plain<T, A, F> {
+    /// Of elements that lie one behind the other.
+    all: A,
     f: F,
     /// What is done with each result at the end.
     last: Option<fn(T) -> T>,
@@ -179,11 +251,11 @@ struct Plain<T, F> {
     pointers: [*const u8; 1],
 }
 
-impl<T: Copy + 'static, F: Fn(T, T) -> T + Copy> Accumulate for Plain<T, F> {
+impl<T: Copy + 'static, A: Fn(&[T]) -> T, F: Fn(T, T) -> T + Copy> Accumulate for Plain<T, A, F> {
     unsafe fn push(&mut self, tile: Tile) {
         let mut part = self.spare.pop().unwrap_or_default();
         // SAFETY: passed on to the caller.
-        unsafe { fold_tile(tile, self.f, &mut part) };
+        unsafe { fold_tile_by(tile, &self.all, self.f, &mut part) };
         let f = self.f;
         self.carry.push(part, &mut self.spare, |a, b| fold_into(a, b, f));
     }
@@ -202,20 +274,30 @@ impl<T: Copy + 'static, F: Fn(T, T) -> T + Copy> Accumulate for Plain<T, F> {
 }
 
 fn plain<T: Copy + 'static, F: Fn(T, T) -> T + Copy + 'static>(f: F) -> Box<dyn Accumulate> {
-    and_last(f, None)
+    by(move |x| fold_all(x, f), f, None)
+}
+
+/// The least or the greatest: `f` says which, and `better` where none is nan.
+fn extremes<T: Finite + Copy>(
+    better: impl Fn(T, T) -> T + Copy + 'static,
+    f: impl Fn(T, T) -> T + Copy + 'static,
+) -> Box<dyn Accumulate> {
+    by(move |x| extreme(x, better, f), f, None)
 }
 
 /// Sums, which are of 0 and the elements: so that of nothing but -0 it is 0, as in NumPy, and of blocks of them, too.
 fn sums<T: Copy + Add<Output = T> + Default + 'static>() -> Box<dyn Accumulate> {
-    and_last(|a: T, b: T| a + b, Some(|x: T| x + T::default()))
+    let add = |a: T, b: T| a + b;
+    by(move |x| fold_all(x, add), add, Some(|x: T| x + T::default()))
 }
 
-fn and_last<T: Copy + 'static, F: Fn(T, T) -> T + Copy + 'static>(
-    f: F,
+fn by<T: Copy + 'static>(
+    all: impl Fn(&[T]) -> T + 'static,
+    f: impl Fn(T, T) -> T + Copy + 'static,
     last: Option<fn(T) -> T>,
 ) -> Box<dyn Accumulate> {
     let pointers = [std::ptr::null()];
-    Box::new(Plain { f, last, carry: Carry::default(), spare: Vec::new(), result: Vec::<T>::new(), pointers })
+    Box::new(Plain { all, f, last, carry: Carry::default(), spare: Vec::new(), result: Vec::<T>::new(), pointers })
 }
 
 /// The accumulator of `op` for elements of that dtype.
@@ -251,12 +333,14 @@ pub fn accumulator(op: Reduce, dtype: DType) -> Option<Box<dyn Accumulate>> {
             _ => sums::<Complex<f64>>(),
         },
         Reduce::Prod if inexact => floats!(T => |a: T, b: T| a * b, |a: T, b: T| a * b),
-        Reduce::Min if inexact => {
-            floats!(T => |a: T, b: T| Real::minimum(a, b), |a: T, b: T| Arithmetic::minimum(a, b))
-        }
-        Reduce::Max if inexact => {
-            floats!(T => |a: T, b: T| Real::maximum(a, b), |a: T, b: T| Arithmetic::maximum(a, b))
-        }
+        Reduce::Min if dtype == DType::F32 => extremes(|a: f32, b: f32| if a < b { a } else { b }, Real::minimum),
+        Reduce::Min if dtype == DType::F64 => extremes(|a: f64, b: f64| if a < b { a } else { b }, Real::minimum),
+        Reduce::Max if dtype == DType::F32 => extremes(|a: f32, b: f32| if a > b { a } else { b }, Real::maximum),
+        Reduce::Max if dtype == DType::F64 => extremes(|a: f64, b: f64| if a > b { a } else { b }, Real::maximum),
+        Reduce::Min if dtype == DType::C64 => plain(<Complex<f32> as Arithmetic>::minimum),
+        Reduce::Min if dtype == DType::C128 => plain(<Complex<f64> as Arithmetic>::minimum),
+        Reduce::Max if dtype == DType::C64 => plain(<Complex<f32> as Arithmetic>::maximum),
+        Reduce::Max if dtype == DType::C128 => plain(<Complex<f64> as Arithmetic>::maximum),
         Reduce::Sum if dtype == DType::Bool => plain(|a: u8, b: u8| a | b),
         Reduce::Sum => of_bits!(dtype, T => plain(|a: T, b: T| a.wrapping_add(b))),
         Reduce::Prod => of_bits!(dtype, T => plain(|a: T, b: T| a.wrapping_mul(b))),
