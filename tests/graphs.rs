@@ -46,6 +46,54 @@ fn graphs_compute_what_they_say() {
     }
 }
 
+/// The file that `visualize` makes of an expression.
+fn drawn(expression: &str, name: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    let engine = Engine::new();
+    engine.set("path", path.to_str().unwrap()).unwrap();
+    let answer = engine.eval_as::<String>(&format!("(visualize {expression})")).unwrap();
+    assert_eq!(answer, path.to_str().unwrap(), "{expression}");
+    let text = std::fs::read_to_string(path).unwrap();
+    // Nothing else is left behind.
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    text
+}
+
+/// What is written in a drawing.
+fn texts(svg: &str) -> Vec<&str> {
+    let text = regex::Regex::new("<text [^>]*>([^<]*)</text>").unwrap();
+    text.captures_iter(svg).map(|found| found.get(1).unwrap().as_str()).collect()
+}
+
+#[test]
+fn graphs_are_drawn() {
+    let sum = drawn("(sum (+ (arange 15 :chunks 5) 100)) path", "g.svg");
+    let expected = "arange 0 arange 1 arange 2 add 0 add 1 add 2 sum 0 sum 1 sum 2 squeeze · add sum";
+    assert_eq!(texts(&sum).join(" "), expected);
+    let optimized = drawn("(sum (+ (arange 15 :chunks 5) 100)) path :optimize true", "new/g.svg");
+    assert_eq!(texts(&optimized)[..2], ["sum · add · arange", "[sum 0]"]);
+    let by_hand = drawn("'{x 1 y (f x \"<&>\") [w 0] [x y]} path :color :order", "g.SVG");
+    assert_eq!(texts(&by_hand), ["0: x", "1: f", "y", "2: [ ]", "[w 0]"]);
+    assert!(by_hand.contains("(f x \"&lt;&amp;&gt;\")"), "{by_hand}");
+    let dot = drawn("[(delay (+ 1 2)) '(1 2)] path", "g.dot");
+    assert!(dot.starts_with("digraph {") && dot.contains("  0 -> 1\n"), "{dot}");
+    drawn("'{} path", "empty.svg");
+}
+
+/// A picture of more tasks than anybody could look through is one of layers.
+#[test]
+fn graphs_that_are_too_large_are_drawn_by_layers() {
+    let large = drawn("(sum (+ (ones [1000000 4] :chunks [1 4]) 1) :axis 1) path :optimize true", "g.svg");
+    assert_eq!(texts(&large), ["sum", "sum · add · ones", "1000000 tasks", "[1] float64"]);
+    let asked = drawn("(+ (ones 4 :chunks 2) 1) path :layers true :color \"order\"", "g.svg");
+    assert_eq!(texts(&asked), ["0: ones", "2 tasks", "[2] float64", "1: add", "2 tasks", "[2] float64"]);
+    // Few tasks, but each takes all of a hundred and fifty.
+    let dense = "(let [names (map (fn [i] ['x i]) (range 150))] \
+                   (merge (zipmap names (range 150)) (zipmap (map (fn [i] ['y i]) (range 150)) (repeat 150 names))))";
+    assert_eq!(texts(&drawn(&format!("{dense} path"), "g.svg")), ["x", "150 tasks", "y", "[ ]", "150 tasks"]);
+}
+
 /// Layers say in a line what millions of tasks are; who asks for them one by one is told what that takes.
 #[test]
 fn keys_one_by_one_stay_inside_the_memory_limit() {

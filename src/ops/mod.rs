@@ -81,6 +81,7 @@ pub static EFFECTS: &[&str] = &[
     "cache-info",
     "cache-clear",
     "replay",
+    "visualize",
     "glob",
     "list-dir",
     "path/exists?",

@@ -86,11 +86,12 @@ impl ByHand {
         Graph::of_tasks(self.tasks)
     }
 
-    pub(super) fn tasks(&self) -> &Tasks {
+    pub fn tasks(&self) -> &Tasks {
         &self.tasks
     }
 
-    pub(super) fn edges(&self) -> &Lists {
+    /// Of each task the others that it names, by their places.
+    pub fn edges(&self) -> &Lists {
         &self.dependencies
     }
 

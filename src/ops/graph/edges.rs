@@ -17,7 +17,7 @@ pub static OPS: &[Op] = &[
             ("(graph '{x 1 y (+ x 1)})", "(graph '{x 1\n  y (+ x 1)})"),
             ("(count (keys (graph (sum (ones [4] :chunks 2)))))", "5"),
         ],
-        see: &["compute", "keys", "dependencies"],
+        see: &["compute", "keys", "dependencies", "visualize"],
         cost: Cost::Unknown,
         kind: Kind::Lazy(graph),
     },

@@ -1,7 +1,7 @@
 //! The optimizer's passes, each alone at the prompt.
 
 use super::subject::{self, Keys};
-use crate::data::{Args, Body, Cost, Graph, Host, Layer, Task, Value, cancel};
+use crate::data::{Args, Body, Cost, Graph, Host, Key, Layer, Task, Value, cancel};
 use crate::op::{Kind, Op};
 use crate::optimize::{self, ByHandGoal, Goal, PASSES, Pass, by_hand::ByHand};
 use crate::text::Result;
@@ -76,16 +76,20 @@ pub static OPS: &[Op] = &[
             ("(optimize '{x 1 y (+ x 1) z (* y 2)})", "(graph '{z (* (+ 1 1) 2)})"),
             ("(count (keys (optimize (+ (ones 4 :chunks 2) 1) :passes [:inline])))", "2"),
         ],
-        see: &["cull", "inline", "fuse", "explain"],
+        see: &["cull", "inline", "fuse", "explain", "visualize"],
         cost: Cost::Unknown,
         kind: Kind::Lazy(optimize),
     },
 ];
 
-fn result(graph: Result<ByHand>, args: &Args) -> Result<Value> {
+fn done(graph: Result<ByHand>, args: &Args) -> Result<Graph> {
     // One that was given up half way is no answer.
     cancel::check()?;
-    graph.map(|g| Value::Graph(Arc::new(g.graph()))).map_err(|e| e.at(args.span))
+    graph.map(ByHand::graph).map_err(|e| e.at(args.span))
+}
+
+fn result(graph: Result<ByHand>, args: &Args) -> Result<Value> {
+    done(graph, args).map(|graph| Value::Graph(Arc::new(graph)))
 }
 
 fn cull(args: Args) -> Result<Value> {
@@ -130,24 +134,28 @@ fn dedup(args: Args) -> Result<Value> {
 fn optimize(args: Args) -> Result<Value> {
     let passes = chosen(&args)?;
     let graph = subject::graph(&args, "x")?;
+    let keys = if args.is_nil("keys") { None } else { Some(subject::keys(&args, "keys")?) };
+    optimized(&graph, &passes, keys, &args).map(|graph| Value::Graph(Arc::new(graph)))
+}
+
+/// A graph after some passes: of one made by hand, for `keys`, or for those that no task names.
+pub fn optimized(graph: &Graph, passes: &[&Pass], keys: Option<Vec<Key>>, args: &Args) -> Result<Graph> {
     if graph.layers.iter().any(|l| l.is_hand_made()) {
-        let by_hand = subject::by_key(&args, "x")?;
-        let keys = match args.value("keys") {
-            Value::Nil => {
+        let by_hand = subject::key_by_key(graph, args)?;
+        let keys = match keys {
+            Some(keys) => keys,
+            None => {
                 // Keys that all name each other are a cycle, and no part of what is asked for.
                 by_hand.toposort().map_err(|e| e.at(args.span))?;
                 by_hand.unnamed()
             }
-            _ => subject::keys(&args, "keys")?,
         };
         let goal = ByHandGoal { keys: &keys, host: args.host };
-        let optimized = passes.iter().try_fold(by_hand, |graph, pass| (pass.by_hand)(graph, &goal));
-        return result(optimized, &args);
+        return done(passes.iter().try_fold(by_hand, |graph, pass| (pass.by_hand)(graph, &goal)), args);
     }
-    let outputs = outputs(&graph);
+    let outputs = outputs(graph);
     let goal = Goal::new(&outputs, args.host.memory_limit(), args.host);
-    let optimized = optimize::apply(&passes, (*graph).clone(), &goal, &mut |_, _| {});
-    Ok(Value::Graph(Arc::new(optimized)))
+    Ok(optimize::apply(passes, graph.clone(), &goal, &mut |_, _| {}))
 }
 
 /// The passes that a call names, in their order; all of them where it names none.

@@ -28,9 +28,13 @@ pub fn graph(args: &Args, param: &str) -> Result<Arc<Graph>> {
 
 /// The graph of an argument, key by key.
 pub fn by_key(args: &Args, param: &str) -> Result<ByHand> {
-    let graph = graph(args, param)?;
-    check_size(&graph, args)?;
-    let by_key = ByHand::new(&graph);
+    key_by_key(&*graph(args, param)?, args)
+}
+
+/// A graph, key by key.
+pub fn key_by_key(graph: &Graph, args: &Args) -> Result<ByHand> {
+    check_size(graph, args)?;
+    let by_key = ByHand::new(graph);
     cancel::check()?;
     Ok(by_key)
 }
