@@ -41,6 +41,15 @@ enum Command {
         #[arg(default_value = "-")]
         file: String,
     },
+    /// Lays programs out the one way: indentation, spaces, blank lines. Line breaks, comments and literals stay as they are.
+    Fmt {
+        /// Programs, which are replaced; `-` is standard input, laid out on standard output.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<String>,
+        /// Replaces nothing, but prints which files would be, and fails if there is one.
+        #[arg(long)]
+        check: bool,
+    },
     /// Shows the reference: of one name, or the list of all.
     Doc {
         name: Option<String>,
@@ -61,6 +70,7 @@ fn main() -> ExitCode {
     match command {
         Some(Command::Run { program }) => tools::run::program(&options, known(program)),
         Some(Command::Eval { json: _, file }) => tools::eval::converse(&options, &file),
+        Some(Command::Fmt { files, check }) => tools::fmt::files(&files, check),
         Some(Command::Doc { name, markdown }) => tools::doc::show(&options, name.as_deref(), markdown),
         Some(Command::Info { files }) => tools::info::show(&files),
         None => match expr {

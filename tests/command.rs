@@ -120,6 +120,7 @@ fn wrong_usage_is_status_2() {
         &["eval"],
         &["run"],
         &["info"],
+        &["fmt"],
         &["--workers", "0", "-e", "1"],
         &["--workers", "x", "-e", "1"],
     ] {
@@ -134,7 +135,7 @@ fn wrong_usage_is_status_2() {
 #[test]
 fn help_and_version_are_answers() {
     let help = printed(&["--help"]);
-    for word in ["eval", "doc", "info", "--workers", "--memory-limit", "--profile"] {
+    for word in ["eval", "fmt", "doc", "info", "--workers", "--memory-limit", "--profile"] {
         assert!(help.contains(word), "{word} is not in\n{help}");
     }
     assert_eq!(printed(&["--version"]), format!("dsk {}\n", env!("CARGO_PKG_VERSION")));
@@ -335,6 +336,67 @@ fn the_reference_comes_from_the_ops() {
     let unknown = run(&["doc", "transpoze"]);
     assert_eq!(status(&unknown), 1);
     assert!(text(&unknown.stderr).contains("`transpose`"), "{}", text(&unknown.stderr));
+}
+
+/// A folder with files in it.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn run_in(folder: &Path, args: &[&str]) -> (i32, String, String) {
+    let out = dsk(args).current_dir(folder).output().unwrap();
+    (status(&out), text(&out.stdout), text(&out.stderr))
+}
+
+#[test]
+fn fmt_lays_files_out_in_place() {
+    let folder = folder(&[("a.dsk", "(f  a)\r\n"), ("b.dsk", "(f a)\n"), ("wrong.dsk", "(f  a\n(g ]")]);
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    let changed = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().modified().unwrap();
+    let before = changed("b.dsk");
+
+    let (status, out, report) = run_in(folder.path(), &["fmt", "--check", "a.dsk", "b.dsk"]);
+    assert_eq!((status, out.as_str(), report.as_str()), (1, "a.dsk\n", ""));
+    assert_eq!(read("a.dsk"), "(f  a)\r\n");
+
+    let (status, out, report) = run_in(folder.path(), &["fmt", "wrong.dsk", "a.dsk", "missing.dsk", "b.dsk"]);
+    assert_eq!((status, out.as_str()), (1, ""));
+    assert!(report.contains("dsk::syntax") && report.contains("wrong.dsk:2:4"), "{report}");
+    assert!(report.contains("dsk::io") && report.contains("missing.dsk"), "{report}");
+    assert_eq!((read("a.dsk").as_str(), read("wrong.dsk").as_str()), ("(f a)\n", "(f  a\n(g ]"));
+    assert_eq!(changed("b.dsk"), before);
+
+    assert_eq!(run_in(folder.path(), &["fmt", "--check", "a.dsk", "b.dsk"]), (0, String::new(), String::new()));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "nothing unfinished is left");
+}
+
+#[test]
+fn fmt_of_a_dash_is_from_standard_input_to_standard_output() {
+    let out = fed(&["fmt", "-"], b"( f\n a )");
+    assert_eq!((status(&out), text(&out.stdout).as_str()), (0, "(f\n  a)\n"));
+    let out = fed(&["fmt", "-", "--check"], b"( f\n a )");
+    assert_eq!((status(&out), text(&out.stdout).as_str()), (1, "-\n"));
+    let out = fed(&["fmt", "-"], b"(f");
+    assert_eq!((status(&out), text(&out.stdout).as_str()), (1, ""));
+    assert!(text(&out.stderr).contains("<stdin>:1:1"), "{}", text(&out.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn fmt_keeps_permissions_and_follows_links() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = folder(&[("a.dsk", "(f  a)")]);
+    let (file, link) = (folder.path().join("a.dsk"), folder.path().join("link.dsk"));
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o750)).unwrap();
+    symlink("a.dsk", &link).unwrap();
+    assert_eq!(run_in(folder.path(), &["fmt", "link.dsk"]), (0, String::new(), String::new()));
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "(f a)\n");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o750);
 }
 
 /// An endless task on every block.

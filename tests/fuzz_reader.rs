@@ -1,4 +1,4 @@
-//! Nothing that the reader is given makes it panic or hang, and what it accepts it prints so that it reads back.
+//! Nothing that the reader is given makes it panic or hang, and what it accepts it prints, and lays out, so that it reads back.
 //! `DSK_FUZZ_SECONDS=600 cargo test --test fuzz_reader` runs as long as that; by default it is a second.
 
 mod choices;
@@ -81,6 +81,12 @@ fn check(text: &str) {
                 assert!(again.is_ok_and(|t| t == task), "does not read back: {}", dsk::read::brief(&task, 500));
             }
         }
+    }
+    if let Ok(once) = dsk::read::format(source, text) {
+        assert_eq!(dsk::read::format(source, &once).unwrap(), once, "what is laid out is not yet so");
+        assert_eq!(dsk::read::read(source, &once).unwrap(), dsk::read::read(source, text).unwrap(), "{once}");
+        let has_end = |line: &str| line.ends_with([' ', '\t']) && !text.contains(['"', '|']);
+        assert!(!once.lines().any(has_end) && !once.starts_with('\n'), "{once:?}");
     }
     assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());
 }

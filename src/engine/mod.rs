@@ -128,10 +128,7 @@ impl Engine {
 
     /// Runs a program in a file; what it imports is found relative to it.
     pub fn run_file(&self, path: &Path) -> Result<Value> {
-        let name = path.to_string_lossy();
-        let bytes = std::fs::read(path).map_err(|e| err!(Io, "`{name}` cannot be read: {e}"))?;
-        let text = String::from_utf8(bytes).map_err(|_| err!(Syntax, "`{name}` is not UTF-8 text"))?;
-        self.eval_named(&name, &text)
+        self.eval_named(&path.to_string_lossy(), &crate::io::text::program(path)?)
     }
 
     /// Reads a text into its forms, which keep their places in it.

@@ -6,7 +6,7 @@ use crate::err;
 use crate::text::{Error, Result, SourceId, Span, counted};
 use pest::Parser;
 use pest::error::InputLocation;
-use pest::iterators::Pair;
+use pest::iterators::{Pair, Pairs, Tokens};
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -37,9 +37,16 @@ pub fn read_one(source: SourceId, text: &str) -> Result<Task> {
     }
 }
 
+/// The first form of a text and what stands before it, as the grammar has them. Every text matches: the parser fails only
+/// for want of stack.
+fn first(text: &str) -> Result<Pairs<'_, Rule>, Box<pest::error::Error<Rule>>> {
+    let parse = || Grammar::parse(Rule::first, text);
+    parse().or_else(|_| stacker::grow(DEEP_STACK, parse)).map_err(Box::new)
+}
+
 /// Whether the text is a word that the reader takes for a symbol.
 pub(super) fn reads_as_symbol(name: &str) -> bool {
-    let symbol = |pairs: pest::iterators::Pairs<Rule>| {
+    let symbol = |pairs: Pairs<Rule>| {
         let found = pairs.flat_map(Pair::into_inner).next();
         found.is_some_and(|p| p.as_rule() == Rule::symbol && p.as_str() == name)
     };
@@ -86,6 +93,12 @@ impl<'a> Forms<'a> {
         self.at
     }
 
+    /// Where what the grammar tells apart begins and ends in the form behind `at` and before it; places count from `at`.
+    pub(super) fn tokens(&self, at: usize) -> Result<Tokens<'a, Rule>> {
+        let reader = Reader { source: self.source, text: self.text, base: at, ..Reader::default() };
+        first(&self.text[at..]).map(Pairs::tokens).map_err(|error| reader.too_deep(&error))
+    }
+
     fn read_next(&mut self) -> Result<Option<Task>> {
         if u32::try_from(self.text.len()).is_err() {
             self.at = self.text.len();
@@ -94,10 +107,7 @@ impl<'a> Forms<'a> {
         self.read_to = self.text.len();
         let rest = &self.text[self.at..];
         let reader = Reader { source: self.source, text: self.text, base: self.at, ..Reader::default() };
-        // Every text matches: the parser fails only for want of stack.
-        let first = Grammar::parse(Rule::first, rest)
-            .or_else(|_| stacker::grow(DEEP_STACK, || Grammar::parse(Rule::first, rest)))
-            .map_err(|error| reader.too_deep(&error))?;
+        let first = first(rest).map_err(|error| reader.too_deep(&error))?;
         for pair in first.flat_map(Pair::into_inner) {
             if reader.is_gap(&pair)? {
                 continue;

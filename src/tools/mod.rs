@@ -3,6 +3,7 @@
 pub mod doc;
 pub mod eval;
 mod feed;
+pub mod fmt;
 pub mod info;
 mod job;
 pub mod json;

@@ -59,7 +59,8 @@ fn set_args(job: &Job, args: Vec<String>) -> Result<()> {
     job.engine.set("args", args)
 }
 
-fn standard_input() -> Result<String> {
+/// The text of a program that comes from there.
+pub(super) fn standard_input() -> Result<String> {
     let mut bytes = Vec::new();
     std::io::stdin().read_to_end(&mut bytes).map_err(|e| err!(Io, "standard input cannot be read: {e}"))?;
     String::from_utf8(bytes).map_err(|_| err!(Syntax, "standard input is not UTF-8 text"))

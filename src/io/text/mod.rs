@@ -115,6 +115,15 @@ fn reader(path: &Path) -> Result<Box<dyn Read>> {
     })
 }
 
+/// The text of a program in a file.
+///
+/// # Errors
+/// `dsk::io` where the file cannot be read, `dsk::syntax` where it is not UTF-8.
+pub fn program(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(|error| failed(path, "read", &error))?;
+    String::from_utf8(bytes).map_err(|_| err!(Syntax, "`{}` is not UTF-8 text", path.display()))
+}
+
 /// The first bytes of a file, unpacked.
 pub fn head(path: &Path, most: u64) -> Result<Vec<u8>> {
     let mut all = Vec::new();
