@@ -41,6 +41,12 @@ enum Command {
         #[arg(default_value = "-")]
         file: String,
     },
+    /// Says what is wrong with programs, and runs nothing but their macros: syntax, names, calls, shapes where they are known.
+    Check {
+        /// Programs; `-` is standard input.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<String>,
+    },
     /// Lays programs out the one way: indentation, spaces, blank lines. Line breaks, comments and literals stay as they are.
     Fmt {
         /// Programs, which are replaced; `-` is standard input, laid out on standard output.
@@ -70,6 +76,7 @@ fn main() -> ExitCode {
     match command {
         Some(Command::Run { program }) => tools::run::program(&options, known(program)),
         Some(Command::Eval { json: _, file }) => tools::eval::converse(&options, &file),
+        Some(Command::Check { files }) => tools::check::files(&files),
         Some(Command::Fmt { files, check }) => tools::fmt::files(&files, check),
         Some(Command::Doc { name, markdown }) => tools::doc::show(&options, name.as_deref(), markdown),
         Some(Command::Info { files }) => tools::info::show(&files),

@@ -121,6 +121,7 @@ fn wrong_usage_is_status_2() {
         &["run"],
         &["info"],
         &["fmt"],
+        &["check"],
         &["--workers", "0", "-e", "1"],
         &["--workers", "x", "-e", "1"],
     ] {
@@ -135,7 +136,7 @@ fn wrong_usage_is_status_2() {
 #[test]
 fn help_and_version_are_answers() {
     let help = printed(&["--help"]);
-    for word in ["eval", "fmt", "doc", "info", "--workers", "--memory-limit", "--profile"] {
+    for word in ["eval", "check", "fmt", "doc", "info", "--workers", "--memory-limit", "--profile"] {
         assert!(help.contains(word), "{word} is not in\n{help}");
     }
     assert_eq!(printed(&["--version"]), format!("dsk {}\n", env!("CARGO_PKG_VERSION")));
@@ -350,6 +351,28 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 fn run_in(folder: &Path, args: &[&str]) -> (i32, String, String) {
     let out = dsk(args).current_dir(folder).output().unwrap();
     (status(&out), text(&out.stdout), text(&out.stderr))
+}
+
+#[test]
+fn check_reports_all_that_is_wrong_with_files_and_runs_nothing() {
+    let wrong = "(print 1)\n(dot (ones [2 3]) (ones [2 3]))\n(defn f [] (nope))\n";
+    let folder = folder(&[("right.dsk", "(print 1)"), ("wrong.dsk", wrong), ("unread.dsk", "(f")]);
+    assert_eq!(run_in(folder.path(), &["check", "right.dsk"]), (0, String::new(), String::new()));
+    let (status, out, report) = run_in(folder.path(), &["check", "wrong.dsk", "none.dsk", "right.dsk", "unread.dsk"]);
+    assert_eq!((status, out.as_str()), (1, ""));
+    for place in ["wrong.dsk:2:1", "wrong.dsk:3:13", "none.dsk", "unread.dsk:1:1"] {
+        assert!(report.contains(place), "{place} is not in {report}");
+    }
+    for code in ["dsk::shape", "dsk::unbound", "dsk::io", "dsk::syntax"] {
+        assert!(report.contains(code), "{code} is not in {report}");
+    }
+}
+
+#[test]
+fn check_takes_standard_input() {
+    let out = fed(&["check", "-"], b"(nope)");
+    assert_eq!((status(&out), text(&out.stdout).as_str()), (1, ""));
+    assert!(text(&out.stderr).contains("<stdin>:1:2"), "{}", text(&out.stderr));
 }
 
 #[test]

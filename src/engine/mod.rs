@@ -131,6 +131,13 @@ impl Engine {
         self.eval_named(&path.to_string_lossy(), &crate::io::text::program(path)?)
     }
 
+    /// All that can be told to be wrong with a program without running it: syntax, names, calls, and shapes where they are known. Macros
+    /// run, and the modules that it imports are looked at. The engine is no good for running programs afterwards.
+    pub fn check(&self, name: &str, text: &str) -> Vec<Error> {
+        let problems = self.guarded(|| Ok(self.interpreter().check(name, text))).unwrap_or_else(|error| vec![error]);
+        problems.into_iter().map(|error| error.with_sources(self.sources())).collect()
+    }
+
     /// Reads a text into its forms, which keep their places in it.
     pub fn read(&self, name: &str, text: &str) -> Result<Vec<Task>> {
         self.guarded(|| read::read(self.sources().add(name, text), text))

@@ -6,10 +6,12 @@ use super::globals::{Namespace, Role};
 use super::interpreter::Interpreter;
 use super::operator::Operator;
 use super::params::Params;
+use super::survey::Survey;
 use super::syntax::{Body, Expr, Id, Kind, Recur, Source, Var};
 use crate::data::{Form, Function, Map, Str, Task, Value, task::deep};
 use crate::err;
 use crate::text::{Code, Error, Result, SourceId, Span, suggest};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// Forms inside forms, after macros are expanded.
@@ -23,7 +25,10 @@ const MAX_EXPANSIONS: usize = 1_000;
 
 /// Compiles a top-level form to a function of no parameters.
 pub(super) fn top_level(interpreter: &Interpreter, namespace: &Arc<Namespace>, form: &Task) -> Result<Proto> {
-    let mut analyzer = Analyzer { interpreter, namespace, functions: vec![Scope::default()], depth: 0 };
+    compiled(Analyzer::new(interpreter, namespace, None), form)
+}
+
+pub(super) fn compiled(mut analyzer: Analyzer, form: &Task) -> Result<Proto> {
     let root = analyzer.expr(form, false)?;
     let scope = analyzer.functions.pop().unwrap_or_default();
     let mut body = scope.body;
@@ -69,6 +74,8 @@ pub(super) struct Analyzer<'a> {
     pub namespace: &'a Arc<Namespace>,
     pub functions: Vec<Scope>,
     depth: usize,
+    /// What is told of what is in the form.
+    pub survey: Option<&'a RefCell<Survey>>,
 }
 
 /// What a name means.
@@ -83,13 +90,25 @@ pub(super) fn syntax(span: Span, message: impl Into<String>, label: impl Into<St
     err!(Syntax, "{}", message.into()).label(span, label)
 }
 
-impl Analyzer<'_> {
+impl<'a> Analyzer<'a> {
+    pub fn new(
+        interpreter: &'a Interpreter,
+        namespace: &'a Arc<Namespace>,
+        survey: Option<&'a RefCell<Survey>>,
+    ) -> Analyzer<'a> {
+        Analyzer { interpreter, namespace, functions: vec![Scope::default()], depth: 0, survey }
+    }
+
     pub fn scope(&mut self) -> &mut Scope {
         self.functions.last_mut().expect("there is always a function at work")
     }
 
     pub fn add(&mut self, kind: Kind, span: Span) -> Id {
+        let (survey, interpreter) = (self.survey, self.interpreter);
         let exprs = &mut self.scope().body.exprs;
+        if let Some(survey) = survey {
+            survey.borrow_mut().note(interpreter, &kind, span, exprs);
+        }
         exprs.push(Expr { kind, span });
         exprs.len() - 1
     }
@@ -337,6 +356,7 @@ impl Analyzer<'_> {
                 Some(_) => return Ok(expanded),
             };
             let namespace = self.namespace_of(name, head.span);
+            self.must_be_sure(&namespace, name, form)?;
             match self.interpreter.expand_call(&namespace, form, name, args)? {
                 Some(next) => expanded = Some(next),
                 None => return Ok(expanded),

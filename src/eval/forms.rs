@@ -302,7 +302,7 @@ fn try_(a: &mut Analyzer, form: &Task, args: &[Task], _: bool) -> Result<Id> {
         }
         body = before;
     }
-    let body = a.body(body, form.span, false)?;
+    let body = a.tried(catch.is_some(), |a| a.body(body, form.span, false))?;
     let catch = match catch {
         None => None,
         Some(clause) => {

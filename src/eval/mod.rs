@@ -10,6 +10,7 @@
 
 mod analyze;
 mod call;
+mod check;
 mod closure;
 mod code;
 mod emit;
@@ -28,6 +29,7 @@ mod quasi;
 mod reads;
 mod state;
 mod stdlib;
+mod survey;
 mod syntax;
 
 pub use failure::{thrown, to_value as error_value};

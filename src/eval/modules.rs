@@ -20,6 +20,9 @@ pub(super) struct Modules {
     chain: Mutex<Vec<(std::thread::ThreadId, PathBuf)>>,
 }
 
+/// Has the text of a module fill its names.
+type Fill<'a> = dyn FnMut(SourceId, &str, &Arc<Namespace>) -> Result<()> + 'a;
+
 impl Modules {
     /// Says whose names a text fills.
     pub fn fill(&self, source: SourceId, module: &Arc<Namespace>) {
@@ -35,9 +38,14 @@ impl Modules {
 impl Interpreter {
     /// Imports a file for the code at `span`: its names as they are, or as `prefix/name`.
     pub fn import(&self, path: &str, prefix: Option<&str>, span: Span) -> Result<()> {
+        self.import_by(path, prefix, span, &mut |source, text, module| self.eval_text(source, text, module).map(drop))
+    }
+
+    /// The same, with another way to have a module's text fill its names.
+    pub(super) fn import_by(&self, path: &str, prefix: Option<&str>, span: Span, fill: &mut Fill) -> Result<()> {
         let from = self.modules.by_source.lock().get(&span.source).cloned();
         let target = from.unwrap_or_else(|| self.main.clone());
-        let module = self.module(path, span)?;
+        let module = self.module(path, span, fill)?;
         for (name, cell) in module.defined() {
             let name = match prefix {
                 Some(prefix) => Str::from(format!("{prefix}/{name}")),
@@ -48,7 +56,7 @@ impl Interpreter {
         Ok(())
     }
 
-    fn module(&self, path: &str, span: Span) -> Result<Arc<Namespace>> {
+    fn module(&self, path: &str, span: Span, fill: &mut Fill) -> Result<Arc<Namespace>> {
         let file = self.resolve(path, span)?;
         if let Some(module) = self.modules.loaded.lock().get(&file) {
             return Ok(module.clone());
@@ -66,7 +74,7 @@ impl Interpreter {
             }
             chain.push((thread, file.clone()));
         }
-        let result = self.load(&file, path, span);
+        let result = self.load(&file, path, span, fill);
         let mut chain = self.modules.chain.lock();
         if let Some(at) = chain.iter().rposition(|(t, p)| *t == thread && *p == file) {
             chain.remove(at);
@@ -77,12 +85,12 @@ impl Interpreter {
         Ok(module)
     }
 
-    fn load(&self, file: &Path, path: &str, span: Span) -> Result<Arc<Namespace>> {
+    fn load(&self, file: &Path, path: &str, span: Span, fill: &mut Fill) -> Result<Arc<Namespace>> {
         let text = std::fs::read_to_string(file).map_err(|e| unreadable(path, &e, span))?;
         let source = self.sources().add(file.to_string_lossy(), text.as_str());
         let module = Arc::new(Namespace::behind(self.language.clone()));
         self.modules.fill(source, &module);
-        self.eval_text(source, &text, &module)?;
+        fill(source, &text, &module)?;
         Ok(module)
     }
 

@@ -50,7 +50,7 @@ impl Internals {
 }
 
 /// A function of any number of arguments, all in `rest`.
-fn native(name: &'static str, f: fn(Args) -> Result<Value>) -> Arc<Function> {
+pub(super) fn native(name: &'static str, f: fn(Args) -> Result<Value>) -> Arc<Function> {
     let rest = Param { name: Str::from("args"), kind: ParamKind::Rest, default: Value::Nil };
     Arc::new(Function {
         name: Str::from(name),

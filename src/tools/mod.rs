@@ -1,5 +1,6 @@
 //! The roof: what the `dsk` command is made of. Uses `Engine` and what it is built on; nothing below knows of it.
 
+pub mod check;
 pub mod doc;
 pub mod eval;
 mod feed;
