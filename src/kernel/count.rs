@@ -64,7 +64,7 @@ pub fn distinct_along(block: &Block, axis: usize) -> Result<Distinct> {
     with_dtype!(block.dtype(), T => {
         let elements = rows.as_slice::<T>().unwrap_or_default();
         let row = |at: i64| &elements[at as usize * len..(at as usize + 1) * len];
-        let ranks = |at: i64| row(at).iter().map(|x| x.rank());
+        let ranks = |at: i64| row(at).iter().map(|x| x.order());
         order.sort_by(|&a, &b| ranks(a).cmp(ranks(b)));
         let mut last = None;
         for &at in &order {

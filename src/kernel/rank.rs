@@ -16,6 +16,10 @@ pub trait Ranked: Element {
     /// The rank among the same numbers in the opposite order. `nan` is still the last.
     fn opposite(self) -> Self::Rank;
     fn is_nan(self) -> bool;
+
+    /// What sorting goes by: the rank, but that complex numbers which are `nan` have an order among themselves.
+    type Order: Ord + Copy + Send + Sync;
+    fn order(self) -> Self::Order;
 }
 
 macro_rules! ranked_integers {
@@ -30,6 +34,9 @@ macro_rules! ranked_integers {
             fn opposite(self) -> i64 { !self.rank() }
             #[inline]
             fn is_nan(self) -> bool { false }
+            type Order = i64;
+            #[inline]
+            fn order(self) -> i64 { self.rank() }
         }
     )*};
 }
@@ -63,6 +70,9 @@ macro_rules! ranked_floats {
             fn opposite(self) -> i64 { if self.is_nan() { i64::MAX } else { !self.rank() } }
             #[inline]
             fn is_nan(self) -> bool { self != self }
+            type Order = i64;
+            #[inline]
+            fn order(self) -> i64 { self.rank() }
         }
     )*};
 }
@@ -79,13 +89,22 @@ macro_rules! ranked_complex {
             const LAST: (i64, i64) = (i64::MAX, i64::MAX);
             const FIRST: (i64, i64) = (i64::MIN, i64::MIN);
             #[inline]
-            fn rank(self) -> (i64, i64) { (self.re.rank(), self.im.rank()) }
+            fn rank(self) -> (i64, i64) {
+                if Ranked::is_nan(self) { Self::LAST } else { (self.re.rank(), self.im.rank()) }
+            }
             #[inline]
             fn opposite(self) -> (i64, i64) {
                 if Ranked::is_nan(self) { Self::LAST } else { (self.re.opposite(), self.im.opposite()) }
             }
             #[inline]
             fn is_nan(self) -> bool { self.re != self.re || self.im != self.im }
+            type Order = (u8, i64, i64);
+            /// As NumPy has them: all others, those with an imaginary part that is `nan`, those with a real one, those with both.
+            #[inline]
+            fn order(self) -> (u8, i64, i64) {
+                let nan = u8::from(self.im != self.im) + 2 * u8::from(self.re != self.re);
+                (nan, self.re.rank(), self.im.rank())
+            }
         }
     )*};
 }

@@ -8,6 +8,7 @@ use crate::err;
 use crate::text::Result;
 use crate::with_dtype;
 use num_complex::Complex;
+use std::cmp::Reverse;
 
 /// The block with this axis last and elements in row-major order, in memory of its own, and the order of axes that undoes that.
 pub(super) fn lanes_last(block: &Block, axis: usize) -> (Block, Dims) {
@@ -69,22 +70,24 @@ pub fn argsort(block: &Block, axis: usize) -> Result<Block> {
     places(block, axis, false)
 }
 
-/// As [`argsort`], the largest first; equal elements stay in their order, `nan` comes last.
+/// As [`argsort`], the largest first, and `nan` before it, as in the sorted lane turned over; but equal elements stay in their order.
 pub fn argsort_descending(block: &Block, axis: usize) -> Result<Block> {
     places(block, axis, true)
 }
 
 fn places(block: &Block, axis: usize, descending: bool) -> Result<Block> {
     // Ranks beside their places: what is compared lies together, and of equals the first place comes first.
-    Block::check_room(block.shape()[axis].saturating_mul(size_of::<((i64, i64), i64)>()))?;
+    Block::check_room(block.shape()[axis].saturating_mul(size_of::<((u8, i64, i64), i64)>()))?;
     with_dtype!(block.dtype(), T => {
-        let rank = |x: &T| if descending { x.opposite() } else { x.rank() };
-        let mut ranks = Vec::with_capacity(block.shape()[axis]);
+        let mut order = Vec::with_capacity(block.shape()[axis]);
         indices(block, axis, |lane: &[T], places| {
-            ranks.clear();
-            ranks.extend(lane.iter().map(rank).zip(0i64..));
-            ranks.sort_unstable();
-            places.iter_mut().zip(&ranks).for_each(|(place, (_, at))| *place = *at);
+            order.clear();
+            order.extend(lane.iter().map(|x| x.order()).zip(0i64..));
+            match descending {
+                false => order.sort_unstable(),
+                true => order.sort_unstable_by_key(|&(order, at)| (Reverse(order), at)),
+            }
+            places.iter_mut().zip(&order).for_each(|(place, (_, at))| *place = *at);
         })
     })
 }
@@ -123,7 +126,7 @@ pub fn partition(block: &Block, axis: usize, places: &[usize]) -> Result<Block> 
         with_dtype!(block.dtype(), T => {
             for lane in lanes.as_mut_slice::<T>().chunks_exact_mut(len) {
                 cancel::check()?;
-                select(lane, places, |x: &T| x.rank());
+                select(lane, places, |x: &T| x.order());
             }
         });
     }
@@ -135,7 +138,7 @@ pub fn argpartition(block: &Block, axis: usize, places: &[usize]) -> Result<Bloc
     with_dtype!(block.dtype(), T => {
         indices(block, axis, |lane: &[T], found| {
             found.iter_mut().enumerate().for_each(|(n, at)| *at = n as i64);
-            select(found, places, |&at| lane[at as usize].rank());
+            select(found, places, |&at| lane[at as usize].order());
         })
     })
 }
@@ -149,8 +152,8 @@ pub fn search(lane: &Block, values: &Block, behind: bool) -> Result<Block> {
         let lane = lane.as_slice::<T>().unwrap_or_default();
         let values = values.as_slice::<T>().unwrap_or_default();
         for (place, value) in out.as_mut_slice::<i64>().iter_mut().zip(values) {
-            let rank = value.rank();
-            *place = lane.partition_point(|x| if behind { x.rank() <= rank } else { x.rank() < rank }) as i64;
+            let rank = value.order();
+            *place = lane.partition_point(|x| if behind { x.order() <= rank } else { x.order() < rank }) as i64;
         }
     });
     Ok(out)
@@ -164,9 +167,9 @@ pub fn among(block: &Block, lane: &Block, invert: bool) -> Result<Block> {
         let lane = lane.as_slice::<T>().unwrap_or_default();
         let elements = block.as_slice::<T>().unwrap_or_default();
         for (found, x) in out.as_mut_slice::<bool>().iter_mut().zip(elements) {
-            let rank = x.rank();
-            let at = lane.partition_point(|other| other.rank() < rank);
-            *found = (!Ranked::is_nan(*x) && lane.get(at).is_some_and(|other| other.rank() == rank)) != invert;
+            let rank = x.order();
+            let at = lane.partition_point(|other| other.order() < rank);
+            *found = (!Ranked::is_nan(*x) && lane.get(at).is_some_and(|other| other.order() == rank)) != invert;
         }
     });
     Ok(out)

@@ -1,7 +1,7 @@
 //! Arithmetic and comparison of plain values: numbers by Python's rules with 64-bit checked integers, strings, and equality of
 //! everything. What arrays are part of is `kernel::elementwise`'s.
 
-use crate::data::{Complex64, Value, cancel, task::deep};
+use crate::data::{Complex64, DType, Value, cancel, task::deep};
 use crate::err;
 use crate::kernel::create;
 use crate::kernel::elementwise::{self, Binary, Unary};
@@ -171,32 +171,34 @@ pub fn compare(a: &Value, b: &Value) -> Option<Ordering> {
         }),
         _ => {
             let plain = |v: &Value| Number::of(&v.clone().plain());
-            match (plain(a)?, plain(b)?) {
-                (Number::Complex(_), _) | (_, Number::Complex(_)) => None,
-                (x, y) => match (x.int(), y.int()) {
-                    (Some(x), Some(y)) => Some(x.cmp(&y)),
-                    (Some(x), None) => int_float(x, y.float()?),
-                    (None, Some(y)) => int_float(y, x.float()?).map(Ordering::reverse),
-                    _ => x.float()?.partial_cmp(&y.float()?),
-                },
+            match (whole(a), whole(b)) {
+                (Some(x), Some(y)) => Some(x.cmp(&y)),
+                (Some(x), None) => int_float(x, plain(b)?.float()?),
+                (None, Some(y)) => int_float(y, plain(a)?.float()?).map(Ordering::reverse),
+                _ => plain(a)?.float()?.partial_cmp(&plain(b)?.float()?),
             }
         }
     }
 }
 
+/// An integer of any size, which of uint64 has no other value than an array of no axes.
+fn whole(value: &Value) -> Option<i128> {
+    match value {
+        Value::Block(b) if b.ndim() == 0 && b.dtype() == DType::U64 => {
+            b.contiguous().as_slice::<u64>().and_then(|x| x.first().copied()).map(i128::from)
+        }
+        other => Number::of(&other.clone().plain())?.int().map(i128::from),
+    }
+}
+
 /// An integer against a float, exactly: beyond 2^53 a conversion would call neighbours equal.
-fn int_float(a: i64, b: f64) -> Option<Ordering> {
+fn int_float(a: i128, b: f64) -> Option<Ordering> {
     if b.is_nan() {
         return None;
     }
-    if b >= 9_223_372_036_854_775_808.0 {
-        return Some(Ordering::Less);
-    }
-    if b < -9_223_372_036_854_775_808.0 {
-        return Some(Ordering::Greater);
-    }
+    // Of floats beyond i128 the conversion is its end, which is beyond all integers that there are.
     let whole = b.floor();
-    Some(a.cmp(&(whole as i64)).then(if b > whole { Ordering::Less } else { Ordering::Equal }))
+    Some(a.cmp(&(whole as i128)).then(if b > whole { Ordering::Less } else { Ordering::Equal }))
 }
 
 fn numbers(op: Binary, x: Number, y: Number, a: &Value, b: &Value) -> Result<Value> {

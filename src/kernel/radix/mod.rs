@@ -67,7 +67,7 @@ macro_rules! by_comparing {
     ($($T:ty)*) => {$(
         impl Sort for $T {
             fn sort(lane: &mut [Self], _other: &mut [Self], _threads: usize) -> Result<()> {
-                lane.sort_unstable_by_key(|&x| x.rank());
+                lane.sort_unstable_by_key(|&x| x.order());
                 Ok(())
             }
 
@@ -79,7 +79,7 @@ macro_rules! by_comparing {
             }
 
             fn select(lane: &mut [Self], place: usize) {
-                lane.select_nth_unstable_by_key(place, |x| x.rank());
+                lane.select_nth_unstable_by_key(place, |x| x.order());
             }
         }
     )*};

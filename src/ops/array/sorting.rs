@@ -49,7 +49,7 @@ pub static OPS: &[Op] = &[
     Op {
         usage: "(argsort x :axis -1 :descending false :stable true :kind nil)",
         doc: "The indices that would sort along an axis; along the flattened array where it is nil.\nWith `:descending true` the largest \
-            comes first. Equal elements stay in their order, as `:stable` says, and `nan` comes last. A lazy array is rechunked, so that the axis is whole in a block.",
+            comes first, and `nan` before it, as in the sorted array turned over. Equal elements stay in their order, as `:stable` says. A lazy array is rechunked, so that the axis is whole in a block.",
         examples: &[("(to-list (argsort [30 10 20]))", "[1 2 0]")],
         see: &["sort", "argmin", "argmax"],
         cost: Cost::Dear,

@@ -14,14 +14,14 @@ use std::sync::Arc;
 pub static OPS: &[Op] = &[
     op!(Kind::Lazy(sort), "(sort coll :key nil :reverse false :axis -1 :descending false :stable true :kind nil)",
         "The elements in rising order, equals in the order they were in. Numbers (`nan` last), strings, and lists of them \
-         have an order among themselves; others are `dsk::type`. Elements of an array of one axis are sorted as an array; NumPy's `:kind` makes no difference.",
+         have an order among themselves; others are `dsk::type`. Elements of an array of one axis are sorted as an array, in which -0 comes before 0; NumPy's `:kind` makes no difference.",
         ["(sort [3 1 2])" => "[1 2 3]", "(sort [\"b\" \"a\"] :reverse true)" => "[\"b\" \"a\"]",
          "(sort [[1 :b] [2 :a]] :key second)" => "[[2 :a] [1 :b]]"],
         ["sort-by", "topk", "reverse"]),
     op!(Kind::Over("coll*", sort_by), "(sort-by key coll :reverse false)", "The elements in rising order of their keys.",
         ["(sort-by count [\"abc\" \"a\" \"bc\"])" => "[\"a\" \"bc\" \"abc\"]"], ["sort", "group-by"]),
     op!(Kind::Lazy(topk), "(topk k coll :key nil :split-every nil :axis -1)",
-        "The `k` greatest elements, the greatest first; the least, if `k` is negative.",
+        "The `k` greatest elements, the greatest first; the least, if `k` is negative.\nOf an array along an axis, as an array, it is `(topk x k :axis -1)`.",
         ["(topk 2 [5 1 9 3])" => "[9 5]", "(topk -1 [5 1 9 3])" => "[1]",
          "(topk 1 [[:a 1] [:b 2]] :key 1)" => "[[:b 2]]"],
         ["sort", "frequencies", "max-by"]),
