@@ -250,13 +250,7 @@ impl Operator {
             Operator::Divide if are(|&b| b != 0) => Column::Floats(both(a, b, |a, b| a as f64 / b as f64)),
             Operator::FloorDivide if are(|&b| b > 0) => Column::Ints(both(a, b, i64::div_euclid)),
             Operator::Mod if are(|&b| b > 0) => Column::Ints(both(a, b, i64::rem_euclid)),
-            Operator::Less => Column::Bools(both(a, b, |a, b| a < b)),
-            Operator::LessEqual => Column::Bools(both(a, b, |a, b| a <= b)),
-            Operator::Greater => Column::Bools(both(a, b, |a, b| a > b)),
-            Operator::GreaterEqual => Column::Bools(both(a, b, |a, b| a >= b)),
-            Operator::Equal => Column::Bools(both(a, b, |a, b| a == b)),
-            Operator::NotEqual => Column::Bools(both(a, b, |a, b| a != b)),
-            _ => return None,
+            _ => return self.compared(a, b),
         })
     }
 
@@ -266,13 +260,19 @@ impl Operator {
             Operator::Subtract => Column::Floats(both(a, b, |a, b| a - b)),
             Operator::Multiply => Column::Floats(both(a, b, |a, b| a * b)),
             Operator::Divide if b.iter().all(|&b| b != 0.0) => Column::Floats(both(a, b, |a, b| a / b)),
-            Operator::Less => Column::Bools(both(a, b, |a, b| a < b)),
-            Operator::LessEqual => Column::Bools(both(a, b, |a, b| a <= b)),
-            Operator::Greater => Column::Bools(both(a, b, |a, b| a > b)),
-            Operator::GreaterEqual => Column::Bools(both(a, b, |a, b| a >= b)),
-            Operator::Equal => Column::Bools(both(a, b, |a, b| a == b)),
-            Operator::NotEqual => Column::Bools(both(a, b, |a, b| a != b)),
-            _ => return None,
+            _ => return self.compared(a, b),
         })
+    }
+
+    fn compared<T: PartialOrd + Copy>(self, a: &[T; ROWS], b: &[T; ROWS]) -> Option<Column> {
+        Some(Column::Bools(match self {
+            Operator::Less => both(a, b, |a, b| a < b),
+            Operator::LessEqual => both(a, b, |a, b| a <= b),
+            Operator::Greater => both(a, b, |a, b| a > b),
+            Operator::GreaterEqual => both(a, b, |a, b| a >= b),
+            Operator::Equal => both(a, b, |a, b| a == b),
+            Operator::NotEqual => both(a, b, |a, b| a != b),
+            _ => return None,
+        }))
     }
 }
