@@ -367,16 +367,15 @@ impl Floor<'_, '_> {
     fn spill<'s>(&'s self, mut shelf: MutexGuard<'s, Shelf>, id: u32) -> MutexGuard<'s, Shelf> {
         // SAFETY: results are claimed and exchanged under the lock only, and this one has uses to come.
         let value = unsafe { self.run.state.exchange(id, Value::Nil) };
+        shelf.leaving.insert(id);
         if !shelf.away.contains_key(&id) {
-            shelf.leaving.insert(id);
-            let put = MutexGuard::unlocked(&mut shelf, || self.bounds.chest.stow(&value));
-            shelf.leaving.remove(&id);
-            match put {
+            match MutexGuard::unlocked(&mut shelf, || self.bounds.chest.stow(&value)) {
                 Ok(stowed) => {
                     self.run.runtime.spilled.fetch_add(stowed.bytes() as u64, Relaxed);
                     shelf.away.insert(id, stowed);
                 }
                 Err(error) => {
+                    shelf.leaving.remove(&id);
                     // SAFETY: as above; tasks that need it waited while it was leaving.
                     unsafe { self.run.state.exchange(id, value) };
                     self.run.fail(id, error);
@@ -385,12 +384,14 @@ impl Floor<'_, '_> {
                 }
             }
         }
-        shelf.let_go(id);
+        // Its memory counts until it is given back.
         MutexGuard::unlocked(&mut shelf, || {
             let plain = Held::by(&value).plain;
             drop(value);
             buffer::freed_elsewhere(plain);
         });
+        shelf.leaving.remove(&id);
+        shelf.let_go(id);
         self.changed.notify_all();
         shelf
     }
