@@ -17,6 +17,7 @@ pub mod reduce;
 pub mod scan;
 pub mod select;
 pub mod sort;
+mod strip;
 mod tile;
 
 pub use elementwise::{Binary, Operand, Typed, Unary};

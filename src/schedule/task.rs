@@ -43,6 +43,9 @@ pub struct Call {
     pub(super) span: Span,
 }
 
+/// Arguments of a call by their parameters, each with its place in the call.
+pub(super) type Bound<'a> = SmallVec<[(usize, (usize, &'a Code)); 4]>;
+
 struct Places {
     /// For each argument: its parameter.
     to: Box<[Place]>,
@@ -246,6 +249,20 @@ impl Code {
             }
             _ => None,
         }
+    }
+
+    /// The name of a call and its arguments, each with its place in the call. Not of calls that take any number of them.
+    pub(super) fn bound_call(&self) -> Option<(&str, Bound<'_>)> {
+        let Code::Call(call) = self else { return None };
+        let mut args = SmallVec::new();
+        for (at, place) in call.places.as_ref()?.to.iter().enumerate() {
+            match place {
+                Place::Param(param) => args.push((usize::from(*param), (at, &call.args[at]))),
+                Place::Rest => return None,
+                Place::Name => {}
+            }
+        }
+        Some((&call.function.name, args))
     }
 
     /// Whether it is the call of an op on inputs, numbers and names.

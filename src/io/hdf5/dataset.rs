@@ -10,7 +10,7 @@ use super::index::{self, Stored};
 use super::library::locked;
 use super::message::{self, Dataspace, FilterMessage, Layout};
 use super::pipeline::Pipeline;
-use super::source::{Kind, Place, Source};
+use super::source::{Kind, Miss, Place, Source};
 use super::{file, listing, virtuals};
 use crate::data::{DType, Dims, Map, Outside};
 use crate::err;
@@ -386,12 +386,18 @@ fn check_external(medium: &Medium, body: &[u8]) -> Sound<()> {
 }
 
 /// Whether a name still leads to the object at this address.
-pub(super) fn is_still_there(path: &Path, name: &str, address: u64) -> bool {
-    locked(|lib| {
-        let place = Source::open(lib, path).ok()?.find(lib, name).ok()?;
-        (place.address == address && Kind::of(&place.header().ok()?) == Some(Kind::Dataset)).then_some(())
+///
+/// # Errors
+/// `dsk::io` where the file cannot be looked into: it is gone or damaged, which is another thing than replaced.
+pub(super) fn is_still_there(path: &Path, name: &str, address: u64) -> Result<bool> {
+    locked(|lib| match Source::open(lib, path)?.find(lib, name) {
+        Ok(place) => {
+            let header = place.header().map_err(|damage| place.told(&damage))?;
+            Ok(place.address == address && Kind::of(&header) == Some(Kind::Dataset))
+        }
+        Err(Miss::Wrong(error)) => Err(error),
+        Err(Miss::Absent | Miss::Dangling(_)) => Ok(false),
     })
-    .is_some()
 }
 
 /// What a listing calls the elements: their dtype, or what the file says they are.

@@ -111,7 +111,7 @@ impl Dataset {
     fn check_place(&self) -> Result<()> {
         let now = file::replaced();
         if self.known_at.load(Ordering::Relaxed) != now {
-            if !is_still_there(self.path(), self.name(), self.address) {
+            if !is_still_there(self.path(), self.name(), self.address)? {
                 return Err(err!(Io, "`{}` was replaced after it was opened", self.target())
                     .help("call `read-array` again for what is there now"));
             }

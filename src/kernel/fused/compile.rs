@@ -1,18 +1,21 @@
 //! Expressions to steps: dtypes are resolved by NumPy's rules, conversions become steps of their own, equal steps are one.
 
+use super::group::{self, Group};
+use super::strips::Strips;
 use super::{Expr, Program, Source, Step};
 use crate::data::task::deep;
 use crate::data::{Block, DType, Value};
 use crate::err;
 use crate::kernel::create;
 use crate::kernel::elementwise::{Binary, Typed, Unary};
+use crate::kernel::strip::{self, Vectors};
 use crate::kernel::tile::{self, Kernel};
 use crate::text::Result;
 use rustc_hash::FxHashMap;
 
 /// What a step does, for comparing steps.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Act {
+pub enum Act {
     Unary(Unary, DType),
     Binary(Binary, DType),
     /// A comparison of int64 with uint64; whether the signed one comes first.
@@ -22,10 +25,17 @@ enum Act {
 }
 
 /// Steps before registers are given out: each makes one value, named by its place in the list.
-struct Draft {
+pub struct Draft {
+    pub act: Act,
+    pub args: Vec<Source>,
+    pub out: DType,
     kernel: Kernel,
-    args: Vec<Source>,
-    width: usize,
+}
+
+/// Steps that run at once: one kernel over a tile, or a loop over strips.
+enum Unit {
+    Kernel(usize),
+    Strips(Vectors, Group),
 }
 
 /// A compiled part of an expression.
@@ -115,7 +125,7 @@ impl Compiler<'_> {
 
     fn step(&mut self, act: Act, kernel: Kernel, args: Vec<Source>, out: DType) -> Source {
         *self.known.entry((act, args)).or_insert_with_key(|(_, args)| {
-            self.steps.push(Draft { kernel, args: args.clone(), width: out.size() });
+            self.steps.push(Draft { act, args: args.clone(), out, kernel });
             Source::Register((self.steps.len() - 1) as u16)
         })
     }
@@ -257,7 +267,6 @@ impl Compiler<'_> {
         }
     }
 
-    /// Gives out registers: a value's is free again after the last step that reads it.
     fn finish(mut self, result: Source, out: DType) -> Result<Program> {
         if self.steps.len().max(self.constants.len()).max(self.inputs.len()) > usize::from(u16::MAX) {
             return Err(err!(Limit, "an elementwise expression has more than {} steps", u16::MAX));
@@ -270,48 +279,98 @@ impl Compiler<'_> {
         // Where each value is read last; one that nobody reads is the result.
         let mut last_uses: Vec<usize> = vec![self.steps.len(); self.steps.len()];
         for (i, draft) in self.steps.iter().enumerate() {
-            for arg in &draft.args {
-                if let Source::Register(value) = arg {
-                    last_uses[usize::from(*value)] = i;
-                }
+            for value in draft.args.iter().filter_map(Source::register) {
+                last_uses[value] = i;
             }
         }
-        let (mut homes, mut free, mut registers): (Vec<u16>, Vec<u16>, u16) = (Vec::new(), Vec::new(), 0);
-        let mut steps = Vec::new();
-        for (i, draft) in self.steps.iter().enumerate() {
-            let into = free.pop().unwrap_or_else(|| {
-                registers += 1;
-                registers - 1
-            });
-            let place = |source: &Source| match source {
-                Source::Register(v) => Source::Register(homes[usize::from(*v)]),
-                other => *other,
-            };
-            let mut args = [Source::Input(0); 3];
-            args.iter_mut().zip(&draft.args).for_each(|(to, from)| *to = place(from));
-            steps.push(Step { kernel: draft.kernel, args, arity: draft.args.len() as u8, into });
-            homes.push(into);
-            let mut read: Vec<usize> = draft.args.iter().filter_map(Source::register).collect();
-            read.sort_unstable();
-            read.dedup();
-            free.extend(read.into_iter().filter(|&v| last_uses[v] == i).map(|v| homes[v]));
-        }
+        let units = self.units(&last_uses);
+        let (steps, homes, registers) = self.registers(&units, &last_uses);
         let result = match result {
             Source::Register(v) => Source::Register(homes[usize::from(v)]),
             other => other,
         };
-        let width = self.steps.iter().map(|s| s.width);
+        let width = self.steps.iter().map(|s| s.out.size());
         let width =
             width.chain(self.inputs.iter().map(|d| d.size())).chain(self.constants.iter().map(|c| c.dtype().size()));
         Ok(Program {
             width: width.max().unwrap_or(1),
             inputs: self.inputs.to_vec(),
             constants: self.constants,
+            values: self.steps.len(),
             steps,
-            registers: registers.into(),
+            registers,
             result,
             out,
         })
+    }
+
+    /// Cuts the list of steps into what runs at once.
+    fn units(&self, last_uses: &[usize]) -> Vec<Unit> {
+        let (mut units, mut at) = (Vec::new(), 0);
+        let vectors = strip::vectors();
+        while at < self.steps.len() {
+            match (vectors, group::find(&self.steps, at)) {
+                (Some(vectors), Some((float, end))) => {
+                    units.push(Unit::Strips(vectors, group::code(&self.steps, (at, end), float, last_uses)));
+                    at = end;
+                }
+                _ => {
+                    units.push(Unit::Kernel(at));
+                    at += 1;
+                }
+            }
+        }
+        units
+    }
+
+    /// Gives out registers: a value's is free again after the last unit that reads it. The steps of the program, where each value is, and how
+    /// many registers there are.
+    fn registers(&self, units: &[Unit], last_uses: &[usize]) -> (Vec<Step>, Vec<u16>, usize) {
+        let (mut homes, mut free, mut registers) = (vec![0; self.steps.len()], Vec::new(), 0u16);
+        let mut steps = Vec::new();
+        let mut done = 0;
+        for unit in units {
+            let (args, made, end): (Vec<Source>, Vec<usize>, usize) = match unit {
+                Unit::Kernel(at) => (self.steps[*at].args.clone(), vec![*at], at + 1),
+                Unit::Strips(_, group) => {
+                    let args = group.inputs.iter().map(|(source, _)| *source).collect();
+                    (args, group.results.iter().map(|(value, _)| *value).collect(), group.end)
+                }
+            };
+            for value in made {
+                homes[value] = free.pop().unwrap_or_else(|| {
+                    registers += 1;
+                    registers - 1
+                });
+            }
+            let place = |source: &Source| match source {
+                Source::Register(v) => Source::Register(homes[usize::from(*v)]),
+                other => *other,
+            };
+            steps.push(match unit {
+                Unit::Kernel(at) => {
+                    let draft = &self.steps[*at];
+                    let mut args = [Source::Input(0); 3];
+                    args.iter_mut().zip(&draft.args).for_each(|(to, from)| *to = place(from));
+                    Step::Kernel { kernel: draft.kernel, args, arity: draft.args.len() as u8, into: homes[*at] }
+                }
+                Unit::Strips(vectors, group) => Step::Strips(Strips {
+                    vectors: *vectors,
+                    float: group.float,
+                    code: group.code.clone(),
+                    inputs: group.inputs.iter().map(|(source, size)| (place(source), *size)).collect(),
+                    results: group.results.iter().map(|&(value, size)| (homes[value], size)).collect(),
+                    constants: group.constants.clone(),
+                    slots: group.slots,
+                }),
+            });
+            let mut read: Vec<usize> = args.iter().filter_map(Source::register).collect();
+            read.sort_unstable();
+            read.dedup();
+            free.extend(read.into_iter().filter(|&v| (done..end).contains(&last_uses[v])).map(|v| homes[v]));
+            done = end;
+        }
+        (steps, homes, registers.into())
     }
 }
 

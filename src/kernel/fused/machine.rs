@@ -1,29 +1,56 @@
 //! Runs a program on one tile.
 
-use super::{Program, Source, copy_tile};
+use super::strips::Loop;
+use super::{Program, Source, Step, copy_tile};
 use crate::data::{Buffer, prefetch};
+use crate::kernel::strip::LONGEST;
+use smallvec::SmallVec;
 
 /// A program with memory for one tile of everything between its inputs and its result.
 pub struct Machine<'a> {
     program: &'a Program,
-    memory: Buffer,
+    /// Registers, then constants, then inputs that are gathered, then room for strips.
+    base: *mut u8,
+    _memory: Buffer,
     /// Bytes a register takes.
     slot: usize,
+    /// For each step that is a loop.
+    loops: Vec<Option<Loop<'a>>>,
     /// The last step reads the memory that the result goes to.
     detour: bool,
     /// Tiles behind the present one are asked for while that is computed: between the steps memory would be idle.
     ahead: bool,
+    /// The result is not read again soon.
+    past_caches: bool,
 }
 
 impl<'a> Machine<'a> {
     /// For tiles of at most `elements`. `reused` is the input whose memory the result is written to.
     pub fn new(program: &'a Program, elements: usize, reused: Option<usize>) -> Self {
+        // A strip reads a constant as long as itself.
+        let elements = if program.strip_bytes() > 0 { elements.max(LONGEST) } else { elements };
         let slot = (elements * program.width).next_multiple_of(64);
         let slots = program.registers + program.constants.len() + program.inputs.len();
-        let mut machine = Machine { program, memory: Buffer::new(slot * slots), slot, detour: false, ahead: false };
+        let mut memory = Buffer::new(slot * slots + program.strip_bytes());
+        let base = memory.bytes_mut().as_mut_ptr();
+        let mut machine = Machine {
+            program,
+            base,
+            _memory: memory,
+            slot,
+            loops: Vec::new(),
+            detour: false,
+            ahead: false,
+            past_caches: false,
+        };
         machine.detour = reused.is_some_and(|i| {
             let reads = |source: &Source| *source == Source::Input(i as u16);
-            program.steps.last().is_none_or(|step| step.args[..step.arity.into()].iter().any(reads))
+            match program.steps.last() {
+                None => true,
+                Some(Step::Kernel { args, arity, .. }) => args[..usize::from(*arity)].iter().any(reads),
+                // Of each strip all is read before its result is written.
+                Some(Step::Strips(_)) => false,
+            }
         });
         for (i, constant) in program.constants.iter().enumerate() {
             let size = constant.dtype().size();
@@ -33,6 +60,13 @@ impl<'a> Machine<'a> {
                 copy_tile(size, constant.as_byte_ptr(), [0, 0], to, [0, size as isize], 1, elements);
             }
         }
+        let loops = program.steps.iter().map(|step| match step {
+            Step::Kernel { .. } => None,
+            Step::Strips(strips) => {
+                Some(Loop::new(strips, machine.at(slots), |source| machine.find(source, &[]).cast_mut()))
+            }
+        });
+        machine.loops = loops.collect();
         machine
     }
 
@@ -42,15 +76,21 @@ impl<'a> Machine<'a> {
         self
     }
 
-    fn at(&mut self, slot: usize) -> *mut u8 {
-        self.memory.bytes_mut().as_mut_ptr().wrapping_add(slot * self.slot)
+    /// Whether the caches could not hold the result until it is read. The caller puts a fence behind the last tile.
+    pub fn past_caches(mut self, past_caches: bool) -> Self {
+        self.past_caches = past_caches;
+        self
     }
 
-    fn constant(&mut self, i: usize) -> *mut u8 {
+    fn at(&self, slot: usize) -> *mut u8 {
+        self.base.wrapping_add(slot * self.slot)
+    }
+
+    fn constant(&self, i: usize) -> *mut u8 {
         self.at(self.program.registers + i)
     }
 
-    fn gathered(&mut self, i: usize) -> *mut u8 {
+    fn gathered(&self, i: usize) -> *mut u8 {
         self.at(self.program.registers + self.program.constants.len() + i)
     }
 
@@ -70,7 +110,7 @@ impl<'a> Machine<'a> {
     ) -> Option<*const u8> {
         let program = self.program;
         let n = rows * columns;
-        let mut inputs: smallvec::SmallVec<[*const u8; 8]> = smallvec::SmallVec::new();
+        let mut inputs: SmallVec<[*const u8; 8]> = SmallVec::new();
         for (i, (&pointer, &[row, column])) in pointers.iter().zip(steps).enumerate() {
             let size = program.inputs[i].size();
             let packed = [(columns * size) as isize, size as isize];
@@ -88,26 +128,48 @@ impl<'a> Machine<'a> {
         let share = n.div_ceil(program.steps.len().max(1));
         let mut result = None;
         for (i, step) in program.steps.iter().enumerate() {
-            if self.ahead {
+            if self.ahead && matches!(step, Step::Kernel { .. }) {
                 for (at, &input) in inputs.iter().enumerate().filter(|&(at, &input)| std::ptr::eq(input, pointers[at]))
                 {
                     let size = program.inputs[at].size();
                     ask_for(input.wrapping_add((AHEAD * n + i * share) * size), share * size);
                 }
             }
-            let mut args = [std::ptr::null(); 3];
-            for (arg, source) in args.iter_mut().zip(&step.args[..step.arity.into()]) {
-                *arg = self.find(*source, &inputs);
-            }
-            let out = match into {
+            let place = |register: u16| match into {
                 Some(into) if i == last && !self.detour => into,
-                _ => self.at(step.into.into()),
+                _ => self.at(register.into()),
             };
-            // SAFETY: arguments are tiles of `n` elements of the types the step was compiled for; `out` is a register that no
-            // argument lives in, or the caller's memory, which the last step does not read (see `detour`).
-            if !unsafe { step.kernel.run(&args, out, n) } {
-                return None;
-            }
+            let out = match step {
+                Step::Kernel { kernel, args: sources, arity, into: register } => {
+                    let mut args = [std::ptr::null(); 3];
+                    for (arg, source) in args.iter_mut().zip(&sources[..usize::from(*arity)]) {
+                        *arg = self.find(*source, &inputs);
+                    }
+                    let out = place(*register);
+                    // SAFETY: arguments are tiles of `n` elements of the types the step was compiled for; `out` is a register
+                    // that no argument lives in, or the caller's memory, which the last step does not read (see `detour`).
+                    if !unsafe { kernel.run(&args, out, n) } {
+                        return None;
+                    }
+                    out
+                }
+                Step::Strips(strips) => {
+                    let out = place(strips.results.last().map_or(0, |(register, _)| *register));
+                    let mut code = self.loops[i].take();
+                    if let Some(code) = &mut code {
+                        let input = |source| {
+                            let at = self.find(source, &inputs);
+                            let is_there = |i: u16| std::ptr::eq(at, pointers[usize::from(i)]);
+                            (at, self.ahead && matches!(source, Source::Input(i) if is_there(i)))
+                        };
+                        // SAFETY: as for kernels; strips may read what they write.
+                        let past_caches = self.past_caches && Some(out) == into;
+                        unsafe { code.run(n, input, |register| self.at(register.into()), out, past_caches) };
+                    }
+                    self.loops[i] = code;
+                    out
+                }
+            };
             result = Some(out.cast_const());
         }
         // The result of a program without steps is an input or a constant.
@@ -126,11 +188,11 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn find(&mut self, source: Source, inputs: &[*const u8]) -> *const u8 {
+    fn find(&self, source: Source, inputs: &[*const u8]) -> *const u8 {
         match source {
             Source::Input(i) => inputs[usize::from(i)],
-            Source::Constant(i) => self.constant(i.into()),
-            Source::Register(i) => self.at(i.into()),
+            Source::Constant(i) => self.constant(i.into()).cast_const(),
+            Source::Register(i) => self.at(i.into()).cast_const(),
         }
     }
 }

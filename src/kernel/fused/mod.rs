@@ -1,24 +1,28 @@
 //! Nests of elementwise operations as small programs that make one pass over memory.
 //!
-//! An expression compiles to a list of steps, each one kernel over one tile. A block is cut into tiles of at most 512
-//! elements; all steps run on one tile before the next is touched, so that what is between the steps stays in the first
-//! cache. Inputs are read where they lie: contiguous tiles directly, strided and broadcast ones gathered.
+//! An expression compiles to a list of steps, each one kernel over one tile, or a loop over strips of it that does several plain
+//! operations at once. A block is cut into tiles of at most 512 elements; all steps run on one tile before the next is touched, so that
+//! what is between the steps stays in the first cache. Inputs are read where they lie: contiguous tiles directly, strided and broadcast ones gathered.
 
 mod compile;
+mod group;
 mod machine;
 mod nest;
+mod strips;
 
 pub(super) use machine::Machine;
 pub(super) use nest::{Nest, copy_tile};
 
 use super::elementwise::{Binary, Unary};
 use super::layout::broadcast_shapes;
+use super::strip::{LONGEST, STRIP_BYTES};
 use super::tile::{Kernel, TILE};
 use crate::data::task::deep;
-use crate::data::{Block, DType, Dims, Value, cancel};
+use crate::data::{Block, DType, Dims, Value, buffer, cancel};
 use crate::err;
 use crate::text::{Error, Result};
 use std::fmt;
+use strips::Strips;
 
 /// A nest of elementwise operations.
 #[derive(Clone, Debug)]
@@ -128,11 +132,9 @@ impl Source {
 }
 
 #[derive(Clone)]
-struct Step {
-    kernel: Kernel,
-    args: [Source; 3],
-    arity: u8,
-    into: u16,
+enum Step {
+    Kernel { kernel: Kernel, args: [Source; 3], arity: u8, into: u16 },
+    Strips(Strips),
 }
 
 /// A compiled expression. Programs are values: make one per layer, run it once per block, on any thread.
@@ -140,6 +142,8 @@ struct Step {
 pub struct Program {
     inputs: Vec<DType>,
     constants: Vec<Block>,
+    /// How many values the steps make in all.
+    values: usize,
     steps: Vec<Step>,
     registers: usize,
     /// Bytes of the largest element that any register holds.
@@ -150,7 +154,7 @@ pub struct Program {
 
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "<program of {} steps, {:?} -> {}>", self.steps.len(), self.inputs, self.out)
+        write!(f, "<program of {} steps, {:?} -> {}>", self.values, self.inputs, self.out)
     }
 }
 
@@ -173,9 +177,29 @@ impl Program {
 
     /// Bytes that a run takes besides inputs and result, at most: its tiles.
     pub fn scratch_bytes(&self) -> usize {
-        // Tiles across the grain are four times as large; see `Nest::elementwise`.
+        // Tiles of one loop are twice as large, and those across the grain four times; see `stream` and `Nest::elementwise`.
+        self.tile_bytes(8 * TILE)
+    }
+
+    /// Bytes of a machine for tiles of at most so many elements.
+    pub(super) fn tile_bytes(&self, elements: usize) -> usize {
+        let elements = if self.strip_bytes() > 0 { elements.max(LONGEST) } else { elements };
         let slots = self.registers + self.constants.len() + self.inputs.len();
-        slots * (4 * TILE * self.width).next_multiple_of(64)
+        buffer::capacity(slots * (elements * self.width).next_multiple_of(64) + self.strip_bytes())
+    }
+
+    /// Whether it is one loop, which needs no tiles between its steps.
+    pub(super) fn is_one_loop(&self) -> bool {
+        matches!(self.steps[..], [Step::Strips(_)])
+    }
+
+    /// Memory for strips: a value of each operand, of the step that has the most.
+    fn strip_bytes(&self) -> usize {
+        let operands = self.steps.iter().map(|step| match step {
+            Step::Kernel { .. } => 0,
+            Step::Strips(strips) => strips.operands(),
+        });
+        operands.max().unwrap_or(0) * STRIP_BYTES
     }
 
     /// Whether the result is the first input as it is.
@@ -252,13 +276,15 @@ impl Program {
         let sizes: Vec<usize> = std::iter::once(self.out).chain(self.inputs.iter().copied()).map(DType::size).collect();
         let strides: Vec<Vec<isize>> = operands.iter().map(|(_, s)| s.clone()).collect();
         let nest = Nest::new(shape, &strides);
-        let plan = nest.elementwise(&sizes, TILE);
+        let tile = if self.is_one_loop() { 2 * TILE } else { TILE };
+        let plan = nest.elementwise(&sizes, tile);
         let streams = shape.iter().product::<usize>() * sizes.iter().sum::<usize>() >= STREAMS;
-        let mut machine = Machine::new(self, plan.elements(), reused).ahead(streams);
         let size = sizes[0];
         let bases: Vec<*const u8> = operands[1..].iter().map(|(p, _)| *p).collect();
         let mut pointers = bases.clone();
         let past_cache = reused.is_none() && whole >= PAST_CACHE;
+        let mut machine = Machine::new(self, plan.elements(), reused).ahead(streams).past_caches(past_cache);
+        let can_stream = matches!(self.steps.last(), Some(Step::Strips(strips)) if strips.can_stream());
         // Copies are as fast as memory is, and whoever copies counts on it that nothing can go wrong.
         let computes = !self.steps.is_empty();
         let done = plan.for_each(|offsets, rows, columns, steps| {
@@ -270,17 +296,20 @@ impl Program {
                 *pointer = base.wrapping_offset(*offset);
             }
             let [row, column] = steps[0];
-            // Past the cache by way of the machine's memory: what the result replaces need not be read.
-            let straight = !past_cache;
+            // Past the cache at once, or by way of the machine's memory: what the result replaces need not be read.
+            let straight = !past_cache || can_stream && target.addr().is_multiple_of(strips::ALIGNED);
             let dense = column == size as isize && (rows == 1 || row == (columns * size) as isize);
             // SAFETY: offsets stay within the shape the operands were described for; a dense target has room for the tile.
             unsafe {
                 let tile = machine
                     .tile(&pointers, &steps[1..], rows, columns, (dense && straight).then_some(target))
                     .ok_or_else(negative_power)?;
+                if std::ptr::eq(tile, target) {
+                    return Ok(());
+                }
                 if dense && past_cache {
                     nest::copy_past_cache(tile, target, rows * columns * size);
-                } else if !std::ptr::eq(tile, target) {
+                } else {
                     let packed = [(columns * size) as isize, size as isize];
                     copy_tile(size, tile, packed, target, [row, column], rows, columns);
                 }

@@ -83,6 +83,11 @@ impl Nest {
         Plan { outer: self.axes, row, column, rows, columns, operands: self.operands }
     }
 
+    /// Whether the last axis is marked, and no other.
+    pub fn reduces_runs(&self) -> bool {
+        self.axes.split_last().is_some_and(|(last, others)| last.mark && others.iter().all(|axis| !axis.mark))
+    }
+
     /// Tiles of a reduction along the last axes, runs of at most `limit` elements. Axes that are kept give vectors of at most `widest`;
     /// where rows are reduced to one, `tallest` is the limit.
     pub fn reduction(mut self, limit: usize, widest: usize, tallest: usize) -> Plan {

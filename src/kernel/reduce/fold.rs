@@ -17,6 +17,9 @@ pub struct Tile {
     pub columns: usize,
     pub rows_reduced: bool,
     pub columns_reduced: bool,
+    /// So many bytes ahead of what is folded memory is asked for: 0 where what lies behind the tile is not read next. It may be
+    /// another worker's, who would wait for it.
+    pub ahead: usize,
 }
 
 impl Tile {
@@ -81,8 +84,13 @@ impl<P> Carry<P> {
 }
 
 const LANES: usize = 32;
-/// Runs of this many elements are folded lane by lane, longer ones in halves.
+/// Runs of this many elements are folded lane by lane, longer ones in parts.
 const RUN: usize = 512;
+
+/// Where more than a run is split: as [`Carry`] would put together its runs, so that it is the same what tiles they come in.
+fn split(len: usize) -> usize {
+    RUN << (len.div_ceil(RUN) - 1).ilog2()
+}
 
 /// Said in a loop over rows of lanes, so that the compiler makes vectors of the lanes: where order does not count, it would rather take
 /// a lane of many rows at once, and gather it from all over memory.
@@ -91,18 +99,20 @@ pub fn stay_in_rows() {
     std::hint::black_box(());
 }
 
-/// Asks for what comes after a chunk: the processor does so by itself, but too late for a loop that has more to do than to add.
+/// How far ahead of a loop over memory it asks for what comes.
+pub const AHEAD: usize = 4096;
+
+/// Asks for what comes so many bytes after a chunk: the processor does so by itself, but too late for a loop that has more to do than to add.
 #[inline(always)]
-fn ask_ahead<T>(chunk: &[T; LANES]) {
-    const AHEAD: usize = 4096;
+fn ask_ahead<T>(chunk: &[T; LANES], ahead: usize) {
     for line in (0..size_of::<[T; LANES]>()).step_by(64) {
-        prefetch::near(chunk.as_ptr().wrapping_byte_add(AHEAD + line));
+        prefetch::near(chunk.as_ptr().wrapping_byte_add(ahead + line));
     }
 }
 
 /// Folds `g` of at least one element.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn fold_run<T: Copy, U: Copy, G: Fn(T) -> U, F: Fn(U, U) -> U>(x: &[T], g: G, f: F) -> U {
+fn fold_run<T: Copy, U: Copy, G: Fn(T) -> U, F: Fn(U, U) -> U>(x: &[T], ahead: usize, g: G, f: F) -> U {
     let (chunks, rest) = x.as_chunks::<LANES>();
     let Some((first, chunks)) = chunks.split_first() else {
         return x[1..].iter().fold(g(x[0]), |a, &b| f(a, g(b)));
@@ -110,7 +120,7 @@ fn fold_run<T: Copy, U: Copy, G: Fn(T) -> U, F: Fn(U, U) -> U>(x: &[T], g: G, f:
     let mut lanes: [U; LANES] = std::array::from_fn(|i| g(first[i]));
     for chunk in chunks {
         stay_in_rows();
-        ask_ahead(chunk);
+        ask_ahead(chunk, ahead);
         for (lane, &x) in lanes.iter_mut().zip(chunk) {
             *lane = f(*lane, g(x));
         }
@@ -125,17 +135,13 @@ fn fold_run<T: Copy, U: Copy, G: Fn(T) -> U, F: Fn(U, U) -> U>(x: &[T], g: G, f:
     rest.iter().fold(lanes[0], |a, &b| f(a, g(b)))
 }
 
-/// Folds `g` of at least one element, long runs in halves.
-pub fn fold_map<T: Copy, U: Copy, G: Fn(T) -> U + Copy, F: Fn(U, U) -> U + Copy>(x: &[T], g: G, f: F) -> U {
+/// Folds at least one element, more than a run in parts.
+fn fold_all<T: Copy, F: Fn(T, T) -> T + Copy>(x: &[T], ahead: usize, f: F) -> T {
     if x.len() <= RUN {
-        return fold_run(x, g, f);
+        return fold_run(x, ahead, |x| x, f);
     }
-    let (a, b) = x.split_at((x.len() / 2).next_multiple_of(LANES));
-    f(fold_map(a, g, f), fold_map(b, g, f))
-}
-
-fn fold_all<T: Copy, F: Fn(T, T) -> T + Copy>(x: &[T], f: F) -> T {
-    fold_map(x, |x| x, f)
+    let (a, b) = x.split_at(split(x.len()));
+    f(fold_all(a, ahead, f), fold_all(b, ahead, f))
 }
 
 /// A float of which a sum of products with 0 tells whether all that went in were finite.
@@ -147,15 +153,20 @@ impl Finite for f64 {}
 /// Folds at least one element by `better`, as `f` does where none is nan: whether one is, is asked of all of a run at once. Comparing for it each time
 /// would take as long as memory does.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn extreme_run<T: Finite + Copy, B: Fn(T, T) -> T, F: Fn(T, T) -> T + Copy>(x: &[T], better: B, f: F) -> T {
+fn extreme_run<T: Finite + Copy, B: Fn(T, T) -> T, F: Fn(T, T) -> T + Copy>(
+    x: &[T],
+    ahead: usize,
+    better: B,
+    f: F,
+) -> T {
     let (chunks, rest) = x.as_chunks::<LANES>();
-    let Some((first, chunks)) = chunks.split_first() else { return fold_run(x, |x| x, f) };
+    let Some((first, chunks)) = chunks.split_first() else { return fold_run(x, ahead, |x| x, f) };
     let mut lanes = *first;
     let mut zeros = [T::default(); LANES];
     zeros.iter_mut().zip(first).for_each(|(zero, &x)| *zero = x * T::default());
     for chunk in chunks {
         stay_in_rows();
-        ask_ahead(chunk);
+        ask_ahead(chunk, ahead);
         for ((lane, zero), &x) in lanes.iter_mut().zip(&mut zeros).zip(chunk) {
             *lane = better(*lane, x);
             *zero = *zero + x * T::default();
@@ -170,18 +181,23 @@ fn extreme_run<T: Finite + Copy, B: Fn(T, T) -> T, F: Fn(T, T) -> T + Copy>(x: &
         width /= 2;
     }
     if zeros[0] != T::default() {
-        return fold_run(x, |x| x, f);
+        return fold_run(x, ahead, |x| x, f);
     }
     rest.iter().fold(lanes[0], |a, &b| f(a, b))
 }
 
 /// As [`fold_all`], of the least or the greatest.
-fn extreme<T: Finite + Copy, B: Fn(T, T) -> T + Copy, F: Fn(T, T) -> T + Copy>(x: &[T], better: B, f: F) -> T {
+fn extreme<T: Finite + Copy, B: Fn(T, T) -> T + Copy, F: Fn(T, T) -> T + Copy>(
+    x: &[T],
+    ahead: usize,
+    better: B,
+    f: F,
+) -> T {
     if x.len() <= RUN {
-        return extreme_run(x, better, f);
+        return extreme_run(x, ahead, better, f);
     }
-    let (a, b) = x.split_at((x.len() / 2).next_multiple_of(LANES));
-    f(extreme(a, better, f), extreme(b, better, f))
+    let (a, b) = x.split_at(split(x.len()));
+    f(extreme(a, ahead, better, f), extreme(b, ahead, better, f))
 }
 
 /// `into[i] = f(into[i], x[i])`
@@ -198,14 +214,14 @@ pub fn fold_into<T: Copy, U: Copy, F: Fn(T, U) -> T>(into: &mut [T], x: &[U], f:
 /// The tile must be of that type.
 pub unsafe fn fold_tile<T: Copy + 'static, F: Fn(T, T) -> T + Copy>(tile: Tile, f: F, out: &mut Vec<T>) {
     // SAFETY: passed on to the caller.
-    unsafe { fold_tile_by(tile, |x| fold_all(x, f), f, out) };
+    unsafe { fold_tile_by(tile, |x, ahead| fold_all(x, ahead, f), f, out) };
 }
 
 /// As [`fold_tile`], with another way to fold what lies one behind the other.
 ///
 /// # Safety
 /// As for [`fold_tile`].
-unsafe fn fold_tile_by<T: Copy + 'static, A: Fn(&[T]) -> T, F: Fn(T, T) -> T + Copy>(
+unsafe fn fold_tile_by<T: Copy + 'static, A: Fn(&[T], usize) -> T, F: Fn(T, T) -> T + Copy>(
     tile: Tile,
     fold_all: A,
     f: F,
@@ -215,8 +231,8 @@ unsafe fn fold_tile_by<T: Copy + 'static, A: Fn(&[T]) -> T, F: Fn(T, T) -> T + C
     // SAFETY: passed on to the caller.
     let all = unsafe { tile.all::<T>() };
     match (tile.rows_reduced, tile.columns_reduced) {
-        (true, true) => out.push(fold_all(all)),
-        (false, true) => out.extend(all.chunks_exact(tile.columns).map(fold_all)),
+        (true, true) => out.push(fold_all(all, tile.ahead)),
+        (false, true) => out.extend(all.chunks_exact(tile.columns).map(|row| fold_all(row, tile.ahead))),
         (true, false) => fold_rows(all, tile.columns, f, out),
         (false, false) => out.extend_from_slice(all),
     }
@@ -251,7 +267,7 @@ struct Plain<T, A, F> {
     pointers: [*const u8; 1],
 }
 
-impl<T: Copy + 'static, A: Fn(&[T]) -> T, F: Fn(T, T) -> T + Copy> Accumulate for Plain<T, A, F> {
+impl<T: Copy + 'static, A: Fn(&[T], usize) -> T, F: Fn(T, T) -> T + Copy> Accumulate for Plain<T, A, F> {
     unsafe fn push(&mut self, tile: Tile) {
         let mut part = self.spare.pop().unwrap_or_default();
         // SAFETY: passed on to the caller.
@@ -274,7 +290,7 @@ impl<T: Copy + 'static, A: Fn(&[T]) -> T, F: Fn(T, T) -> T + Copy> Accumulate fo
 }
 
 fn plain<T: Copy + 'static, F: Fn(T, T) -> T + Copy + 'static>(f: F) -> Box<dyn Accumulate> {
-    by(move |x| fold_all(x, f), f, None)
+    by(move |x, ahead| fold_all(x, ahead, f), f, None)
 }
 
 /// The least or the greatest: `f` says which, and `better` where none is nan.
@@ -282,17 +298,17 @@ fn extremes<T: Finite + Copy>(
     better: impl Fn(T, T) -> T + Copy + 'static,
     f: impl Fn(T, T) -> T + Copy + 'static,
 ) -> Box<dyn Accumulate> {
-    by(move |x| extreme(x, better, f), f, None)
+    by(move |x, ahead| extreme(x, ahead, better, f), f, None)
 }
 
 /// Sums, which are of 0 and the elements: so that of nothing but -0 it is 0, as in NumPy, and of blocks of them, too.
 fn sums<T: Copy + Add<Output = T> + Default + 'static>() -> Box<dyn Accumulate> {
     let add = |a: T, b: T| a + b;
-    by(move |x| fold_all(x, add), add, Some(|x: T| x + T::default()))
+    by(move |x, ahead| fold_all(x, ahead, add), add, Some(|x: T| x + T::default()))
 }
 
 fn by<T: Copy + 'static>(
-    all: impl Fn(&[T]) -> T + 'static,
+    all: impl Fn(&[T], usize) -> T + 'static,
     f: impl Fn(T, T) -> T + Copy + 'static,
     last: Option<fn(T) -> T>,
 ) -> Box<dyn Accumulate> {

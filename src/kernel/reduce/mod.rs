@@ -113,6 +113,8 @@ pub fn moments(block: &Block, axes: &[usize]) -> Result<Block> {
 
 /// Elements of a tile, at most.
 const TILE: usize = 4096;
+/// The same of what is computed first: it stays in the first cache until it is reduced.
+const COMPUTED: usize = 1024;
 /// Bytes of a tile whose rows are reduced to one: what is done once for each column and tile is worth some rows.
 const TALL_BYTES: usize = 64 << 10;
 /// Elements of a tile that an expression is computed by.
@@ -144,6 +146,12 @@ impl Reduction {
 
     pub fn dtype(&self) -> DType {
         self.program.dtype()
+    }
+
+    /// Bytes that a run over so many elements takes besides inputs and result, at most, where inputs lie in order: its tiles.
+    pub fn scratch_bytes(&self, elements: usize) -> usize {
+        let made = TALL_BYTES.max(TILE * self.dtype().size()).min(elements * self.dtype().size());
+        self.program.tile_bytes(elements.min(COMPUTED)) + buffer::capacity(made)
     }
 
     /// Reduces over `axes` of the shape that the inputs broadcast to.
@@ -193,14 +201,19 @@ impl Reduction {
         axes.iter().for_each(|&axis| to[axis] = 0);
         // The tiles are those of a block in row-major order: runs of its elements.
         let nest = Nest::marked(shape, &[to, row_major(shape).to_vec()], axes);
-        let plan = nest.reduction(TILE, TILE, TALL_BYTES / size);
+        let bare = self.program.is_input();
+        let computed = !bare && matches!(self.fold, Fold::Op(_));
+        // A run that is all there is to reduce is put together in the same way whatever its tiles are.
+        let limit = if computed && nest.reduces_runs() { COMPUTED } else { TILE };
+        let plan = nest.reduction(limit, TILE, TALL_BYTES / size);
         let (rows_reduced, columns_reduced) = plan.marks();
         let mut runs: Vec<Runs> = inputs.iter().map(|b| Runs::new(b, shape, plan.elements())).collect();
         let sizes: Vec<isize> = inputs.iter().map(|b| b.dtype().size() as isize).collect();
-        let bare = self.program.is_input();
         let elements = if bare { 0 } else { plan.elements() };
         let streams = shape.iter().product::<usize>() * sizes.iter().sum::<isize>() as usize >= STREAMS;
-        let mut machine = Machine::new(&self.program, elements.min(STEP), None).ahead(streams);
+        let ahead = if bare && runs[0].lie_in_order() { fold::AHEAD } else { 0 };
+        let step = if self.program.is_one_loop() { COMPUTED } else { STEP };
+        let mut machine = Machine::new(&self.program, elements.min(step), None).ahead(streams);
         let mut buffer = Buffer::new(elements * size);
         let made = buffer.bytes_mut().as_mut_ptr();
         let packed: Vec<[isize; 2]> = sizes.iter().map(|&s| [0, s]).collect();
@@ -219,8 +232,8 @@ impl Reduction {
                 } else {
                     // In smaller tiles, so that what is between the steps stays in the first cache.
                     let elements = rows * columns;
-                    for start in (0..elements).step_by(STEP) {
-                        let n = STEP.min(elements - start);
+                    for start in (0..elements).step_by(step) {
+                        let n = step.min(elements - start);
                         // SAFETY: packed tiles of the inputs lie there, and the buffer has room for this one.
                         let done =
                             unsafe { machine.tile(&pointers, &packed, 1, n, Some(made.wrapping_add(start * size))) };
@@ -232,7 +245,9 @@ impl Reduction {
                     made.cast_const()
                 };
                 // SAFETY: a tile of `rows` × `columns` elements of the program's dtype lies there.
-                unsafe { accumulator.borrow_mut().push(Tile { data, rows, columns, rows_reduced, columns_reduced }) };
+                unsafe {
+                    accumulator.borrow_mut().push(Tile { data, rows, columns, rows_reduced, columns_reduced, ahead })
+                };
                 Ok(())
             },
             |base, rows, columns, steps| {

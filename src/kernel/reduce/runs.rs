@@ -40,19 +40,29 @@ impl Runs {
         Runs { base, size: block.dtype().size(), axes, total, gathered: Buffer::new(0), held: 0..0, longest, ahead: 1 }
     }
 
+    /// Whether the elements lie one behind the other, so that nothing is gathered.
+    #[inline]
+    pub fn lie_in_order(&self) -> bool {
+        match self.axes[..] {
+            [] => true,
+            [(_, step)] => step == self.size as isize,
+            _ => false,
+        }
+    }
+
     /// Where elements `start..start + n` lie packed, until the next call.
     ///
     /// # Safety
     /// The block is alive, and has these elements.
     pub unsafe fn get(&mut self, start: usize, n: usize) -> *const u8 {
         debug_assert!(start + n <= self.total && n <= self.longest);
-        if let [] | [(_, _)] = self.axes[..]
-            && self.axes.first().is_none_or(|axis| axis.1 == self.size as isize)
-        {
+        if self.lie_in_order() {
             return self.base.wrapping_add(start * self.size);
         }
         if start < self.held.start || start + n > self.held.end {
-            self.ahead = if start == self.held.end {
+            // What lies in rows, or is one number a row, gains nothing by it.
+            let across = self.axes.last().is_some_and(|axis| axis.1 != 0 && axis.1 != self.size as isize);
+            self.ahead = if start == self.held.end && across {
                 (2 * self.ahead).min((MOST_AHEAD * super::TILE / self.longest).max(1))
             } else {
                 1

@@ -4,6 +4,7 @@ mod fused;
 mod layout;
 mod numpy;
 mod reduce;
+mod strips;
 
 use crate::data::slice::Range;
 use crate::data::{Block, DType, Dims};

@@ -46,7 +46,7 @@ impl Weighing<'_> {
             {
                 return Sketch::Block(self.block_beside(dtype, shape, x.memory.capacity));
             }
-            return Sketch::Block(self.pass(&Step { dtype, shape, scratch, takes: Vec::new() }, inputs));
+            return Sketch::Block(self.pass(&Step { dtype, shape, scratch, takes: Vec::new(), reduces: None }, inputs));
         }
         let made = match args.first_mut() {
             Some(slot @ Sketch::Block(_)) if matches!(memory, Memory::Accumulation { .. }) => {

@@ -10,6 +10,9 @@ pub(super) const COPY: usize = 4 * 512 * 16;
 /// The most that the tiles of one elementwise call, or of a reduction, take.
 pub(super) const TILES: usize = 128 << 10;
 
+/// What they take however little there is to do: room for strips.
+const LEAST: usize = 32 << 10;
+
 /// Copies of its argument that a kernel makes at most: a factorization has the argument in the right dtype and in a row, a copy that
 /// becomes the factors, and these before they are written.
 const COPIES: usize = 4;
@@ -67,7 +70,7 @@ pub(super) fn scratch(memory: Memory, made: &Phantom, args: &[Sketch]) -> usize 
 }
 
 fn tiles(made: &Phantom, all: &[Phantom]) -> usize {
-    TILES.min(4096 + 64 * (made.nbytes() + all.iter().map(|b| b.nbytes()).sum::<usize>()))
+    TILES.min(LEAST + 64 * (made.nbytes() + all.iter().map(|b| b.nbytes()).sum::<usize>()))
 }
 
 /// Bytes that lists of indices take besides what they make. They come after the ranges: what those leave is put in a row, twice where

@@ -5,6 +5,7 @@ use super::super::task::Code;
 use super::phantom::{Ledger, Made, Memory, Phantom, Sketch, elements, sketch_of};
 use crate::data::task::deep;
 use crate::data::{DType, Dims, Host, buffer};
+use crate::kernel::reduce;
 use std::rc::Rc;
 
 /// Going through one task.
@@ -127,12 +128,19 @@ impl Weighing<'_> {
     }
 
     pub(super) fn pass(&mut self, step: &Step, mut inputs: Vec<Phantom>) -> Phantom {
-        let suits = |b: &Phantom| b.dtype == step.dtype && b.shape == step.shape && b.is_free();
+        let suits =
+            |b: &Phantom| step.reduces.is_none() && b.dtype == step.dtype && b.shape == step.shape && b.is_free();
         let made = match inputs.iter().position(suits) {
             Some(at) => inputs.swap_remove(at),
             None => self.block(step.dtype, step.shape.clone()),
         };
-        self.temporary(step.scratch);
+        let gathered = |b: &Phantom| match &step.reduces {
+            Some(whole) if !b.contiguous || b.shape != *whole => {
+                reduce::gathered_bytes(elements(whole, self.share), b.dtype)
+            }
+            _ => 0,
+        };
+        self.temporary(step.scratch + inputs.iter().map(gathered).sum::<usize>());
         made
     }
 }

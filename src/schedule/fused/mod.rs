@@ -1,11 +1,15 @@
 //! Elementwise calls nested in each other, run as one pass over memory: `(power (multiply (add x 1) 2) 3)` is one program with
-//! one input, compiled for the first block and used for all blocks of the layer.
+//! one input, compiled for the first block and used for all blocks of the layer. A reduction of it is part of the pass.
 //!
 //! Parts of a nest that are smaller than the whole, as `(sqrt v)` in `(/ x (sqrt v))` where `v` is a row, run first and on
 //! their own: stretched, their work would be done again for every row.
 
+mod top;
+
 use super::task::{Code, Frame, mark_last};
 use crate::data::{Block, DType, Dims, Value};
+use crate::err;
+use crate::kernel::Reduction;
 use crate::kernel::elementwise::{Binary, Unary};
 use crate::kernel::fused::{Expr, Program, Region};
 use crate::kernel::layout::broadcast_shapes;
@@ -13,10 +17,13 @@ use crate::text::Result;
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 use std::sync::{Arc, OnceLock};
+use top::Top;
 
 /// Elementwise calls, and what they are applied to.
 pub struct Nest {
     expr: Expr,
+    /// What is done with the result of the expression.
+    top: Option<Top>,
     /// What the expression's inputs are made by.
     leaves: Box<[Code]>,
     /// The same calls one by one, with leaves as inputs: for numbers, and to report what is wrong.
@@ -43,7 +50,18 @@ fn fuse_parts(mut code: Code, calls: usize, cuts: &FxHashSet<*const Code>) -> Co
         let mut leaves = Vec::new();
         if let Some(expr) = expression(&mut code, &mut leaves, calls, cuts) {
             mark_last(&mut code);
-            let nest = Nest { expr, leaves: leaves.into(), plain: code, first: OnceLock::new() };
+            let nest = Nest { expr, top: None, leaves: leaves.into(), plain: code, first: OnceLock::new() };
+            return Code::Fused(Box::new(nest));
+        }
+    }
+    if let Some((top, at)) = Top::of(&code)
+        && let Some(reduced) = code.args_mut().and_then(|args| args.get_mut(at))
+        && nested(reduced) > 0
+    {
+        let mut leaves = Vec::new();
+        if let Some(expr) = expression(reduced, &mut leaves, calls, cuts) {
+            mark_last(&mut code);
+            let nest = Nest { expr, top: Some(top), leaves: leaves.into(), plain: code, first: OnceLock::new() };
             return Code::Fused(Box::new(nest));
         }
     }
@@ -161,9 +179,14 @@ struct Passes {
 }
 
 struct Pass {
-    program: Program,
+    work: Work,
     /// The inputs it takes.
     takes: Vec<usize>,
+}
+
+enum Work {
+    Program(Program),
+    Reduction(Reduction),
 }
 
 /// One pass of a nest, as far as memory goes.
@@ -174,20 +197,39 @@ pub(super) struct Step {
     pub scratch: usize,
     /// Its inputs: leaves, and after them what earlier passes made.
     pub takes: Vec<usize>,
+    /// For a reduction, the shape that it reduces. Its result is never in the memory of an input, and inputs that do not lie in
+    /// order are gathered.
+    pub reduces: Option<Dims>,
 }
 
 impl Nest {
     /// The passes over leaves of these dtypes and shapes; `None` where they do not fit together.
     pub(super) fn steps(&self, leaves: &[(DType, Dims)]) -> Option<Vec<Step>> {
         let (dtypes, mut shapes): (Vec<DType>, Vec<Dims>) = leaves.iter().cloned().unzip();
-        let Passes { first, last, .. } = Passes::of(&self.expr, &dtypes, &shapes)?;
+        let Passes { first, last, .. } = Passes::of(&self.expr, self.top.as_ref(), &dtypes, &shapes)?;
         first
             .into_iter()
             .chain([last])
-            .map(|Pass { program, takes }| {
-                let shape = broadcast(takes.iter().map(|&at| &shapes[at]))?;
-                shapes.push(shape.clone());
-                Some(Step { dtype: program.dtype(), shape, scratch: program.scratch_bytes(), takes })
+            .map(|Pass { work, takes }| {
+                let whole = broadcast(takes.iter().map(|&at| &shapes[at]))?;
+                shapes.push(whole.clone());
+                Some(match (work, &self.top) {
+                    (Work::Reduction(reduction), Some(top)) => Step {
+                        dtype: reduction.dtype(),
+                        shape: top.shape(&whole)?,
+                        scratch: reduction.scratch_bytes(whole.iter().product()),
+                        takes,
+                        reduces: Some(whole),
+                    },
+                    (Work::Program(program), _) => Step {
+                        dtype: program.dtype(),
+                        shape: whole,
+                        scratch: program.scratch_bytes(),
+                        takes,
+                        reduces: None,
+                    },
+                    (Work::Reduction(_), None) => return None,
+                })
             })
             .collect()
     }
@@ -227,11 +269,11 @@ impl Nest {
             let shapes: SmallVec<[Dims; 6]> = values.iter().filter_map(shape).collect();
             let dtypes: SmallVec<[DType; 6]> = values.iter().filter_map(dtype).collect();
             let fits = |p: &Passes| p.dtypes == dtypes && Some(p.small) == small(&shapes);
-            match self.first.get_or_init(|| Passes::of(&self.expr, &dtypes, &shapes)) {
-                Some(passes) if fits(passes) => return passes.run(values, place),
+            match self.first.get_or_init(|| Passes::of(&self.expr, self.top.as_ref(), &dtypes, &shapes)) {
+                Some(passes) if fits(passes) => return passes.run(values, self.top.as_ref(), place),
                 Some(_) => {
-                    if let Some(passes) = Passes::of(&self.expr, &dtypes, &shapes) {
-                        return passes.run(values, place);
+                    if let Some(passes) = Passes::of(&self.expr, self.top.as_ref(), &dtypes, &shapes) {
+                        return passes.run(values, self.top.as_ref(), place);
                     }
                 }
                 None => {}
@@ -270,18 +312,22 @@ fn broadcast<'a>(shapes: impl Iterator<Item = &'a Dims>) -> Option<Dims> {
 
 impl Passes {
     /// `None` where something does not fit: the plain calls say what.
-    fn of(expr: &Expr, dtypes: &[DType], shapes: &[Dims]) -> Option<Passes> {
+    fn of(expr: &Expr, top: Option<&Top>, dtypes: &[DType], shapes: &[Dims]) -> Option<Passes> {
         let whole = broadcast(shapes.iter())?;
+        if let Some(top) = top {
+            // No result, or one that the op knows better about.
+            top.shape(&whole).filter(|_| !whole.contains(&0))?;
+        }
         let mut parts = Vec::new();
         let rest = without_small(expr, shapes, whole.iter().product(), &mut parts);
-        let first = parts.iter().map(|part| Pass::of(part, dtypes)).collect::<Option<Vec<_>>>()?;
+        let first = parts.iter().map(|part| Pass::of(part, None, dtypes)).collect::<Option<Vec<_>>>()?;
         let mut all: Vec<DType> = dtypes.to_vec();
-        all.extend(first.iter().map(|pass| pass.program.dtype()));
-        let last = Pass::of(&rest, &all)?;
+        all.extend(first.iter().map(|pass| pass.work.dtype()));
+        let last = Pass::of(&rest, top, &all)?;
         Some(Passes { dtypes: dtypes.into(), small: small(shapes)?, first, last })
     }
 
-    fn run(&self, values: SmallVec<[Value; 8]>, place: Option<(DType, &Region)>) -> Result<Value> {
+    fn run(&self, values: SmallVec<[Value; 8]>, top: Option<&Top>, place: Option<(DType, &Region)>) -> Result<Value> {
         let mut blocks: Vec<Option<Block>> = values
             .into_iter()
             .map(|value| match value {
@@ -291,13 +337,21 @@ impl Passes {
             .collect();
         for pass in &self.first {
             let inputs = pass.takes.iter().filter_map(|&at| blocks[at].clone()).collect();
-            let made = pass.program.run(inputs)?;
-            blocks.push(Some(made));
+            if let Work::Program(program) = &pass.work {
+                blocks.push(Some(program.run(inputs)?));
+            }
         }
         // What only the first passes needed makes room, and what is left is held by nobody else.
         let inputs: Vec<Block> = self.last.takes.iter().filter_map(|&at| blocks[at].take()).collect();
         drop(blocks);
-        let program = &self.last.program;
+        let program = match (&self.last.work, top) {
+            (Work::Reduction(reduction), Some(top)) => {
+                let whole = broadcast_shapes(&inputs.iter().map(Block::shape).collect::<Vec<_>>())?;
+                return top.run(reduction, &inputs, &whole).map(Value::from);
+            }
+            (Work::Reduction(_), None) => return Err(err!(Internal, "a reduction without a call")),
+            (Work::Program(program), _) => program,
+        };
         if let Some((dtype, region)) = place
             && program.dtype() == dtype
             && broadcast_shapes(&inputs.iter().map(Block::shape).collect::<Vec<_>>())? == region.shape
@@ -310,8 +364,17 @@ impl Passes {
     }
 }
 
+impl Work {
+    fn dtype(&self) -> DType {
+        match self {
+            Work::Program(program) => program.dtype(),
+            Work::Reduction(reduction) => reduction.dtype(),
+        }
+    }
+}
+
 impl Pass {
-    fn of(expr: &Expr, dtypes: &[DType]) -> Option<Pass> {
+    fn of(expr: &Expr, top: Option<&Top>, dtypes: &[DType]) -> Option<Pass> {
         let mut takes: Vec<usize> = Vec::new();
         let expr = with_inputs(expr, &mut |n| {
             Expr::Input(takes.iter().position(|&t| t == n).unwrap_or_else(|| {
@@ -320,8 +383,11 @@ impl Pass {
             }))
         });
         let dtypes: Vec<DType> = takes.iter().map(|&at| dtypes[at]).collect();
-        let program = Program::new(&dtypes, &expr).ok()?;
-        Some(Pass { program, takes })
+        let work = match top {
+            Some(top) => Work::Reduction(top.compile(&dtypes, expr)?),
+            None => Work::Program(Program::new(&dtypes, &expr).ok()?),
+        };
+        Some(Pass { work, takes })
     }
 }
 

@@ -1,0 +1,381 @@
+//! Steps in a row that make one loop over strips: which they are, and the code of the loop.
+
+use super::Source;
+use super::compile::{Act, Draft};
+use crate::data::DType;
+use crate::kernel::elementwise::{Binary, Unary};
+use crate::kernel::strip::{Float, Micro, Op};
+use rustc_hash::FxHashMap;
+
+/// Steps that run as one loop. Sources are those of drafts: a register is the number of the step that makes the value.
+pub struct Group {
+    /// The step behind the last one.
+    pub end: usize,
+    pub float: Float,
+    pub code: Vec<Micro>,
+    /// What comes from outside, and the size of its elements: the first operands of the code.
+    pub inputs: Vec<(Source, usize)>,
+    /// Steps whose values are wanted outside, and the size of their elements: the next operands.
+    pub results: Vec<(usize, usize)>,
+    /// Plain numbers: the next operands.
+    pub constants: Vec<Source>,
+    /// Values that are put aside within a strip: the last operands.
+    pub slots: usize,
+}
+
+/// How a step is done on strips.
+#[derive(Clone, Copy)]
+enum Way {
+    Unary(Op),
+    /// With the accumulator as the first argument, and as the second one.
+    Binary(Op, Op),
+    Where,
+    /// From the other float type, and to it.
+    FromOther,
+    ToOther,
+}
+
+fn float(dtype: DType) -> Option<Float> {
+    match dtype {
+        DType::F32 => Some(Float::F32),
+        DType::F64 => Some(Float::F64),
+        _ => None,
+    }
+}
+
+/// How strips of that type do what a step does, if they can.
+fn way(act: Act, strip: Float) -> Option<Way> {
+    let fits = |dtype| float(dtype) == Some(strip);
+    Some(match act {
+        Act::Unary(op, dtype) if fits(dtype) => Way::Unary(match op {
+            Unary::Negative => Op::Negative,
+            Unary::Absolute | Unary::Fabs => Op::Absolute,
+            Unary::Sqrt => Op::Sqrt,
+            Unary::Square => Op::Square,
+            Unary::Reciprocal => Op::Reciprocal,
+            Unary::Floor => Op::Floor,
+            Unary::Ceil => Op::Ceil,
+            Unary::Trunc => Op::Trunc,
+            Unary::Rint => Op::Rint,
+            Unary::Isnan => Op::Isnan,
+            Unary::Isfinite => Op::Isfinite,
+            _ => return None,
+        }),
+        Act::Unary(Unary::LogicalNot | Unary::Invert, DType::Bool) => Way::Unary(Op::Not),
+        Act::Binary(op, dtype) if fits(dtype) => {
+            let (first, second) = match op {
+                Binary::Add => (Op::Add, Op::Add),
+                Binary::Subtract => (Op::Subtract, Op::SubtractFrom),
+                Binary::Multiply => (Op::Multiply, Op::Multiply),
+                Binary::Divide => (Op::Divide, Op::DivideInto),
+                Binary::Maximum => (Op::Maximum, Op::MaximumOf),
+                Binary::Minimum => (Op::Minimum, Op::MinimumOf),
+                Binary::Fmax => (Op::Fmax, Op::FmaxOf),
+                Binary::Fmin => (Op::Fmin, Op::FminOf),
+                Binary::Equal => (Op::Equal, Op::Equal),
+                Binary::NotEqual => (Op::NotEqual, Op::NotEqual),
+                Binary::Less => (Op::Less, Op::Greater),
+                Binary::LessEqual => (Op::LessEqual, Op::GreaterEqual),
+                _ => return None,
+            };
+            Way::Binary(first, second)
+        }
+        Act::Binary(op, DType::Bool) => match op {
+            Binary::LogicalAnd | Binary::BitwiseAnd => Way::Binary(Op::And, Op::And),
+            Binary::LogicalOr | Binary::BitwiseOr => Way::Binary(Op::Or, Op::Or),
+            Binary::LogicalXor | Binary::BitwiseXor | Binary::NotEqual => Way::Binary(Op::Xor, Op::Xor),
+            _ => return None,
+        },
+        Act::Where(dtype) if fits(dtype) => Way::Where,
+        Act::Convert(from, to) if float(from).is_some() && fits(to) => Way::FromOther,
+        Act::Convert(from, to) if fits(from) && float(to).is_some() => Way::ToOther,
+        _ => return None,
+    })
+}
+
+/// The floats that a step computes with, if it is one that begins a group.
+fn begins(act: Act) -> Option<Float> {
+    match act {
+        Act::Unary(_, dtype) | Act::Binary(_, dtype) | Act::Where(dtype) | Act::Convert(_, dtype) => float(dtype),
+        Act::Mixed(..) => None,
+    }
+}
+
+/// The steps from `start` on that strips can do together, if there are any.
+pub fn find(drafts: &[Draft], start: usize) -> Option<(Float, usize)> {
+    // A conversion can begin the loop of the type it makes, or end that of the type it takes.
+    let strip = begins(drafts[start].act)?;
+    let joins = |&at: &usize| {
+        let draft = &drafts[at];
+        match way(draft.act, strip) {
+            None => false,
+            // What the loop makes of the other type leaves it.
+            Some(Way::FromOther) => draft.args.iter().filter_map(Source::register).all(|value| value < start),
+            Some(_) => true,
+        }
+    };
+    let end = (start..drafts.len()).find(|at| !joins(at)).unwrap_or(drafts.len());
+    (end > start).then_some((strip, end))
+}
+
+/// An operand before all are numbered.
+#[derive(Clone, Copy)]
+enum Place {
+    Input(usize),
+    Result(usize),
+    Constant(usize),
+    Slot(usize),
+}
+
+struct Coder<'a> {
+    drafts: &'a [Draft],
+    start: usize,
+    /// The steps in the order in which they are done.
+    order: &'a [usize],
+    /// Of each step from `start` on: how often its value is still to be read by one of them.
+    uses: Vec<usize>,
+    group: Group,
+    code: Vec<(Op, [Option<Place>; 2])>,
+    /// Where values are, other than in the accumulator.
+    places: FxHashMap<Source, Place>,
+    /// The value in the accumulator.
+    held: Option<Source>,
+    free: Vec<usize>,
+}
+
+/// Steps that take the processor long, whatever else it does meanwhile.
+fn is_slow(act: Act) -> bool {
+    matches!(act, Act::Unary(Unary::Sqrt | Unary::Reciprocal, _) | Act::Binary(Binary::Divide, _))
+}
+
+/// The order in which steps are done: first what is slow, and what it needs; then what does not wait for that; then the rest. So the
+/// processor has something to do while it divides.
+fn in_order(drafts: &[Draft], (start, end): (usize, usize)) -> Vec<usize> {
+    let inner = |at: usize| drafts[at].args.iter().filter_map(Source::register).filter(move |&value| value >= start);
+    let (mut first, mut waits) = (vec![false; end - start], vec![false; end - start]);
+    for at in (start..end).rev() {
+        if first[at - start] || is_slow(drafts[at].act) {
+            first[at - start] = true;
+            inner(at).for_each(|value| first[value - start] = true);
+        }
+    }
+    for at in start..end {
+        waits[at - start] = inner(at).any(|value| waits[value - start] || is_slow(drafts[value].act));
+    }
+    // What the whole makes comes last.
+    if let Some(last) = waits.last_mut() {
+        *last = true;
+    }
+    let mut order: Vec<usize> = (start..end).collect();
+    order.sort_by_key(|&at| match (first[at - start], waits[at - start]) {
+        (true, _) if at + 1 < end => 0,
+        (_, false) => 1,
+        _ => 2,
+    });
+    order
+}
+
+/// The code of the steps from `start` to `end`, which [`find`] found. `last_uses` tells of each step which one reads its value last.
+pub fn code(drafts: &[Draft], (start, end): (usize, usize), float: Float, last_uses: &[usize]) -> Group {
+    let order = &in_order(drafts, (start, end));
+    let group = Group {
+        end,
+        float,
+        code: Vec::new(),
+        inputs: Vec::new(),
+        results: Vec::new(),
+        constants: Vec::new(),
+        slots: 0,
+    };
+    let places = FxHashMap::default();
+    let mut uses = vec![0; end - start];
+    for value in drafts[start..end].iter().flat_map(|draft| &draft.args).filter_map(Source::register) {
+        if value >= start {
+            uses[value - start] += 1;
+        }
+    }
+    let mut coder = Coder { drafts, start, order, uses, group, code: Vec::new(), places, held: None, free: Vec::new() };
+    for at in start..end {
+        coder.masks(at);
+    }
+    for n in 0..order.len() {
+        coder.step(n, last_uses[order[n]] >= end);
+    }
+    let Coder { mut group, code, .. } = coder;
+    let results = group.inputs.len();
+    let constants = results + group.results.len();
+    let slots = constants + group.constants.len();
+    let number = |place: Option<Place>| match place {
+        None => 0,
+        Some(Place::Input(i)) => i as u16,
+        Some(Place::Result(i)) => (results + i) as u16,
+        Some(Place::Constant(i)) => (constants + i) as u16,
+        Some(Place::Slot(i)) => (slots + i) as u16,
+    };
+    let micro = |(op, [x, y]): (Op, [Option<Place>; 2])| Micro {
+        op,
+        x: number(x),
+        y: number(y),
+        uniform: matches!(x, Some(Place::Constant(_))),
+    };
+    group.code = code.into_iter().map(micro).collect();
+    group
+}
+
+impl Coder<'_> {
+    fn emit(&mut self, op: Op, x: Option<Place>, y: Option<Place>) {
+        self.code.push((op, [x, y]));
+    }
+
+    fn is_inner(&self, source: Source) -> bool {
+        source.register().is_some_and(|value| value >= self.start)
+    }
+
+    fn slot(&mut self) -> Place {
+        Place::Slot(self.free.pop().unwrap_or_else(|| {
+            self.group.slots += 1;
+            self.group.slots - 1
+        }))
+    }
+
+    fn input(&mut self, source: Source, size: usize) -> Place {
+        if matches!(source, Source::Constant(_)) {
+            self.group.constants.push(source);
+            return Place::Constant(self.group.constants.len() - 1);
+        }
+        self.group.inputs.push((source, size));
+        Place::Input(self.group.inputs.len() - 1)
+    }
+
+    /// Bools that a step takes from outside are made masks at the beginning.
+    fn masks(&mut self, at: usize) {
+        let draft = &self.drafts[at];
+        let bools: &[Source] = match draft.act {
+            Act::Unary(_, DType::Bool) | Act::Binary(_, DType::Bool) => &draft.args,
+            Act::Where(_) => &draft.args[..1],
+            _ => return,
+        };
+        for &source in bools {
+            if !self.is_inner(source) && !self.places.contains_key(&source) {
+                let from = self.input(source, 1);
+                let slot = self.slot();
+                self.emit(Op::LoadBools, Some(from), None);
+                self.emit(Op::Store, Some(slot), None);
+                self.places.insert(source, slot);
+            }
+        }
+    }
+
+    /// Where a value is in memory, as lanes.
+    fn place(&mut self, source: Source) -> Place {
+        if let Some(place) = self.places.get(&source) {
+            return *place;
+        }
+        debug_assert!(!self.is_inner(source), "what is read later was put aside");
+        let size = match self.group.float {
+            Float::F32 => 4,
+            Float::F64 => 8,
+        };
+        let place = self.input(source, size);
+        self.places.insert(source, place);
+        place
+    }
+
+    fn load(&mut self, source: Source) {
+        if self.held != Some(source) {
+            let from = self.place(source);
+            self.emit(Op::Load, Some(from), None);
+            self.held = Some(source);
+        }
+    }
+
+    /// The n-th step. `wanted` says whether its value is wanted outside.
+    fn step(&mut self, n: usize, wanted: bool) {
+        let at = self.order[n];
+        let draft = &self.drafts[at];
+        let Some(way) = way(draft.act, self.group.float) else { return };
+        let args = &draft.args;
+        let is_constant = |source: Source| matches!(source, Source::Constant(_));
+        match way {
+            Way::Unary(op) => {
+                self.load(args[0]);
+                self.emit(op, None, None);
+            }
+            // The second argument is there already, or the first one is a number, which need not be loaded as a whole.
+            Way::Binary(first, second) => {
+                let turned = args[0] != args[1]
+                    && self.held != Some(args[0])
+                    && (self.held == Some(args[1]) || is_constant(args[0]));
+                let (op, held, other) = if turned { (second, args[1], args[0]) } else { (first, args[0], args[1]) };
+                self.load(held);
+                let x = self.place(other);
+                self.emit(op, Some(x), None);
+            }
+            Way::Where => {
+                let [mask, yes, no] = [args[0], args[1], args[2]];
+                match self.held {
+                    Some(held) if held == mask => {
+                        let (x, y) = (self.place(yes), self.place(no));
+                        self.emit(Op::Select, Some(x), Some(y));
+                    }
+                    Some(held) if held == no && no != yes => {
+                        let (x, y) = (self.place(mask), self.place(yes));
+                        self.emit(Op::SelectElse, Some(x), Some(y));
+                    }
+                    _ => {
+                        self.load(yes);
+                        let (x, y) = (self.place(mask), self.place(no));
+                        self.emit(Op::SelectThen, Some(x), Some(y));
+                    }
+                }
+            }
+            Way::FromOther => {
+                let size = match self.group.float {
+                    Float::F32 => 8,
+                    Float::F64 => 4,
+                };
+                let from = self.input(args[0], size);
+                self.emit(Op::LoadOther, Some(from), None);
+            }
+            Way::ToOther => self.load(args[0]),
+        }
+        // What a conversion to the other type made is in memory only.
+        let other = matches!(way, Way::ToOther);
+        self.held = if other { self.held } else { Some(Source::Register(at as u16)) };
+        for &arg in &self.drafts[at].args {
+            if let Some(made) = arg.register().filter(|&value| value >= self.start) {
+                self.uses[made - self.start] -= 1;
+                if self.uses[made - self.start] == 0
+                    && let Some(Place::Slot(slot)) = self.places.remove(&arg)
+                {
+                    self.free.push(slot);
+                }
+            }
+        }
+        self.keep(n, wanted, other);
+    }
+
+    /// Puts the value of a step, which is in the accumulator, where it is wanted later.
+    fn keep(&mut self, n: usize, wanted: bool, other: bool) {
+        let at = self.order[n];
+        let (draft, value) = (&self.drafts[at], Source::Register(at as u16));
+        if wanted {
+            let result = Place::Result(self.group.results.len());
+            self.group.results.push((at, draft.out.size()));
+            let op = match (other, draft.out) {
+                (true, _) => Op::StoreOther,
+                (false, DType::Bool) => Op::StoreBools,
+                (false, _) => Op::Store,
+            };
+            self.emit(op, Some(result), None);
+        }
+        // The next step finds it in the accumulator; for all others, and where it is wanted there twice, it is put aside.
+        let reads = |&at: &usize| self.drafts[at].args.iter().filter(|&&arg| arg == value).count();
+        let (next, later) = (self.order.get(n + 1).map_or(0, reads), self.uses[at - self.start]);
+        if !other && (later > next || next > 1) {
+            let slot = self.slot();
+            self.emit(Op::Store, Some(slot), None);
+            self.places.insert(value, slot);
+        }
+    }
+}
