@@ -5,7 +5,7 @@
 //! register 1. A call's window lies at the end of its caller's, so arguments are computed where the callee wants them.
 
 use super::globals::Cell;
-use super::machine::{Columns, Straight};
+use super::machine::{Columns, Straight, Whole};
 use crate::data::{Signature, Str, Task, Value};
 use crate::text::Span;
 use rustc_hash::FxHashMap;
@@ -425,6 +425,8 @@ pub struct Proto {
     pub straight: Option<Straight>,
     /// The same by columns, if it does nothing but compute with a number.
     pub columns: Option<Columns>,
+    /// If it does nothing but compute with whole numbers.
+    pub whole: Option<Whole>,
     /// For each parameter the keys under which it is looked up, if nothing else is done with it.
     pub reads: Box<[Option<Box<[Value]>>]>,
     /// Whether a register after the parameters takes the bits of those that were given.
@@ -461,6 +463,7 @@ impl Proto {
             registers: 0,
             plain: 0,
             straight: None,
+            whole: None,
             columns: None,
             reads: Box::default(),
             wants_given: false,

@@ -11,7 +11,7 @@ use crate::err;
 use crate::eval::code::{Argument, Captured, Definition, Instr, Proto, Reg};
 use crate::eval::globals::Cell;
 use crate::eval::liveness;
-use crate::eval::machine::{Columns, Straight};
+use crate::eval::machine::{Columns, Straight, Whole};
 use crate::eval::reads;
 use crate::eval::syntax::{Body, Id, Kind, Source, Var};
 use crate::text::{Result, Span};
@@ -63,6 +63,7 @@ pub(super) fn emit(mut body: Body, head: Head) -> Result<Proto> {
     let plain = head.signature.params.iter().all(|p| p.kind == crate::data::ParamKind::Required) && !head.wants_given;
     let mut proto = Proto {
         straight: None,
+        whole: None,
         columns: None,
         reads,
         plain: if plain { head.signature.params.len() as u32 } else { Proto::SORTED },
@@ -84,6 +85,7 @@ pub(super) fn emit(mut body: Body, head: Head) -> Result<Proto> {
     };
     proto.straight = Straight::of(&proto);
     proto.columns = Columns::of(&proto);
+    proto.whole = Whole::of(&proto);
     Ok(proto)
 }
 

@@ -5,7 +5,8 @@
 //! use no native stack and count no references.
 //!
 //! This file has the stacks and how a run begins and ends; [`run`] is the loop, with what is done inside it all the
-//! time. Instructions that take longer are methods of [`run::Run`]: [`calls`], [`collections`], [`tries`].
+//! time. Instructions that take longer are methods of [`run::Run`]: [`calls`], [`collections`], [`tries`]. Functions of certain kinds
+//! need no window here: [`straight`], [`columns`], [`whole`].
 //!
 //! Three rules keep plain pointers good:
 //! - A frame's closure is held by whoever called it: a global binding, which is not freed while a thread runs
@@ -21,9 +22,11 @@ mod columns;
 mod run;
 mod straight;
 mod tries;
+mod whole;
 
 pub(super) use columns::Columns;
 pub(super) use straight::Straight;
+pub(super) use whole::Whole;
 
 use super::call;
 use super::closure::Closure;

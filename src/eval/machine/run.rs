@@ -4,7 +4,7 @@
 use super::arithmetic::{self, put};
 use super::calls::{self, Callee, overwrite};
 use super::collections::{Operands, Part};
-use super::{Frame, Machine, counted, interrupted};
+use super::{Frame, Machine, Whole, counted, interrupted};
 use crate::data::Value;
 use crate::eval::closure::Closure;
 use crate::eval::code::{Instr, Proto, Reg};
@@ -79,15 +79,20 @@ impl Run<'_> {
 }
 
 impl Run<'_> {
-    /// Goes on in a closure, whose arguments lie after `at`.
+    /// Goes on in a closure, whose arguments lie after `at`. False where the answer is there already.
     ///
     /// # Safety
     /// The run is this thread's; the closure is held as the head of the module says.
     #[inline(always)]
-    unsafe fn enter(&mut self, closure: *const Closure, at: Reg, count: u8, pc: *const Instr) -> Result<()> {
+    unsafe fn enter(&mut self, closure: *const Closure, at: Reg, count: u8, pc: *const Instr) -> Result<bool> {
         // SAFETY: by contract.
         unsafe {
             let new: *const Proto = &*(*closure).proto;
+            if let Some(whole) = &(*new).whole
+                && self.answered(whole, closure, at, count)
+            {
+                return Ok(false);
+            }
             let window = self.base + at as usize;
             if self.interpreter.cancel.load(Relaxed) {
                 return Err(interrupted());
@@ -104,7 +109,24 @@ impl Run<'_> {
             self.proto = new;
             let regs = m.stack.as_ptr().add(window);
             self.dirty = sorted || (0..=count as usize).any(|n| counted(&*regs.add(n)));
-            Ok(())
+            Ok(true)
+        }
+    }
+
+    /// Whether a function of whole numbers has an answer to what lies after `at`; then it is there.
+    ///
+    /// # Safety
+    /// As for `enter`.
+    #[inline(never)]
+    unsafe fn answered(&mut self, whole: &Whole, closure: *const Closure, at: Reg, count: u8) -> bool {
+        // SAFETY: by contract; this thread runs a program of the interpreter.
+        unsafe {
+            let args = std::slice::from_raw_parts(self.register(at + 1), count as usize);
+            let answer = whole.run(&*closure, args, &self.interpreter.cancel);
+            if let Some(answer) = answer {
+                overwrite(self.register(at), Value::Int(answer));
+            }
+            answer.is_some()
         }
     }
 }
@@ -259,6 +281,15 @@ pub(super) unsafe fn run(
                     }};
                 }
                 macro_rules! in_closure {
+                    ($closure:expr, $at:expr, $count:expr) => {{
+                        let entered = attempt!(run.enter($closure, $at, $count, pc));
+                        regs = run.regs();
+                        if entered {
+                            pc = (*run.proto).code.as_ptr();
+                        }
+                    }};
+                }
+                macro_rules! in_its_place {
                     ($entered:expr) => {{
                         outside!($entered);
                         pc = (*run.proto).code.as_ptr();
@@ -268,7 +299,7 @@ pub(super) unsafe fn run(
                     ($global:expr, $at:expr, $count:expr) => {
                         match cell!($global).load() {
                             Some(binding) if !binding.closure.is_null() => {
-                                in_closure!(run.enter(binding.closure, $at, $count, pc))
+                                in_closure!(binding.closure, $at, $count)
                             }
                             Some(binding) => outside!(run.call_bound(binding, $at, $count, pc)),
                             None => break run.unbound($global, pc),
@@ -278,7 +309,7 @@ pub(super) unsafe fn run(
                 macro_rules! call_value {
                     ($callee:expr, $at:expr, $count:expr) => {
                         match Callee::of($callee) {
-                            Callee::Closure(closure) => in_closure!(run.enter(closure, $at, $count, pc)),
+                            Callee::Closure(closure) => in_closure!(closure, $at, $count),
                             Callee::Other(value) => outside!(run.call(&value, $at, $count, pc)),
                         }
                     };
@@ -426,11 +457,11 @@ pub(super) unsafe fn run(
                     Instr::CallCapture { count, base, at } => {
                         call_value!(&(&(*run.closure).captured)[at as usize], base, count)
                     }
-                    Instr::CallItself { count, base } => in_closure!(run.enter(run.closure, base, count, pc)),
+                    Instr::CallItself { count, base } => in_closure!(run.closure, base, count),
                     Instr::CallList { base } => outside!(run.call_list(base, pc)),
                     Instr::TailGlobal { count, base, at } => match cell!(at).load() {
                         Some(binding) if !binding.closure.is_null() => {
-                            in_closure!(run.tail(binding.closure, Value::Nil, base, count, pc))
+                            in_its_place!(run.tail(binding.closure, Value::Nil, base, count, pc))
                         }
                         Some(binding) => outside!(run.call_bound(binding, base, count, pc)),
                         None => break run.unbound(at, pc),
@@ -440,13 +471,13 @@ pub(super) unsafe fn run(
                         match &callee {
                             Value::Function(f) if Closure::of(f).is_some() => {
                                 let closure = Closure::of(f).map_or(ptr::null(), ptr::from_ref);
-                                in_closure!(run.tail(closure, callee, base, count, pc))
+                                in_its_place!(run.tail(closure, callee, base, count, pc))
                             }
                             other => outside!(run.call(other, base, count, pc)),
                         }
                     }
                     Instr::TailItself { count, base } => {
-                        in_closure!(run.tail(run.closure, std::mem::take(&mut reg!(0)), base, count, pc))
+                        in_its_place!(run.tail(run.closure, std::mem::take(&mut reg!(0)), base, count, pc))
                     }
                     Instr::Return { from } => {
                         // Numbers are passed in registers of the processor: reading a value whole right after its parts

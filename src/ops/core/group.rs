@@ -148,10 +148,14 @@ fn sort_by(mut args: Args) -> Result<Value> {
 }
 
 fn topk(mut args: Args) -> Result<Value> {
-    if matches!(args.value("k"), Value::Array(_) | Value::List(_))
-        || matches!(args.value("k"), Value::Block(b) if b.ndim() > 0)
-    {
+    let is_array = |v: &Value| matches!(v, Value::Array(_)) || matches!(v, Value::Block(b) if b.ndim() > 0);
+    if is_array(args.value("k")) || matches!(args.value("k"), Value::List(_)) {
         let (x, k) = (Given::any(args.take("k"))?, args.int("coll")?);
+        return sorting::topk(x, k, args.value("axis"), threads(&args), args.span);
+    }
+    // The same in the order of bags.
+    if is_array(args.value("coll")) && args.is_nil("key") && !args.value("k").is_lazy() {
+        let (x, k) = (Given::any(args.take("coll"))?, args.int("k")?);
         return sorting::topk(x, k, args.value("axis"), threads(&args), args.span);
     }
     if args.value("k").is_lazy() || args.value("coll").is_lazy() {
