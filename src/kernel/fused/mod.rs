@@ -177,8 +177,13 @@ impl Program {
 
     /// Bytes that a run takes besides inputs and result, at most: its tiles.
     pub fn scratch_bytes(&self) -> usize {
-        // Tiles of one loop are twice as large, and those across the grain four times; see `stream` and `Nest::elementwise`.
-        self.tile_bytes(8 * TILE)
+        // Those across the grain are four times as large; see `Nest::elementwise`.
+        self.tile_bytes(4 * self.tile())
+    }
+
+    /// Elements of a tile: what is between its steps stays in the first cache.
+    fn tile(&self) -> usize {
+        if self.is_one_loop() { 2 * TILE } else { TILE }
     }
 
     /// Bytes of a machine for tiles of at most so many elements.
@@ -276,8 +281,7 @@ impl Program {
         let sizes: Vec<usize> = std::iter::once(self.out).chain(self.inputs.iter().copied()).map(DType::size).collect();
         let strides: Vec<Vec<isize>> = operands.iter().map(|(_, s)| s.clone()).collect();
         let nest = Nest::new(shape, &strides);
-        let tile = if self.is_one_loop() { 2 * TILE } else { TILE };
-        let plan = nest.elementwise(&sizes, tile);
+        let plan = nest.elementwise(&sizes, self.tile());
         let streams = shape.iter().product::<usize>() * sizes.iter().sum::<usize>() >= STREAMS;
         let size = sizes[0];
         let bases: Vec<*const u8> = operands[1..].iter().map(|(p, _)| *p).collect();
