@@ -433,6 +433,11 @@ impl Block {
         view
     }
 
+    /// Without some axes of size 1, named from the first to the last; as a view.
+    pub fn squeeze(&self, axes: &[usize]) -> Block {
+        axes.iter().rev().fold(self.clone(), |view, &axis| view.take_axis(axis, 0))
+    }
+
     /// A new axis of size 1 before `axis`, as a view.
     pub fn insert_axis(&self, axis: usize) -> Block {
         let mut view = self.clone();

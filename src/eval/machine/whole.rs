@@ -105,7 +105,8 @@ impl Whole {
         if !self.globals.iter().all(is_itself) {
             return None;
         }
-        STACK.with_borrow_mut(|stack| {
+        let answer = STACK.try_with(|stack| {
+            let stack = &mut *stack.borrow_mut();
             stack.numbers.clear();
             stack.frames.clear();
             stack.numbers.resize(usize::from(proto.registers).max(args.len() + 1), 0);
@@ -122,7 +123,9 @@ impl Whole {
             stack.numbers.shrink_to(KEPT);
             stack.frames.shrink_to(KEPT);
             answer
-        })
+        });
+        // While the thread ends there is no stack.
+        answer.ok().flatten()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Expressions to steps: dtypes are resolved by NumPy's rules, conversions become steps of their own, equal steps are one.
 
-use super::group::{self, Group};
+use super::group;
 use super::strips::Strips;
 use super::{Expr, Program, Source, Step};
 use crate::data::task::deep;
@@ -8,7 +8,7 @@ use crate::data::{Block, DType, Value};
 use crate::err;
 use crate::kernel::create;
 use crate::kernel::elementwise::{Binary, Typed, Unary};
-use crate::kernel::strip::{self, Vectors};
+use crate::kernel::strip;
 use crate::kernel::tile::{self, Kernel};
 use crate::text::Result;
 use rustc_hash::FxHashMap;
@@ -35,7 +35,8 @@ pub struct Draft {
 /// Steps that run at once: one kernel over a tile, or a loop over strips.
 enum Unit {
     Kernel(usize),
-    Strips(Vectors, Group),
+    /// Up to a step. Registers are still numbers of steps.
+    Strips(usize, Strips),
 }
 
 /// A compiled part of an expression.
@@ -267,6 +268,7 @@ impl Compiler<'_> {
         }
     }
 
+    /// The program of what was compiled.
     fn finish(mut self, result: Source, out: DType) -> Result<Program> {
         if self.steps.len().max(self.constants.len()).max(self.inputs.len()) > usize::from(u16::MAX) {
             return Err(err!(Limit, "an elementwise expression has more than {} steps", u16::MAX));
@@ -284,7 +286,7 @@ impl Compiler<'_> {
             }
         }
         let units = self.units(&last_uses);
-        let (steps, homes, registers) = self.registers(&units, &last_uses);
+        let (steps, homes, registers) = self.registers(units, &last_uses);
         let result = match result {
             Source::Register(v) => Source::Register(homes[usize::from(v)]),
             other => other,
@@ -311,7 +313,7 @@ impl Compiler<'_> {
         while at < self.steps.len() {
             match (vectors, group::find(&self.steps, at)) {
                 (Some(vectors), Some((float, end))) => {
-                    units.push(Unit::Strips(vectors, group::code(&self.steps, (at, end), float, last_uses)));
+                    units.push(Unit::Strips(end, group::code(&self.steps, (at, end), vectors, float, last_uses)));
                     at = end;
                 }
                 _ => {
@@ -325,16 +327,16 @@ impl Compiler<'_> {
 
     /// Gives out registers: a value's is free again after the last unit that reads it. The steps of the program, where each value is, and how
     /// many registers there are.
-    fn registers(&self, units: &[Unit], last_uses: &[usize]) -> (Vec<Step>, Vec<u16>, usize) {
+    fn registers(&self, units: Vec<Unit>, last_uses: &[usize]) -> (Vec<Step>, Vec<u16>, usize) {
         let (mut homes, mut free, mut registers) = (vec![0; self.steps.len()], Vec::new(), 0u16);
         let mut steps = Vec::new();
         let mut done = 0;
         for unit in units {
-            let (args, made, end): (Vec<Source>, Vec<usize>, usize) = match unit {
+            let (args, made, end): (Vec<Source>, Vec<usize>, usize) = match &unit {
                 Unit::Kernel(at) => (self.steps[*at].args.clone(), vec![*at], at + 1),
-                Unit::Strips(_, group) => {
-                    let args = group.inputs.iter().map(|(source, _)| *source).collect();
-                    (args, group.results.iter().map(|(value, _)| *value).collect(), group.end)
+                Unit::Strips(end, strips) => {
+                    let args = strips.inputs.iter().map(|(source, _)| *source).collect();
+                    (args, strips.results.iter().map(|(value, _)| usize::from(*value)).collect(), *end)
                 }
             };
             for value in made {
@@ -349,20 +351,16 @@ impl Compiler<'_> {
             };
             steps.push(match unit {
                 Unit::Kernel(at) => {
-                    let draft = &self.steps[*at];
+                    let draft = &self.steps[at];
                     let mut args = [Source::Input(0); 3];
                     args.iter_mut().zip(&draft.args).for_each(|(to, from)| *to = place(from));
-                    Step::Kernel { kernel: draft.kernel, args, arity: draft.args.len() as u8, into: homes[*at] }
+                    Step::Kernel { kernel: draft.kernel, args, arity: draft.args.len() as u8, into: homes[at] }
                 }
-                Unit::Strips(vectors, group) => Step::Strips(Strips {
-                    vectors: *vectors,
-                    float: group.float,
-                    code: group.code.clone(),
-                    inputs: group.inputs.iter().map(|(source, size)| (place(source), *size)).collect(),
-                    results: group.results.iter().map(|&(value, size)| (homes[value], size)).collect(),
-                    constants: group.constants.clone(),
-                    slots: group.slots,
-                }),
+                Unit::Strips(_, mut strips) => {
+                    strips.inputs.iter_mut().for_each(|(source, _)| *source = place(source));
+                    strips.results.iter_mut().for_each(|(value, _)| *value = homes[usize::from(*value)]);
+                    Step::Strips(strips)
+                }
             });
             let mut read: Vec<usize> = args.iter().filter_map(Source::register).collect();
             read.sort_unstable();

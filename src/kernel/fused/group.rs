@@ -2,26 +2,14 @@
 
 use super::Source;
 use super::compile::{Act, Draft};
+use super::strips::Strips;
 use crate::data::DType;
 use crate::kernel::elementwise::{Binary, Unary};
-use crate::kernel::strip::{Float, Micro, Op};
+use crate::kernel::strip::{Float, Micro, Op, Vectors};
 use rustc_hash::FxHashMap;
 
-/// Steps that run as one loop. Sources are those of drafts: a register is the number of the step that makes the value.
-pub struct Group {
-    /// The step behind the last one.
-    pub end: usize,
-    pub float: Float,
-    pub code: Vec<Micro>,
-    /// What comes from outside, and the size of its elements: the first operands of the code.
-    pub inputs: Vec<(Source, usize)>,
-    /// Steps whose values are wanted outside, and the size of their elements: the next operands.
-    pub results: Vec<(usize, usize)>,
-    /// Plain numbers: the next operands.
-    pub constants: Vec<Source>,
-    /// Values that are put aside within a strip: the last operands.
-    pub slots: usize,
-}
+/// More steps than these are several loops: their code stays in the first cache, and operands are few.
+const MOST_STEPS: usize = 1024;
 
 /// How a step is done on strips.
 #[derive(Clone, Copy)]
@@ -114,7 +102,8 @@ pub fn find(drafts: &[Draft], start: usize) -> Option<(Float, usize)> {
             Some(_) => true,
         }
     };
-    let end = (start..drafts.len()).find(|at| !joins(at)).unwrap_or(drafts.len());
+    let most = drafts.len().min(start + MOST_STEPS);
+    let end = (start..most).find(|at| !joins(at)).unwrap_or(most);
     (end > start).then_some((strip, end))
 }
 
@@ -134,7 +123,7 @@ struct Coder<'a> {
     order: &'a [usize],
     /// Of each step from `start` on: how often its value is still to be read by one of them.
     uses: Vec<usize>,
-    group: Group,
+    strips: Strips,
     code: Vec<(Op, [Option<Place>; 2])>,
     /// Where values are, other than in the accumulator.
     places: FxHashMap<Source, Place>,
@@ -175,11 +164,18 @@ fn in_order(drafts: &[Draft], (start, end): (usize, usize)) -> Vec<usize> {
     order
 }
 
-/// The code of the steps from `start` to `end`, which [`find`] found. `last_uses` tells of each step which one reads its value last.
-pub fn code(drafts: &[Draft], (start, end): (usize, usize), float: Float, last_uses: &[usize]) -> Group {
+/// The loop of the steps from `start` to `end`, which [`find`] found. Registers in it are the numbers of the steps that make the values.
+/// `last_uses` tells of each step which one reads its value last.
+pub fn code(
+    drafts: &[Draft],
+    (start, end): (usize, usize),
+    vectors: Vectors,
+    float: Float,
+    last_uses: &[usize],
+) -> Strips {
     let order = &in_order(drafts, (start, end));
-    let group = Group {
-        end,
+    let strips = Strips {
+        vectors,
         float,
         code: Vec::new(),
         inputs: Vec::new(),
@@ -194,17 +190,18 @@ pub fn code(drafts: &[Draft], (start, end): (usize, usize), float: Float, last_u
             uses[value - start] += 1;
         }
     }
-    let mut coder = Coder { drafts, start, order, uses, group, code: Vec::new(), places, held: None, free: Vec::new() };
+    let mut coder =
+        Coder { drafts, start, order, uses, strips, code: Vec::new(), places, held: None, free: Vec::new() };
     for at in start..end {
         coder.masks(at);
     }
     for n in 0..order.len() {
         coder.step(n, last_uses[order[n]] >= end);
     }
-    let Coder { mut group, code, .. } = coder;
-    let results = group.inputs.len();
-    let constants = results + group.results.len();
-    let slots = constants + group.constants.len();
+    let Coder { mut strips, code, .. } = coder;
+    let results = strips.inputs.len();
+    let constants = results + strips.results.len();
+    let slots = constants + strips.constants.len();
     let number = |place: Option<Place>| match place {
         None => 0,
         Some(Place::Input(i)) => i as u16,
@@ -218,8 +215,8 @@ pub fn code(drafts: &[Draft], (start, end): (usize, usize), float: Float, last_u
         y: number(y),
         uniform: matches!(x, Some(Place::Constant(_))),
     };
-    group.code = code.into_iter().map(micro).collect();
-    group
+    strips.code = code.into_iter().map(micro).collect();
+    strips
 }
 
 impl Coder<'_> {
@@ -233,18 +230,18 @@ impl Coder<'_> {
 
     fn slot(&mut self) -> Place {
         Place::Slot(self.free.pop().unwrap_or_else(|| {
-            self.group.slots += 1;
-            self.group.slots - 1
+            self.strips.slots += 1;
+            self.strips.slots - 1
         }))
     }
 
     fn input(&mut self, source: Source, size: usize) -> Place {
         if matches!(source, Source::Constant(_)) {
-            self.group.constants.push(source);
-            return Place::Constant(self.group.constants.len() - 1);
+            self.strips.constants.push(source);
+            return Place::Constant(self.strips.constants.len() - 1);
         }
-        self.group.inputs.push((source, size));
-        Place::Input(self.group.inputs.len() - 1)
+        self.strips.inputs.push((source, size));
+        Place::Input(self.strips.inputs.len() - 1)
     }
 
     /// Bools that a step takes from outside are made masks at the beginning.
@@ -272,11 +269,7 @@ impl Coder<'_> {
             return *place;
         }
         debug_assert!(!self.is_inner(source), "what is read later was put aside");
-        let size = match self.group.float {
-            Float::F32 => 4,
-            Float::F64 => 8,
-        };
-        let place = self.input(source, size);
+        let place = self.input(source, self.strips.float.size());
         self.places.insert(source, place);
         place
     }
@@ -293,7 +286,7 @@ impl Coder<'_> {
     fn step(&mut self, n: usize, wanted: bool) {
         let at = self.order[n];
         let draft = &self.drafts[at];
-        let Some(way) = way(draft.act, self.group.float) else { return };
+        let Some(way) = way(draft.act, self.strips.float) else { return };
         let args = &draft.args;
         let is_constant = |source: Source| matches!(source, Source::Constant(_));
         match way {
@@ -330,11 +323,7 @@ impl Coder<'_> {
                 }
             }
             Way::FromOther => {
-                let size = match self.group.float {
-                    Float::F32 => 8,
-                    Float::F64 => 4,
-                };
-                let from = self.input(args[0], size);
+                let from = self.input(args[0], self.strips.float.other().size());
                 self.emit(Op::LoadOther, Some(from), None);
             }
             Way::ToOther => self.load(args[0]),
@@ -360,8 +349,8 @@ impl Coder<'_> {
         let at = self.order[n];
         let (draft, value) = (&self.drafts[at], Source::Register(at as u16));
         if wanted {
-            let result = Place::Result(self.group.results.len());
-            self.group.results.push((at, draft.out.size()));
+            let result = Place::Result(self.strips.results.len());
+            self.strips.results.push((at as u16, draft.out.size()));
             let op = match (other, draft.out) {
                 (true, _) => Op::StoreOther,
                 (false, DType::Bool) => Op::StoreBools,

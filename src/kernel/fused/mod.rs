@@ -198,11 +198,11 @@ impl Program {
         matches!(self.steps[..], [Step::Strips(_)])
     }
 
-    /// Memory for strips: a value of each operand, of the step that has the most.
+    /// Memory for strips: a value of each operand that is not constant, of the step that has the most.
     fn strip_bytes(&self) -> usize {
         let operands = self.steps.iter().map(|step| match step {
             Step::Kernel { .. } => 0,
-            Step::Strips(strips) => strips.operands(),
+            Step::Strips(strips) => strips.aside(),
         });
         operands.max().unwrap_or(0) * STRIP_BYTES
     }

@@ -4,7 +4,7 @@ use super::Source;
 use crate::kernel::strip::{Float, Micro, Op, Operand, STRIP_BYTES, Vectors};
 use smallvec::SmallVec;
 
-/// Operations that run strip by strip. The operands of the code are the inputs, the results, the constants, and so many slots.
+/// Operations that run strip by strip. While a program is compiled, registers are the numbers of the steps that make the values. The operands of the code are the inputs, the results, the constants, and so many slots.
 #[derive(Clone)]
 pub struct Strips {
     pub vectors: Vectors,
@@ -19,8 +19,9 @@ pub struct Strips {
 }
 
 impl Strips {
-    pub fn operands(&self) -> usize {
-        self.inputs.len() + self.results.len() + self.constants.len() + self.slots
+    /// Operands that take room aside: constants do not.
+    pub fn aside(&self) -> usize {
+        self.inputs.len() + self.results.len() + self.slots
     }
 
     /// Whether the last result can be written past the caches.
@@ -38,7 +39,7 @@ pub struct Loop<'a> {
     /// The same with the last result written past the caches.
     streaming: Vec<Micro>,
     operands: Vec<Operand>,
-    /// Room for a strip of each operand.
+    /// Room for a strip of each operand but constants.
     aside: *mut u8,
 }
 
@@ -48,13 +49,12 @@ impl<'a> Loop<'a> {
         let length = strips.vectors.strip(strips.float);
         let fixed = |at| Operand { at, step: 0, streams: false };
         let moving = |at, size| Operand { at, step: length * size, streams: false };
-        let mut operands: Vec<Operand> = Vec::with_capacity(strips.operands());
+        let mut operands: Vec<Operand> = Vec::new();
         operands.extend(strips.inputs.iter().map(|(_, size)| moving(std::ptr::null_mut(), size)));
         operands.extend(strips.results.iter().map(|(_, size)| moving(std::ptr::null_mut(), size)));
+        let slot = |n: usize| aside.wrapping_add((strips.aside() - strips.slots + n) * STRIP_BYTES);
         operands.extend(strips.constants.iter().map(|source| fixed(find(*source))));
-        for _ in 0..strips.slots {
-            operands.push(fixed(aside.wrapping_add(operands.len() * STRIP_BYTES)));
-        }
+        operands.extend((0..strips.slots).map(|n| fixed(slot(n))));
         let mut streaming = strips.code.clone();
         if let Some(last) = streaming.last_mut().filter(|_| strips.can_stream()) {
             last.op = Op::Stream;

@@ -77,6 +77,7 @@ macro_rules! of_few {
     )*};
 }
 
+// SAFETY: each function does what its name says, on as many elements as the vector has.
 unsafe impl Lanes for __m512d {
     const N: usize = 8;
     const SIZE: usize = 8;
@@ -128,6 +129,7 @@ unsafe impl Lanes for __m512d {
     }
 }
 
+// SAFETY: each function does what its name says, on as many elements as the vector has.
 unsafe impl Lanes for __m512 {
     const N: usize = 16;
     const SIZE: usize = 4;
@@ -185,6 +187,7 @@ unsafe impl Lanes for __m512 {
     }
 }
 
+// SAFETY: each function does what its name says, on as many elements as the vector has.
 unsafe impl Lanes for __m256d {
     const N: usize = 4;
     const SIZE: usize = 8;
@@ -232,6 +235,7 @@ unsafe impl Lanes for __m256d {
     }
 }
 
+// SAFETY: each function does what its name says, on as many elements as the vector has.
 unsafe impl Lanes for __m256 {
     const N: usize = 8;
     const SIZE: usize = 4;

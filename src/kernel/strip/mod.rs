@@ -6,8 +6,10 @@
 //! which costs about as much as two of them; a tile's kernel would load and store each of them. Only float32 and float64, on CPUs
 //! that have the vectors: [`vectors`] says.
 
-// Elsewhere code is made as here, and never run.
-#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+#![cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "elsewhere no code is made, as there are no vectors")
+)]
 
 #[cfg(target_arch = "x86_64")]
 mod lanes;
@@ -112,6 +114,24 @@ pub(super) enum Float {
     F64,
 }
 
+impl Float {
+    /// Bytes of an element.
+    pub fn size(self) -> usize {
+        match self {
+            Float::F32 => 4,
+            Float::F64 => 8,
+        }
+    }
+
+    /// The other one.
+    pub fn other(self) -> Float {
+        match self {
+            Float::F32 => Float::F64,
+            Float::F64 => Float::F32,
+        }
+    }
+}
+
 /// The vectors that strips are made of here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Vectors {
@@ -159,10 +179,7 @@ impl Vectors {
             Vectors::Avx512 => 16 * 64,
             Vectors::Avx2 => 8 * 32,
         };
-        match float {
-            Float::F32 => bytes / 4,
-            Float::F64 => bytes / 8,
-        }
+        bytes / float.size()
     }
 
     /// Runs code on so many strips. Operands are moved on: the first `moving` of them are those that move.

@@ -148,3 +148,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_long_nest_is_several_loops_with_any_number_of_constants() {
+    let n = 3_000;
+    let sum = (1..=n).fold(Expr::Input(0), |sum, i| Expr::binary(Binary::Add, sum, Expr::Number(Value::Int(i))));
+    let program = Program::new(&[DType::F64], &sum).unwrap();
+    let block = Block::from_slice(&[3], &[0.0f64, 1.0, 2.0]);
+    let total = (n * (n + 1) / 2) as f64;
+    assert!(program.run(vec![block]).unwrap().same(&Block::from_slice(&[3], &[total, total + 1.0, total + 2.0])));
+}

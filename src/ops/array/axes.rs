@@ -239,7 +239,7 @@ fn squeeze(mut args: Args) -> Result<Value> {
 pub fn squeeze_block(block: &Block, axes: &[usize]) -> Block {
     let mut sorted: Dims = Dims::from_slice(axes);
     sorted.sort_unstable();
-    sorted.iter().rev().fold(block.clone(), |b, &a| b.take_axis(a, 0))
+    block.squeeze(&sorted)
 }
 
 fn flip(mut args: Args) -> Result<Value> {

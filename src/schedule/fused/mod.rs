@@ -8,7 +8,6 @@ mod top;
 
 use super::task::{Code, Frame, mark_last};
 use crate::data::{Block, DType, Dims, Value};
-use crate::err;
 use crate::kernel::Reduction;
 use crate::kernel::elementwise::{Binary, Unary};
 use crate::kernel::fused::{Expr, Program, Region};
@@ -23,7 +22,7 @@ use top::Top;
 pub struct Nest {
     expr: Expr,
     /// What is done with the result of the expression.
-    top: Option<Top>,
+    top: Option<Arc<Top>>,
     /// What the expression's inputs are made by.
     leaves: Box<[Code]>,
     /// The same calls one by one, with leaves as inputs: for numbers, and to report what is wrong.
@@ -61,7 +60,8 @@ fn fuse_parts(mut code: Code, calls: usize, cuts: &FxHashSet<*const Code>) -> Co
         let mut leaves = Vec::new();
         if let Some(expr) = expression(reduced, &mut leaves, calls, cuts) {
             mark_last(&mut code);
-            let nest = Nest { expr, top: Some(top), leaves: leaves.into(), plain: code, first: OnceLock::new() };
+            let nest =
+                Nest { expr, top: Some(Arc::new(top)), leaves: leaves.into(), plain: code, first: OnceLock::new() };
             return Code::Fused(Box::new(nest));
         }
     }
@@ -186,7 +186,7 @@ struct Pass {
 
 enum Work {
     Program(Program),
-    Reduction(Reduction),
+    Reduction(Reduction, Arc<Top>),
 }
 
 /// One pass of a nest, as far as memory goes.
@@ -213,22 +213,21 @@ impl Nest {
             .map(|Pass { work, takes }| {
                 let whole = broadcast(takes.iter().map(|&at| &shapes[at]))?;
                 shapes.push(whole.clone());
-                Some(match (work, &self.top) {
-                    (Work::Reduction(reduction), Some(top)) => Step {
+                Some(match work {
+                    Work::Reduction(reduction, top) => Step {
                         dtype: reduction.dtype(),
                         shape: top.shape(&whole)?,
                         scratch: reduction.scratch_bytes(whole.iter().product()),
                         takes,
                         reduces: Some(whole),
                     },
-                    (Work::Program(program), _) => Step {
+                    Work::Program(program) => Step {
                         dtype: program.dtype(),
                         shape: whole,
                         scratch: program.scratch_bytes(),
                         takes,
                         reduces: None,
                     },
-                    (Work::Reduction(_), None) => return None,
                 })
             })
             .collect()
@@ -270,10 +269,10 @@ impl Nest {
             let dtypes: SmallVec<[DType; 6]> = values.iter().filter_map(dtype).collect();
             let fits = |p: &Passes| p.dtypes == dtypes && Some(p.small) == small(&shapes);
             match self.first.get_or_init(|| Passes::of(&self.expr, self.top.as_ref(), &dtypes, &shapes)) {
-                Some(passes) if fits(passes) => return passes.run(values, self.top.as_ref(), place),
+                Some(passes) if fits(passes) => return passes.run(values, place),
                 Some(_) => {
                     if let Some(passes) = Passes::of(&self.expr, self.top.as_ref(), &dtypes, &shapes) {
-                        return passes.run(values, self.top.as_ref(), place);
+                        return passes.run(values, place);
                     }
                 }
                 None => {}
@@ -312,7 +311,7 @@ fn broadcast<'a>(shapes: impl Iterator<Item = &'a Dims>) -> Option<Dims> {
 
 impl Passes {
     /// `None` where something does not fit: the plain calls say what.
-    fn of(expr: &Expr, top: Option<&Top>, dtypes: &[DType], shapes: &[Dims]) -> Option<Passes> {
+    fn of(expr: &Expr, top: Option<&Arc<Top>>, dtypes: &[DType], shapes: &[Dims]) -> Option<Passes> {
         let whole = broadcast(shapes.iter())?;
         if let Some(top) = top {
             // No result, or one that the op knows better about.
@@ -327,7 +326,7 @@ impl Passes {
         Some(Passes { dtypes: dtypes.into(), small: small(shapes)?, first, last })
     }
 
-    fn run(&self, values: SmallVec<[Value; 8]>, top: Option<&Top>, place: Option<(DType, &Region)>) -> Result<Value> {
+    fn run(&self, values: SmallVec<[Value; 8]>, place: Option<(DType, &Region)>) -> Result<Value> {
         let mut blocks: Vec<Option<Block>> = values
             .into_iter()
             .map(|value| match value {
@@ -337,22 +336,12 @@ impl Passes {
             .collect();
         for pass in &self.first {
             let inputs = pass.takes.iter().filter_map(|&at| blocks[at].clone()).collect();
-            if let Work::Program(program) = &pass.work {
-                blocks.push(Some(program.run(inputs)?));
-            }
+            blocks.push(Some(pass.work.run(inputs)?));
         }
         // What only the first passes needed makes room, and what is left is held by nobody else.
         let inputs: Vec<Block> = self.last.takes.iter().filter_map(|&at| blocks[at].take()).collect();
         drop(blocks);
-        let program = match (&self.last.work, top) {
-            (Work::Reduction(reduction), Some(top)) => {
-                let whole = broadcast_shapes(&inputs.iter().map(Block::shape).collect::<Vec<_>>())?;
-                return top.run(reduction, &inputs, &whole).map(Value::from);
-            }
-            (Work::Reduction(_), None) => return Err(err!(Internal, "a reduction without a call")),
-            (Work::Program(program), _) => program,
-        };
-        if let Some((dtype, region)) = place
+        if let (Some((dtype, region)), Work::Program(program)) = (place, &self.last.work)
             && program.dtype() == dtype
             && broadcast_shapes(&inputs.iter().map(Block::shape).collect::<Vec<_>>())? == region.shape
         {
@@ -360,7 +349,7 @@ impl Passes {
             // and not where the answer is being put together.
             return unsafe { program.run_into(region, &inputs) }.map(|()| Value::Nil);
         }
-        program.run(inputs).map(Value::from)
+        self.last.work.run(inputs).map(Value::from)
     }
 }
 
@@ -368,13 +357,20 @@ impl Work {
     fn dtype(&self) -> DType {
         match self {
             Work::Program(program) => program.dtype(),
-            Work::Reduction(reduction) => reduction.dtype(),
+            Work::Reduction(reduction, _) => reduction.dtype(),
+        }
+    }
+
+    fn run(&self, inputs: Vec<Block>) -> Result<Block> {
+        match self {
+            Work::Program(program) => program.run(inputs),
+            Work::Reduction(reduction, top) => top.run(reduction, &inputs),
         }
     }
 }
 
 impl Pass {
-    fn of(expr: &Expr, top: Option<&Top>, dtypes: &[DType]) -> Option<Pass> {
+    fn of(expr: &Expr, top: Option<&Arc<Top>>, dtypes: &[DType]) -> Option<Pass> {
         let mut takes: Vec<usize> = Vec::new();
         let expr = with_inputs(expr, &mut |n| {
             Expr::Input(takes.iter().position(|&t| t == n).unwrap_or_else(|| {
@@ -384,7 +380,7 @@ impl Pass {
         });
         let dtypes: Vec<DType> = takes.iter().map(|&at| dtypes[at]).collect();
         let work = match top {
-            Some(top) => Work::Reduction(top.compile(&dtypes, expr)?),
+            Some(top) => Work::Reduction(top.compile(&dtypes, expr)?, top.clone()),
             None => Work::Program(Program::new(&dtypes, &expr).ok()?),
         };
         Some(Pass { work, takes })

@@ -1,6 +1,7 @@
 //! A reduction on top of an elementwise nest: both are one pass over memory, and what is between them is never there as a whole.
 
 use crate::data::{Block, DType, Dims, Value};
+use crate::kernel::layout::broadcast_shapes;
 use crate::kernel::{Expr, Reduce, Reduction};
 use crate::schedule::task::Code;
 use crate::text::Result;
@@ -71,14 +72,12 @@ impl Top {
         }
     }
 
-    /// Reduces what `reduction` computes of the inputs, which broadcast to that shape.
-    pub fn run(&self, reduction: &Reduction, inputs: &[Block], whole: &[usize]) -> Result<Block> {
+    /// Reduces what `reduction` computes of the inputs.
+    pub fn run(&self, reduction: &Reduction, inputs: &[Block]) -> Result<Block> {
+        let whole = broadcast_shapes(&inputs.iter().map(Block::shape).collect::<Vec<_>>())?;
         let axes = self.of_axes(whole.len()).unwrap_or_default();
         let block = reduction.run(inputs, &axes)?;
-        Ok(match self.keepdims {
-            true => block,
-            false => axes.iter().rev().fold(block, |block, &axis| block.take_axis(axis, 0)),
-        })
+        Ok(if self.keepdims { block } else { block.squeeze(&axes) })
     }
 }
 
