@@ -125,7 +125,7 @@ fn floats(op: Binary, dtype: DType) -> Option<Kernel> {
     macro_rules! elementary {
         ($f:ident but $rare:ident => $other:ident) => {
             of_floats!(dtype, T => loop2_but(
-                elementary2!($f, T),
+                elementary2!($f, T, math::$rare),
                 |a: T, b: T| math::$rare(a.into(), b.into()),
                 |a: T, b: T| a.$other(b),
             ))

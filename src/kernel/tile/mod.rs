@@ -49,17 +49,6 @@ fn each2<A: Copy, B: Copy, R, F: Fn(A, B) -> R>(a: &[A], b: &[B], out: &mut [R],
     }
 }
 
-/// Whether `f` holds of an element. All are looked at, side by side.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn any1<A: Copy, F: Fn(A) -> bool>(a: &[A], f: F) -> bool {
-    a.iter().fold(false, |any, &a| any | f(a))
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn any2<A: Copy, F: Fn(A, A) -> bool>(a: &[A], b: &[A], f: F) -> bool {
-    a.iter().zip(b).fold(false, |any, (&a, &b)| any | f(a, b))
-}
-
 /// The value of a function item or a closure that captures nothing.
 fn conjure<F: Copy>() -> F {
     const { assert!(size_of::<F>() == 0) };
@@ -92,25 +81,24 @@ fn vector1<A: Copy + 'static, R: 'static, F: Fn(A) -> R + Copy + 'static>(_: F) 
     Kernel(run::<A, R, F>)
 }
 
-/// A kernel of one argument that is a loop, but for elements that are `rare`: there is a function for them.
+/// A kernel of one argument that is a loop, which says whether elements are `rare`; there is a function for these.
 fn loop1_but<T, L, P, S>(_: L, _: P, _: S) -> Kernel
 where
     T: Copy + 'static,
-    L: Fn(&[T], &mut [T]) + Copy + 'static,
+    L: Fn(&[T], &mut [T]) -> bool + Copy + 'static,
     P: Fn(T) -> bool + Copy + 'static,
     S: Fn(T) -> T + Copy + 'static,
 {
     unsafe fn run<T: Copy, L, P, S>(args: &[*const u8; 3], out: *mut u8, n: usize) -> bool
     where
-        L: Fn(&[T], &mut [T]) + Copy,
+        L: Fn(&[T], &mut [T]) -> bool + Copy,
         P: Fn(T) -> bool + Copy,
         S: Fn(T) -> T + Copy,
     {
         let (a,) = args!(args, n, 0: T);
         let out = out!(out, n, T);
-        conjure::<L>()(a, out);
-        let (rare, other) = (conjure::<P>(), conjure::<S>());
-        if any1(a, rare) {
+        if conjure::<L>()(a, out) {
+            let (rare, other) = (conjure::<P>(), conjure::<S>());
             out.iter_mut().zip(a).filter(|(_, a)| rare(**a)).for_each(|(out, &a)| *out = other(a));
         }
         true
@@ -118,30 +106,27 @@ where
     Kernel(run::<T, L, P, S>)
 }
 
-/// A kernel of one argument that is a loop, or another one where an element is `rare`. Both must give the same bits for all others.
-fn loop1_or<T, L, P, M>(_: L, _: P, _: M) -> Kernel
+/// A kernel of one argument that is a loop, or, where that met what is rare, another one for the whole tile. Both give the same bits
+/// for all that is not.
+fn loop1_or<T, L, M>(_: L, _: M) -> Kernel
 where
     T: Copy + 'static,
-    L: Fn(&[T], &mut [T]) + Copy + 'static,
-    P: Fn(T) -> bool + Copy + 'static,
-    M: Fn(&[T], &mut [T]) + Copy + 'static,
+    L: Fn(&[T], &mut [T]) -> bool + Copy + 'static,
+    M: Fn(&[T], &mut [T]) -> bool + Copy + 'static,
 {
-    unsafe fn run<T: Copy, L, P, M>(args: &[*const u8; 3], out: *mut u8, n: usize) -> bool
+    unsafe fn run<T: Copy, L, M>(args: &[*const u8; 3], out: *mut u8, n: usize) -> bool
     where
-        L: Fn(&[T], &mut [T]) + Copy,
-        P: Fn(T) -> bool + Copy,
-        M: Fn(&[T], &mut [T]) + Copy,
+        L: Fn(&[T], &mut [T]) -> bool + Copy,
+        M: Fn(&[T], &mut [T]) -> bool + Copy,
     {
         let (a,) = args!(args, n, 0: T);
         let out = out!(out, n, T);
-        if any1(a, conjure::<P>()) {
-            conjure::<M>()(a, out)
-        } else {
-            conjure::<L>()(a, out)
+        if conjure::<L>()(a, out) {
+            conjure::<M>()(a, out);
         }
         true
     }
-    Kernel(run::<T, L, P, M>)
+    Kernel(run::<T, L, M>)
 }
 
 /// A kernel of one argument that calls a function for each element.
@@ -164,25 +149,24 @@ fn vector2<A: Copy + 'static, B: Copy + 'static, R: 'static, F: Fn(A, B) -> R + 
     Kernel(run::<A, B, R, F>)
 }
 
-/// A kernel of two arguments that is a loop, but for elements that are `rare`.
+/// A kernel of two arguments that is a loop, which says whether elements are `rare`; there is a function for these.
 fn loop2_but<T, L, P, S>(_: L, _: P, _: S) -> Kernel
 where
     T: Copy + 'static,
-    L: Fn(&[T], &[T], &mut [T]) + Copy + 'static,
+    L: Fn(&[T], &[T], &mut [T]) -> bool + Copy + 'static,
     P: Fn(T, T) -> bool + Copy + 'static,
     S: Fn(T, T) -> T + Copy + 'static,
 {
     unsafe fn run<T: Copy, L, P, S>(args: &[*const u8; 3], out: *mut u8, n: usize) -> bool
     where
-        L: Fn(&[T], &[T], &mut [T]) + Copy,
+        L: Fn(&[T], &[T], &mut [T]) -> bool + Copy,
         P: Fn(T, T) -> bool + Copy,
         S: Fn(T, T) -> T + Copy,
     {
         let (a, b) = args!(args, n, 0: T, 1: T);
         let out = out!(out, n, T);
-        conjure::<L>()(a, b, out);
-        let (rare, other) = (conjure::<P>(), conjure::<S>());
-        if any2(a, b, rare) {
+        if conjure::<L>()(a, b, out) {
+            let (rare, other) = (conjure::<P>(), conjure::<S>());
             let all = out.iter_mut().zip(a).zip(b);
             all.filter(|((_, a), b)| rare(**a, **b)).for_each(|((out, &a), &b)| *out = other(a, b));
         }

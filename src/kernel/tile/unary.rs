@@ -62,13 +62,16 @@ fn floats(op: Unary, dtype: DType) -> Option<Kernel> {
         ($f:ident) => { elementary!($f but never_rare => clone) };
         ($f:ident or $rare:ident => $whole:ident) => {
             of_floats!(dtype, T => loop1_or(
-                elementary1!($f, T),
-                |x: T| math::$rare(x.into()),
-                elementary1!($whole, T),
+                elementary1!($f, T, math::$rare),
+                elementary1!($whole, T, math::never_rare),
             ))
         };
         ($f:ident but $rare:ident => $other:ident) => {
-            of_floats!(dtype, T => loop1_but(elementary1!($f, T), |x: T| math::$rare(x.into()), |x: T| x.$other()))
+            of_floats!(dtype, T => loop1_but(
+                elementary1!($f, T, math::$rare),
+                |x: T| math::$rare(x.into()),
+                |x: T| x.$other(),
+            ))
         };
     }
     Some(match op {

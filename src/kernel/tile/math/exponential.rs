@@ -90,7 +90,9 @@ pub fn exp(x: f64) -> f64 {
 
 /// Of what the exponential is near the end of the range, or beyond.
 pub fn exp_is_rare(x: f64) -> bool {
-    x.is_nan() || x.abs() >= 708.0
+    // One comparison, which nan fails, too.
+    let usual = x.abs() < 708.0;
+    !usual
 }
 
 /// The exponential of what is not rare: a normal number, of which the exponent is added to.
@@ -128,7 +130,9 @@ fn exact_expm1(x: f64) -> Pair {
 
 /// What the exponential of is near the end of the range, or beyond.
 pub fn hyperbolic_is_rare(x: f64) -> bool {
-    x.is_nan() || x.abs() >= 708.0
+    // One comparison, which nan fails, too.
+    let usual = x.abs() < 708.0;
+    !usual
 }
 
 /// sinh x = (E + E / (E + 1)) / 2, of E = eˣ - 1.

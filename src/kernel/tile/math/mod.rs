@@ -18,27 +18,40 @@ pub fn never_rare(_: f64) -> bool {
     false
 }
 
-/// The loop over one of the functions, for the processor there is. Written out where it is used: what a loop is only given is
-/// compiled for every processor, unless it is small.
+/// The loop over one of the functions, for the processor there is; it says whether an argument was rare. The halves of a tile go side
+/// by side: what is made of an argument waits for itself at every step, and another one's is done meanwhile. Written out where it is
+/// used: what a loop is only given is compiled for every processor, unless it is small.
 macro_rules! elementary1 {
-    ($f:ident, $T:ty) => {{
+    ($f:ident, $T:ty, $rare:path) => {{
         #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-        fn each(a: &[$T], out: &mut [$T]) {
-            for (out, &a) in out.iter_mut().zip(a) {
-                *out = Elementary::$f(a);
+        fn each(a: &[$T], out: &mut [$T]) -> bool {
+            let n = out.len().min(a.len());
+            let ((a, b), (out, other)) = (a[..n].split_at(n / 2), out[..n].split_at_mut(n / 2));
+            let mut rare = 0;
+            for (((out, other), &a), &b) in out.iter_mut().zip(&mut *other).zip(a).zip(b) {
+                (*out, *other) = (Elementary::$f(a), Elementary::$f(b));
+                rare |= u64::from($rare(a.into()) | $rare(b.into()));
             }
+            if n % 2 == 1 {
+                other[n / 2] = Elementary::$f(b[n / 2]);
+                rare |= u64::from($rare(b[n / 2].into()));
+            }
+            rare != 0
         }
         each
     }};
 }
 
 macro_rules! elementary2 {
-    ($f:ident, $T:ty) => {{
+    ($f:ident, $T:ty, $rare:path) => {{
         #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-        fn each(a: &[$T], b: &[$T], out: &mut [$T]) {
+        fn each(a: &[$T], b: &[$T], out: &mut [$T]) -> bool {
+            let mut rare = 0;
             for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
                 *out = Elementary::$f(a, b);
+                rare |= u64::from($rare(a.into(), b.into()));
             }
+            rare != 0
         }
         each
     }};
@@ -150,16 +163,27 @@ fn pick<T>(first: bool, a: T, b: T) -> T {
     if first { a } else { b }
 }
 
-/// The polynomial with these coefficients, the constant one first.
+/// The polynomial with these coefficients, the constant one first. All but the last step is G. Estrin's scheme: pairs of terms, then
+/// pairs of pairs, which wait for each other less than N steps in a row do. The last one alone, which counts most, is rounded once.
 #[inline(always)]
 fn polynomial<const N: usize>(x: f64, coefficients: [f64; N]) -> f64 {
-    let mut sum = coefficients[N - 1];
-    let mut i = N - 1;
-    while i > 0 {
-        i -= 1;
-        sum = sum.mul_add(x, coefficients[i]);
+    // Loops of this shape are unrolled before those over elements are made vectors of.
+    let mut terms = coefficients;
+    let (mut n, mut power) = (N - 1, x);
+    while n > 1 {
+        let half = n / 2;
+        let mut i = 0;
+        while i < half {
+            terms[1 + i] = terms[2 * i + 2].mul_add(power, terms[2 * i + 1]);
+            i += 1;
+        }
+        if n % 2 == 1 {
+            terms[1 + half] = terms[n];
+        }
+        n -= half;
+        power *= power;
     }
-    sum
+    terms[1].mul_add(x, terms[0])
 }
 
 /// Added to a number below 2⁵¹, it leaves no room for a fraction: the sum's lowest bits are the nearest integer.

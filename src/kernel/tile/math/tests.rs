@@ -3,6 +3,7 @@
 
 use super::circular::*;
 use super::exponential::*;
+use super::{Elementary, circular_is_rare};
 
 /// How many floats lie between two, where neither is nan.
 fn units(a: f64, b: f64) -> u64 {
@@ -121,4 +122,23 @@ fn what_is_not_finite_and_zeros_are_as_in_c() {
     }
     assert_eq!((power(2.0, 1e14), power(0.5, 1e14), power(1.0, 1e14)), (f64::INFINITY, 0.0, 1.0));
     assert!(power(2.0, f64::NAN).is_nan() && power_is_rare(2.0, f64::NAN) && power_is_rare(-1.0, 2.0));
+}
+
+/// However long a tile is: its halves go side by side.
+#[test]
+fn a_loop_computes_every_element_and_tells_of_rare_ones() {
+    let each = elementary1!(sin, f64, circular_is_rare);
+    for n in 0..12 {
+        let arguments: Vec<f64> = (0..n).map(|i| f64::from(i) * 0.7 - 2.0).collect();
+        let mut out = vec![f64::NAN; arguments.len()];
+        assert!(!each(&arguments, &mut out));
+        assert!(arguments.iter().zip(&out).all(|(&x, &found)| found.to_bits() == sin(x).to_bits()), "{out:?}");
+        for i in 0..arguments.len() {
+            for rare in [1e9, f64::NAN, f64::NEG_INFINITY] {
+                let mut arguments = arguments.clone();
+                arguments[i] = rare;
+                assert!(each(&arguments, &mut out), "{rare} is argument {i} of {n}");
+            }
+        }
+    }
 }
