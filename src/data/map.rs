@@ -3,7 +3,7 @@
 //! Entries lie in a vector, in order. A map of few entries is searched from the front; of a larger one whose keys are 0, 1, 2, … each
 //! tells where it lies; beside any other lies a table of their positions by the hash of the key.
 
-use super::{Packed, Value, task::deep};
+use super::{Packed, Value, prefetch, task::deep};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use rustc_hash::FxHasher;
@@ -256,6 +256,19 @@ impl Map {
     #[inline]
     pub fn get(&self, key: &Value) -> Option<&Value> {
         self.position(key).map(|at| &self.entries[at].1)
+    }
+
+    /// Has the entry that a key is likely to have brought to the first cache, for it is looked up soon.
+    #[inline]
+    pub fn expect(&self, key: &Value) {
+        if let Value::Str(_) | Value::Keyword(_) | Value::Int(_) = key
+            && !self.table.is_empty()
+        {
+            let hash = hash_of(key);
+            if let Some(place) = self.table.find(Place::wide(hash), |place| place.hash == hash) {
+                prefetch::near(&self.entries[place.at as usize]);
+            }
+        }
     }
 
     pub fn get_mut(&mut self, key: &Value) -> Option<&mut Value> {
