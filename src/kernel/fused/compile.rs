@@ -12,6 +12,7 @@ use crate::kernel::strip;
 use crate::kernel::tile::{self, Kernel};
 use crate::text::Result;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 /// What a step does, for comparing steps.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,13 +59,17 @@ impl Item {
 struct Compiler<'a> {
     inputs: &'a [DType],
     constants: Vec<Block>,
+    /// Where in the list a number of that dtype is, by its bytes.
+    numbers: FxHashMap<(DType, SmallVec<[u8; 16]>), usize>,
     steps: Vec<Draft>,
     /// The steps by what they do.
     known: FxHashMap<(Act, Vec<Source>), Source>,
 }
 
 pub fn compile(inputs: &[DType], expr: &Expr) -> Result<Program> {
-    let mut compiler = Compiler { inputs, constants: Vec::new(), steps: Vec::new(), known: FxHashMap::default() };
+    let (constants, steps) = (Vec::new(), Vec::new());
+    let (numbers, known) = (FxHashMap::default(), FxHashMap::default());
+    let mut compiler = Compiler { inputs, constants, numbers, steps, known };
     let item = compiler.item(expr)?;
     let dtype = item.typed().dtype();
     let result = compiler.array(item, dtype)?;
@@ -114,11 +119,11 @@ impl Compiler<'_> {
             Item::Array(source, from) => Ok(self.convert(source, from, dtype)),
             Item::Number(number) => {
                 let block = create::scalar(dtype, &number)?;
-                let known = self.constants.iter().position(|c| c.same(&block));
-                let at = known.unwrap_or_else(|| {
+                let bytes = SmallVec::from_slice(block.as_bytes().unwrap_or_default());
+                let at = *self.numbers.entry((dtype, bytes)).or_insert(self.constants.len());
+                if at == self.constants.len() {
                     self.constants.push(block);
-                    self.constants.len() - 1
-                });
+                }
                 Ok(Source::Constant(at as u16))
             }
         }

@@ -3,6 +3,7 @@
 
 use super::each::plucked;
 use crate::data::{Args, Counts, Map, Value};
+use crate::err;
 use crate::kernel::elementwise::Binary;
 use crate::op;
 use crate::op::sequence::{self, Seq, check_len, no_key, pair, put};
@@ -150,7 +151,14 @@ fn sort_by(mut args: Args) -> Result<Value> {
 fn topk(mut args: Args) -> Result<Value> {
     let is_array = |v: &Value| matches!(v, Value::Array(_)) || matches!(v, Value::Block(b) if b.ndim() > 0);
     if is_array(args.value("k")) || matches!(args.value("k"), Value::List(_)) {
-        let (x, k) = (Given::any(args.take("k"))?, args.int("coll")?);
+        // Of the array's own order, where the second is the count.
+        let k = args.value("coll").as_int().ok_or_else(|| {
+            let found = args.value("coll").a_type_name();
+            err!(Type, "topk: expected an int for `k`, found {found}")
+                .label(args.span, "in this call")
+                .help("of an array: `(topk x k)`")
+        })?;
+        let x = Given::any(args.take("k"))?;
         return sorting::topk(x, k, args.value("axis"), threads(&args), args.span);
     }
     // The same in the order of bags.
