@@ -4,7 +4,8 @@
 
 use dsk::data::slice::Range;
 use dsk::data::{Block, Chunks, DType, Dims, Pool};
-use dsk::io::hdf5::{Dataset, Options, Sink};
+use dsk::io::hdf5::{Dataset, Sink};
+use dsk::io::stored::Options;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;

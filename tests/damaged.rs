@@ -2,7 +2,8 @@
 //! there is a checksum to tell.
 
 use dsk::data::{Block, Chunks, DType, Dims, Map, Value};
-use dsk::io::hdf5::{Dataset, Options, Sink, attributes, list};
+use dsk::io::hdf5::{Dataset, Sink, attributes, list};
+use dsk::io::stored::Options;
 use dsk::text::Code;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,8 @@
 
 use dsk::data::slice::Range;
 use dsk::data::{Block, Chunks, DType, Dims, Map, Value};
-use dsk::io::hdf5::{Dataset, Options, Sink};
+use dsk::io::hdf5::{Dataset, Sink};
+use dsk::io::stored::Options;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 

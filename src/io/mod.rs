@@ -1,6 +1,24 @@
 //! Floor 1: files. One file (or folder) a format, one a codec.
+//!
+//! ```text
+//! target      names of arrays in files                         stored      arrays in files, of any kind: the door for ops
+//! hdf5        the format                                       text        files of text
+//! codec       what packs bytes
+//!
+//! what formats share:
+//! files       opening, states, messages                        listing     what is in a file
+//! part        the part of an array that is read                walk        a part of one array in another, as runs
+//! gather      many pieces of a file in few calls               encoding    bytes of the file to elements
+//! ```
 
 pub mod codec;
+mod encoding;
+mod files;
+mod gather;
 pub mod hdf5;
+pub mod listing;
+mod part;
+pub mod stored;
 pub mod target;
 pub mod text;
+mod walk;

@@ -8,48 +8,110 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
     Hdf5,
+    Npy,
+    Zarr,
 }
+
+impl Format {
+    /// What the ending of a name says. What is not complete yet goes by what it will be: `x.npy.incomplete`.
+    pub fn of(path: &Path) -> Option<Format> {
+        let ending = ending(path);
+        if ending == "incomplete" {
+            return Format::of(Path::new(path.file_stem()?)).filter(|&format| format != Format::Hdf5);
+        }
+        KINDS.iter().find(|kind| kind.endings.contains(&&*ending)).map(|kind| kind.format)
+    }
+
+    /// The name of an array that is the whole of a file of this kind; `None` where arrays have names of their own.
+    fn alone(self) -> Option<&'static str> {
+        match self {
+            Format::Hdf5 => None,
+            Format::Npy => Some(""),
+            Format::Zarr => Some("/"),
+        }
+    }
+}
+
+/// A kind of file and the endings that tell it.
+struct Kind {
+    format: Format,
+    name: &'static str,
+    endings: &'static [&'static str],
+}
+
+/// netCDF-4 and MATLAB 7.3 files are HDF5 files.
+const KINDS: &[Kind] = &[
+    Kind { format: Format::Hdf5, name: "HDF5", endings: &["h5", "hdf5", "hdf", "he5", "h5ad", "nc", "nc4", "mat"] },
+    Kind { format: Format::Npy, name: "NumPy", endings: &["npy"] },
+    Kind { format: Format::Zarr, name: "Zarr", endings: &["zarr"] },
+];
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Target {
     pub format: Format,
     pub path: PathBuf,
-    /// From the root: `/group/A`.
+    /// From the root: `/group/A`. Empty for a file that is one array.
     pub dataset: String,
 }
 
-/// netCDF-4 and MATLAB 7.3 files are HDF5 files.
-const HDF5: &[&str] = &["h5", "hdf5", "hdf", "he5", "h5ad", "nc", "nc4", "mat"];
-
 impl Target {
-    /// Reads `data.h5::/A`.
+    /// Reads `data.h5::/A`, `data.npy`, `data.zarr` or `data.zarr::/A`.
     ///
     /// # Errors
     /// `dsk::value` for text that is not of that form, or a file of a kind that is not known.
     pub fn parse(text: &str) -> Result<Target> {
-        let Some((format, path, dataset)) = split(text) else {
+        let (format, path, dataset) = match split(text) {
+            Some((Format::Npy, path, _)) => {
+                return Err(err!(Value, "`{text}` names a dataset, but a `.npy` file holds one array and no names")
+                    .help(format!("the array is the file: `{path}`")));
+            }
+            Some((format, path, dataset)) => (format, path, dataset),
             // Without a known ending before the colons, or with one at the end, there is no dataset.
-            format_of(if ending(text).1.is_some() {
-                text
-            } else {
-                text.split_once("::").map_or(text, |(path, _)| path)
-            })?;
-            return Err(err!(Value, "`{text}` names a file, but no dataset in it")
-                .help(format!("name one after two colons: `{text}::/A`")));
+            None => match Format::of(Path::new(text)).and_then(|format| Some((format, format.alone()?))) {
+                Some((format, dataset)) => (format, text, dataset),
+                None => {
+                    format_of(match Format::of(Path::new(text)) {
+                        Some(_) => text,
+                        None => text.split_once("::").map_or(text, |(path, _)| path),
+                    })?;
+                    return Err(err!(Value, "`{text}` names a file, but no dataset in it")
+                        .help(format!("name one after two colons: `{text}::/A`")));
+                }
+            },
         };
-        if dataset.trim_matches('/').is_empty() {
+        if format.alone().is_none() && dataset.trim_matches('/').is_empty() {
             return Err(err!(Value, "`{text}` names no dataset").help(format!("for example `{path}::/A`")));
         }
         Ok(Target { format, path: PathBuf::from(path), dataset: dataset.to_string() })
     }
 
     /// As [`Target::parse`], but a file alone means its root: what attributes are asked of.
+    ///
+    /// # Errors
+    /// Those of [`Target::parse`].
     pub fn parse_object(text: &str) -> Result<Target> {
-        let (format, path, dataset) = match split(text) {
-            Some(parts) => parts,
-            None => (format_of(text)?, text, "/"),
-        };
-        Ok(Target { format, path: PathBuf::from(path), dataset: dataset.to_string() })
+        match split(text) {
+            Some((format, path, dataset)) if format != Format::Npy => {
+                Ok(Target { format, path: PathBuf::from(path), dataset: dataset.to_string() })
+            }
+            Some(_) => Target::parse(text),
+            None => {
+                let format = format_of(text)?;
+                let dataset = format.alone().unwrap_or("/").to_string();
+                Ok(Target { format, path: PathBuf::from(text), dataset })
+            }
+        }
+    }
+}
+
+/// As programs name it.
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let path = self.path.display();
+        match self.format.alone() == Some(&self.dataset) {
+            true => write!(f, "{path}"),
+            false => write!(f, "{path}::{}", self.dataset),
+        }
     }
 }
 
@@ -57,31 +119,31 @@ impl Target {
 fn split(text: &str) -> Option<(Format, &str, &str)> {
     text.rmatch_indices("::").find_map(|(at, _)| {
         let path = &text[..at];
-        Some((ending(path).1?, path, &text[at + 2..]))
+        Some((Format::of(Path::new(path))?, path, &text[at + 2..]))
     })
 }
 
-/// The ending of a file's name, in lower case, and the format it stands for.
-fn ending(path: &str) -> (String, Option<Format>) {
-    let ending = Path::new(path).extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-    let format = HDF5.contains(&ending.as_str()).then_some(Format::Hdf5);
-    (ending, format)
+/// The ending of a file's name, in lower case.
+fn ending(path: &Path) -> String {
+    path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase()
 }
 
 fn format_of(path: &str) -> Result<Format> {
     if path.is_empty() {
         return Err(err!(Value, "the name of a file is missing before `::`").help("for example `data.h5::/A`"));
     }
-    let (ending, format) = ending(path);
-    if let Some(format) = format {
+    if let Some(format) = Format::of(Path::new(path)) {
         return Ok(format);
     }
-    let known = HDF5.iter().map(|e| format!("`.{e}`")).collect::<Vec<_>>().join(" ");
-    let error = match ending.as_str() {
+    let error = match &*ending(Path::new(path)) {
         "" => err!(Value, "`{path}` does not tell what kind of file it is"),
-        _ => err!(Value, "`.{ending}` is not a kind of file that arrays are kept in here"),
+        ending => err!(Value, "`.{ending}` is not a kind of file that arrays are kept in here"),
     };
-    Err(error.help(format!("files go by their endings; HDF5: {known}")))
+    let known = KINDS.iter().map(|kind| {
+        let endings: Vec<String> = kind.endings.iter().map(|ending| format!("`.{ending}`")).collect();
+        format!("{}: {}", kind.name, endings.join(" "))
+    });
+    Err(error.help(format!("files go by their endings; {}", known.collect::<Vec<_>>().join("; "))))
 }
 
 #[cfg(test)]
@@ -103,6 +165,21 @@ mod tests {
     }
 
     #[test]
+    fn a_file_may_be_the_array() {
+        let parts =
+            |text: &str| Target::parse(text).map(|t| (t.format, t.path.display().to_string(), t.dataset)).unwrap();
+        assert_eq!(parts("dir/x.npy"), (Format::Npy, "dir/x.npy".into(), "".into()));
+        assert_eq!(parts("a::b.npy"), (Format::Npy, "a::b.npy".into(), "".into()));
+        assert_eq!(parts("x.npy.incomplete"), (Format::Npy, "x.npy.incomplete".into(), "".into()));
+        assert_eq!(parts("x.zarr"), (Format::Zarr, "x.zarr".into(), "/".into()));
+        assert_eq!(parts("x.zarr::/g/a"), (Format::Zarr, "x.zarr".into(), "/g/a".into()));
+        for text in ["x.npy", "x.zarr", "x.zarr::/g/a", "x.h5::/A"] {
+            assert_eq!(Target::parse(text).unwrap().to_string(), text);
+            assert_eq!(Target::parse_object(text).unwrap(), Target::parse(text).unwrap());
+        }
+    }
+
+    #[test]
     fn what_is_missing_is_told() {
         for (text, message, help) in [
             ("data.h5", "names a file, but no dataset", "`data.h5::/A`"),
@@ -110,7 +187,9 @@ mod tests {
             ("data.h5::/", "names no dataset", "`data.h5::/A`"),
             ("::/A", "file is missing", "`data.h5::/A`"),
             ("data::/A", "what kind of file", "`.h5`"),
-            ("data.npy", "`.npy` is not a kind of file", "`.h5`"),
+            ("data.csv", "`.csv` is not a kind of file", "NumPy: `.npy`"),
+            ("data.npy::/A", "holds one array", "`data.npy`"),
+            ("data.npy::", "holds one array", "`data.npy`"),
         ] {
             let error = Target::parse(text).unwrap_err();
             assert!(error.message().contains(message), "{error}");

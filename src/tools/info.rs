@@ -10,7 +10,7 @@ use std::process::ExitCode;
 pub fn show(files: &[PathBuf]) -> ExitCode {
     let mut status = ExitCode::SUCCESS;
     for file in files {
-        let shown = crate::io::hdf5::listing(file, &crate::read::print).and_then(|text| {
+        let shown = crate::io::stored::listing(file, &crate::read::print).and_then(|text| {
             let mut out = std::io::stdout().lock();
             out.write_all(text.as_bytes()).map_err(|e| err!(Io, "standard output cannot be written: {e}"))
         });

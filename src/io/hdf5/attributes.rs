@@ -11,10 +11,11 @@ use super::heap::GlobalHeap;
 use super::library::{Failure, Id, Library, Outcome, locked};
 use super::message::Dataspace;
 use super::source::Source;
-use super::walk::byte_strides;
-use super::{file, group, listing};
+use super::{group, listing};
 use crate::data::{Block, DType, Map, Value};
 use crate::err;
+use crate::io::files;
+use crate::io::walk::byte_strides;
 use crate::text::Result;
 use hdf5_sys::{h5a, h5p, h5t};
 use std::cmp::Ordering;
@@ -26,7 +27,7 @@ const MOST: usize = 64 << 20;
 /// The attributes of a dataset or group, by name: numbers and strings, arrays and lists of them. One of another type is
 /// a string that names the type in angle brackets.
 pub fn read(path: &Path, name: &str) -> Result<Map> {
-    let name = file::normal_name(name)?;
+    let name = files::normal_name(name)?;
     locked(|lib| {
         let source = Source::open(lib, path)?;
         let place = listing::find_object(lib, &source, &name)?;

@@ -1,53 +1,27 @@
 //! Elements as files have them, to elements of a dtype.
 
 use super::datatype::{Bits, Class, Datatype, Float, Order};
-use super::element::{Element, Encoding};
+use super::element::Element;
 use crate::data::{Block, Complex64, DType, Dims};
 
-/// The dtype of a block that elements are read into as they are, and whether it has an axis more: the bytes of an element.
-pub fn raw(element: &Element) -> (DType, bool) {
-    match element.encoding {
-        Encoding::Bool => (DType::U8, false),
-        Encoding::Half { .. } => (DType::U16, false),
-        Encoding::Odd => (DType::U8, true),
-        Encoding::Native | Encoding::Swapped(_) => (element.dtype, false),
-    }
-}
-
-/// A block for `shape` elements as the file has them.
+/// A block for `shape` elements as the file has them: those that are put together bit by bit have an axis more, of their bytes.
 pub fn alloc(element: &Element, shape: &[usize]) -> Block {
-    let (dtype, wide) = raw(element);
-    let mut dims = Dims::from_slice(shape);
-    dims.extend(wide.then_some(element.size));
-    Block::alloc(dtype, &dims)
+    match element.encoding {
+        Some(encoding) => encoding.alloc(element.dtype, shape),
+        None => {
+            let mut dims = Dims::from_slice(shape);
+            dims.push(element.size);
+            Block::alloc(DType::U8, &dims)
+        }
+    }
 }
 
 /// The elements of such a block as their dtype has them.
-pub fn finish(datatype: &Datatype, element: &Element, mut block: Block) -> Block {
+pub fn finish(datatype: &Datatype, element: &Element, block: Block) -> Block {
     match element.encoding {
-        Encoding::Native => block,
-        Encoding::Swapped(unit) => {
-            swap(block.as_mut_bytes(), unit);
-            block
-        }
-        Encoding::Bool => bools(&block),
-        Encoding::Half { swapped } => {
-            convert(&block, move |bits: u16| half(if swapped { bits.swap_bytes() } else { bits }))
-        }
-        Encoding::Odd => odd(datatype, element, &block),
+        Some(encoding) => encoding.finish(block),
+        None => odd(datatype, element, &block),
     }
-}
-
-/// Bytes to what they say, true where they are not 0.
-pub fn bools(block: &Block) -> Block {
-    convert(block, |byte: u8| byte != 0)
-}
-
-fn convert<A: crate::data::Element, B: crate::data::Element>(block: &Block, f: impl Fn(A) -> B) -> Block {
-    let mut out = Block::alloc(B::DTYPE, block.shape());
-    let elements = block.as_slice::<A>().unwrap_or(&[]);
-    out.as_mut_slice::<B>().iter_mut().zip(elements).for_each(|(to, &from)| *to = f(from));
-    out
 }
 
 /// Element by element, whatever bits they are made of.
@@ -157,60 +131,9 @@ fn scaled(mut x: f64, power: i64) -> f64 {
     x
 }
 
-/// Turns the bytes of every number of `unit` bytes around.
-fn swap(bytes: &mut [u8], unit: usize) {
-    fn each<const N: usize>(bytes: &mut [u8]) {
-        bytes.as_chunks_mut::<N>().0.iter_mut().for_each(|number| number.reverse());
-    }
-    match unit {
-        2 => each::<2>(bytes),
-        4 => each::<4>(bytes),
-        _ => each::<8>(bytes),
-    }
-}
-
-/// IEEE 754 binary16 to binary32, exactly.
-fn half(bits: u16) -> f32 {
-    let sign = u32::from(bits & 0x8000) << 16;
-    let exponent = u32::from(bits >> 10 & 0x1f);
-    let mantissa = u32::from(bits & 0x3ff);
-    match exponent {
-        // Zero and subnormals: multiples of 2^-24.
-        0 => f32::from_bits(sign | (mantissa as f32 * 2f32.powi(-24)).to_bits()),
-        31 => f32::from_bits(sign | 0x7f80_0000 | mantissa << 13),
-        _ => f32::from_bits(sign | (exponent + 112) << 23 | mantissa << 13),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn halves_are_widened_exactly() {
-        for (bits, value) in [
-            (0x0000, 0.0),
-            (0x8000, -0.0),
-            (0x3c00, 1.0),
-            (0xc000, -2.0),
-            (0x7bff, 65504.0),
-            (0x0001, 5.960_464_5e-8),
-            (0x03ff, 6.097_555e-5),
-            (0x0400, 6.103_515_6e-5),
-            (0x7c00, f32::INFINITY),
-            (0x3555, 0.333_251_95),
-        ] {
-            assert_eq!(half(bits).to_bits(), f32::to_bits(value), "{bits:#06x}");
-        }
-        assert!(half(0x7e00).is_nan());
-    }
-
-    #[test]
-    fn numbers_are_turned_around() {
-        let mut bytes = [1, 2, 3, 4, 5, 6, 7, 8];
-        swap(&mut bytes, 4);
-        assert_eq!(bytes, [4, 3, 2, 1, 8, 7, 6, 5]);
-    }
 
     #[test]
     fn odd_floats_are_put_together() {

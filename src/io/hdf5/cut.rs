@@ -1,8 +1,8 @@
 //! The shape of a new dataset's storage chunks: pieces of about a mebibyte, none of them in two blocks.
 
-use super::target::Options;
 use crate::data::{Chunks, Dims};
 use crate::err;
+use crate::io::stored::Options;
 use crate::text::Result;
 
 /// Storage chunks are about this large: enough for one call, small enough to read parts.

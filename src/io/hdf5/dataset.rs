@@ -2,7 +2,7 @@
 //! (see `read`) needs neither the library nor its lock, unless the layout or a filter is one that only the library knows.
 
 use super::datatype::Datatype;
-use super::element::{self, Element, Encoding};
+use super::element::{self, Element};
 use super::format::{Cursor, Damage, Medium, Sound};
 use super::header::{Header, kind};
 use super::heap::LocalHeap;
@@ -14,10 +14,10 @@ use super::source::{Kind, Miss, Place, Source};
 use super::{file, listing, virtuals};
 use crate::data::{DType, Dims, Map, Outside};
 use crate::err;
+use crate::io::files;
+use crate::io::walk::byte_strides;
 use crate::text::Result;
 use std::fs::File;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
@@ -88,7 +88,7 @@ impl Dataset {
     /// # Errors
     /// `dsk::io` for a file or dataset that is not there or damaged, `dsk::type` for elements that no dtype fits.
     pub fn open(path: &Path, name: &str) -> Result<Dataset> {
-        let name = file::normal_name(name)?;
+        let name = files::normal_name(name)?;
         locked(|lib| {
             let source = Source::open(lib, path)?;
             let place = listing::find_dataset(lib, &source, &name)?;
@@ -111,7 +111,7 @@ impl Dataset {
             .map_err(told)?
             .ok_or_else(|| err!(Type, "{} is an empty dataspace: it has no array in it", target()))?;
         let shape: Dims = space.shape.as_slice().into();
-        if super::walk::byte_strides(element.size.max(element.dtype.size()), &shape).is_none() {
+        if byte_strides(element.size.max(element.dtype.size()), &shape).is_none() {
             return Err(err!(Io, "{} is said to be of shape {:?}, larger than any memory", target(), shape.as_slice()));
         }
         let pipeline = Pipeline::of(&filters_of(source, &header).map_err(told)?, element.size);
@@ -157,18 +157,10 @@ impl Dataset {
             }
             Layout::Virtual { heap, object } => Storage::Library(Foreign::Virtual { heap, object }),
         };
-        let about = source.file.metadata().map_err(|e| file::system_error(path, &e))?;
+        let about = source.file.metadata().map_err(|e| files::system_error(path, &e))?;
         let address = place.address;
-        let identity = format!(
-            "{}::{name} {}:{} {} {}.{:09} {address}",
-            path.display(),
-            about.dev(),
-            about.ino(),
-            about.len(),
-            about.mtime(),
-            about.mtime_nsec()
-        );
-        let own = source.file.try_clone().map_err(|e| file::system_error(path, &e))?;
+        let identity = format!("{}::{name} {} {address}", path.display(), files::identity(&about));
+        let own = source.file.try_clone().map_err(|e| files::system_error(path, &e))?;
         Ok(Dataset {
             path: path.to_path_buf(),
             home: source.path.clone(),
@@ -196,7 +188,7 @@ impl Dataset {
         match &self.storage {
             Storage::Chunked(chunked) | Storage::Library(Foreign::Filters(chunked)) => {
                 let list = chunked.list(&self.shape, &self.file).map_err(|what| told(&what))?;
-                let len = self.file.metadata().map_err(|e| file::system_error(&self.home, &e))?.len();
+                let len = self.file.metadata().map_err(|e| files::system_error(&self.home, &e))?.len();
                 // The library does not look where these two write.
                 if let Some(name) = self.filters.iter().find(|n| matches!(n.as_str(), "nbit" | "scale-offset")) {
                     return Err(err!(
@@ -276,11 +268,9 @@ impl Dataset {
             Storage::Contiguous(_) | Storage::Compact(_) => 0,
         };
         let wider = match self.element.encoding {
-            Encoding::Native | Encoding::Swapped(_) => 0,
-            Encoding::Bool => 1,
-            Encoding::Half { .. } => 2,
+            Some(encoding) => encoding.wider(),
             // The bytes as they are, and numbers of the widest kind before they are what was asked for.
-            Encoding::Odd => self.element.size + 3 * DType::C128.size(),
+            None => self.element.size + 3 * DType::C128.size(),
         };
         Outside { dtype: self.dtype(), shape: self.shape().into(), scratch, wider }
     }
@@ -297,13 +287,7 @@ impl Dataset {
         if matches!(self.storage, Storage::Library(Foreign::External | Foreign::Virtual { .. })) {
             return None;
         }
-        let about = self.file.metadata().ok()?;
-        file::is_settled(&about).then(|| {
-            let mut state = DefaultHasher::new();
-            let (written, changed) = ((about.mtime(), about.mtime_nsec()), (about.ctime(), about.ctime_nsec()));
-            (about.dev(), about.ino(), about.len(), written, changed).hash(&mut state);
-            state.finish()
-        })
+        files::state(&self.file)
     }
 
     /// Attributes by name.

@@ -14,28 +14,15 @@
 use super::datatype::{Bits, Class, Datatype, Float, Member, Order};
 use super::library::{Failure, Id, Library, Outcome};
 use crate::data::DType;
+use crate::io::encoding::Encoding;
 use hdf5_sys::h5t::{self, H5T_class_t};
 use std::ffi::CString;
-
-/// How the bytes of an element become those of its dtype.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Encoding {
-    /// As in memory.
-    Native,
-    /// In the other byte order, numbers of this many bytes.
-    Swapped(usize),
-    /// One byte, which is true where it is not 0.
-    Bool,
-    /// IEEE half precision, to be widened.
-    Half { swapped: bool },
-    /// Put together bit by bit (see `convert`).
-    Odd,
-}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Element {
     pub dtype: DType,
-    pub encoding: Encoding,
+    /// Where there is none, it is put together bit by bit (see `convert`).
+    pub encoding: Option<Encoding>,
     /// Bytes an element takes in the file.
     pub size: usize,
 }
@@ -52,7 +39,7 @@ impl Element {
             Class::Bitfield(bits) => integer(*bits, size, false),
             Class::Float(format) if size <= MOST_BYTES => Ok(float(format, size)),
             Class::Enumeration { base, members } => match is_bool(members, size) {
-                true => Ok(Element { dtype: DType::Bool, encoding: Encoding::Bool, size }),
+                true => Ok(Element { dtype: DType::Bool, encoding: Some(Encoding::Bool), size }),
                 false => Element::of(base),
             },
             Class::Compound(members) => complex(members, size).ok_or_else(|| describe(datatype)),
@@ -142,8 +129,8 @@ fn integer(bits: Bits, size: usize, signed: bool) -> Result<Element, String> {
     };
     let whole = size == dtype.size() && bits.precision == 8 * size && bits.offset == 0;
     let encoding = match size {
-        _ if !whole => Encoding::Odd,
-        1 => Encoding::Native,
+        _ if !whole => None,
+        1 => Some(Encoding::Native),
         _ => by_order(bits.order, size),
     };
     Ok(Element { dtype, encoding, size })
@@ -153,11 +140,11 @@ fn is_swapped(order: Order) -> bool {
     (order == Order::Little) != cfg!(target_endian = "little")
 }
 
-fn by_order(order: Order, size: usize) -> Encoding {
+fn by_order(order: Order, size: usize) -> Option<Encoding> {
     match order {
-        Order::Mixed => Encoding::Odd,
-        order if is_swapped(order) => Encoding::Swapped(size),
-        _ => Encoding::Native,
+        Order::Mixed => None,
+        order if is_swapped(order) => Some(Encoding::Swapped(size)),
+        _ => Some(Encoding::Native),
     }
 }
 
@@ -180,9 +167,9 @@ fn float(format: &Float, size: usize) -> Element {
         4 if ieee(4, 8) => by_order(format.bits.order, size),
         8 if ieee(8, 11) => by_order(format.bits.order, size),
         2 if ieee(2, 5) && format.bits.order != Order::Mixed => {
-            Encoding::Half { swapped: is_swapped(format.bits.order) }
+            Some(Encoding::Half { swapped: is_swapped(format.bits.order) })
         }
-        _ => Encoding::Odd,
+        _ => None,
     };
     Element { dtype, encoding, size }
 }
@@ -204,8 +191,8 @@ fn complex(members: &[Member], size: usize) -> Option<Element> {
     let dtype = if part.dtype == DType::F32 { DType::C64 } else { DType::C128 };
     let packed = re.offset == 0 && im.offset == part.size && size == dtype.size();
     let encoding = match part.encoding {
-        Encoding::Native | Encoding::Swapped(_) if packed => part.encoding,
-        _ => Encoding::Odd,
+        Some(Encoding::Native | Encoding::Swapped(_)) if packed => part.encoding,
+        _ => None,
     };
     Some(Element { dtype, encoding, size })
 }

@@ -4,15 +4,16 @@ use super::library::{Id, Library};
 use super::superblock;
 use crate::data::cancel;
 use crate::err;
-use crate::text::{Error, Result, suggest};
-use rustix::fs::{FlockOperation, OFlags, flock};
+use crate::io::files;
+use crate::text::{Error, Result};
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::ffi::CString;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Counts the datasets that stores of this process have replaced, so that arrays opened before know to look whether they
 /// are still what they were. libhdf5's own state is the process's, too.
@@ -28,14 +29,8 @@ pub fn count_replaced() {
 
 /// Opens a file for reading and checks that it is HDF5.
 pub fn open(path: &Path) -> Result<File> {
-    // Opening a pipe would wait for a writer, if the system were not told otherwise.
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
-    let file = options.open(path).map_err(|e| system_error(path, &e))?;
-    let about = file.metadata().map_err(|e| system_error(path, &e))?;
-    if !about.is_file() {
-        return Err(err!(Io, "`{}` is not a file", path.display()));
-    }
+    let file = files::open(path)?;
+    let about = file.metadata().map_err(|e| files::system_error(path, &e))?;
     let is_hdf5 = || file.metadata().is_ok_and(|about| superblock::find(&file, about.len()).is_some());
     // A file that another program is making has nothing in it before it is closed, and no lock for a moment.
     let is_being_made = || {
@@ -53,16 +48,6 @@ pub fn open(path: &Path) -> Result<File> {
         return Err(error.help(what));
     }
     Ok(file)
-}
-
-/// Whether the times of a file tell it from what it will be after the next change. Systems stamp changes with a clock that ticks some
-/// hundred times a second, or once in two seconds where only whole seconds are kept: of two changes within a tick the second one
-/// leaves no trace. (Git has the same trouble, and the same way out.)
-pub fn is_settled(about: &std::fs::Metadata) -> bool {
-    let tick = if about.ctime_nsec() == 0 { Duration::from_secs(2) } else { Duration::from_millis(50) };
-    let changed = Duration::new(about.ctime().max(0) as u64, about.ctime_nsec().clamp(0, 999_999_999) as u32);
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    now.checked_sub(changed).is_some_and(|since| since > tick)
 }
 
 /// How long a file that another program has locked is waited for: as long as making a dataset may take.
@@ -173,41 +158,6 @@ pub fn open_in_library(lib: &Library, path: &Path, write: bool) -> Result<Id> {
 fn in_use(path: &Path) -> Error {
     err!(Io, "`{}` cannot be opened for writing: another program has it open", path.display())
         .help("a file is written by one program at a time, and not while another one reads it")
-}
-
-/// What the system said about a path, with the nearest name where there is no such file.
-pub fn system_error(path: &Path, error: &std::io::Error) -> Error {
-    use std::io::ErrorKind::*;
-    let shown = path.display();
-    match error.kind() {
-        NotFound => {
-            let told = err!(Io, "there is no file `{shown}`");
-            match similar_file(path) {
-                Some(near) => told.help(format!("did you mean `{near}`?")),
-                None => told,
-            }
-        }
-        PermissionDenied => err!(Io, "`{shown}` may not be opened: permission denied"),
-        _ => err!(Io, "`{shown}` cannot be opened: {error}"),
-    }
-}
-
-fn similar_file(path: &Path) -> Option<String> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let wanted = path.file_name()?.to_str()?;
-    let names: Vec<String> =
-        std::fs::read_dir(folder).ok()?.take(10_000).filter_map(|e| e.ok()?.file_name().into_string().ok()).collect();
-    let near = suggest::nearest(wanted, names.iter().map(String::as_str))?;
-    Some(path.with_file_name(near).display().to_string())
-}
-
-/// The name of an object from the root, with one `/` before each part: `/a/b`.
-pub fn normal_name(name: &str) -> Result<String> {
-    if name.contains('\0') {
-        return Err(err!(Value, "the name of a dataset cannot hold a NUL character"));
-    }
-    let parts: Vec<&str> = name.split('/').filter(|p| !p.is_empty()).collect();
-    Ok(format!("/{}", parts.join("/")))
 }
 
 pub fn c_name(name: &str) -> Result<CString> {

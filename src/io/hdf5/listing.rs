@@ -1,4 +1,4 @@
-//! What is in a file: every group and dataset, for `dsk info` and for messages about names that lead nowhere.
+//! What is in an HDF5 file: every group and dataset.
 
 use super::format::Sound;
 use super::group::Target;
@@ -7,50 +7,18 @@ use super::library::{Library, locked};
 use super::message::Layout;
 use super::pipeline::Pipeline;
 use super::source::{Kind, Miss, Place, Source};
-use super::{attributes, dataset, file, group, index};
+use super::{attributes, dataset, group, index};
 use crate::data::{Map, Value};
 use crate::err;
-use crate::text::{Error, Result, suggest};
+use crate::io::files;
+use crate::io::listing::{self, Content, Entry, with_names};
+use crate::text::{Error, Result};
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 /// A file with more objects than this is listed up to here.
 const MOST: usize = 100_000;
-/// How many names a message about an absent dataset lists.
-const SHOWN: usize = 8;
-
-/// One object of a file.
-pub struct Entry {
-    /// From the root: `/group/A`.
-    pub name: String,
-    pub content: Content,
-    pub attributes: Map,
-}
-
-pub enum Content {
-    Group,
-    Dataset {
-        /// `None` for an empty dataspace.
-        shape: Option<Vec<usize>>,
-        /// A dtype, or the file's datatype in words.
-        dtype: String,
-        chunks: Option<Vec<usize>>,
-        filters: Vec<String>,
-        /// Bytes that the elements take in memory.
-        bytes: u64,
-        /// Bytes that they take in the file.
-        stored: u64,
-    },
-    Datatype,
-    /// Another name of an object that was listed before.
-    Again(String),
-    /// What is wrong with it.
-    Damaged(String),
-    /// A link that leads nowhere.
-    Broken,
-}
 
 /// Lists every object of a file once, groups before what is in them. An object that is damaged is listed as such.
 ///
@@ -203,7 +171,7 @@ pub fn find_dataset(lib: &Library, source: &Arc<Source>, name: &str) -> Result<P
         Some(Kind::Dataset) => Ok(place),
         Some(Kind::Group) => {
             let error = err!(Io, "`{shown}::{name}` is a group, not a dataset");
-            Err(with_names(error, lib, source, name, true))
+            Err(with_datasets(error, lib, source, name, true))
         }
         Some(Kind::Datatype) => Err(err!(Io, "`{shown}::{name}` is a datatype, not a dataset")),
         None => Err(place.told(&"an object is of no known kind".into())),
@@ -217,13 +185,13 @@ pub fn find_object(lib: &Library, source: &Arc<Source>, name: &str) -> Result<Pl
         Miss::Dangling(why) => err!(Io, "`{}::{name}` cannot be opened: {why}", source.path.display()),
         Miss::Absent => {
             let error = err!(Io, "`{}` has no dataset `{name}`", source.path.display());
-            with_names(error, lib, source, name, false)
+            with_datasets(error, lib, source, name, false)
         }
     })
 }
 
 /// Adds the nearest name and what datasets there are; only those within the group `name` if `within`.
-fn with_names(mut error: Error, lib: &Library, source: &Arc<Source>, name: &str, within: bool) -> Error {
+fn with_datasets(error: Error, lib: &Library, source: &Arc<Source>, name: &str, within: bool) -> Error {
     let mut names = Vec::new();
     let prefix = if name == "/" { "/".to_string() } else { format!("{name}/") };
     let _ = visit(lib, source, &mut |at, object| {
@@ -233,94 +201,15 @@ fn with_names(mut error: Error, lib: &Library, source: &Arc<Source>, name: &str,
         }
         names.len() < 10_000
     });
-    if !within && let Some(near) = suggest::nearest(name, names.iter().map(String::as_str)) {
-        error = error.help(format!("did you mean `{near}`?"));
-    }
-    let listed = names.iter().take(SHOWN).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(" ");
-    match names.len() {
-        0 => error.help("there is no dataset in it"),
-        n if n <= SHOWN => error.help(format!("datasets in it: {listed}")),
-        n => error.help(format!("datasets in it: {listed} and {} more", n - SHOWN)),
-    }
+    with_names(error, (!within).then_some(name), &names)
 }
 
-/// The listing as text, a line an object, attributes below what they belong to.
+/// The listing as text.
+///
+/// # Errors
+/// Those of [`list`].
 pub fn text(path: &Path, show: &dyn Fn(&Value) -> String) -> Result<String> {
     let entries = list(path)?;
-    let len = std::fs::metadata(path).map_err(|e| file::system_error(path, &e))?.len();
-    let mut out = String::new();
-    let _ = writeln!(out, "{}  {}", path.display(), size_text(len));
-    let width = entries.iter().map(|e| e.name.chars().count()).max().unwrap_or(0).min(48);
-    for entry in &entries {
-        let about = entry.content.to_string();
-        let _ = writeln!(out, "{}", format!("{:width$}  {about}", entry.name).trim_end());
-        for (name, value) in entry.attributes.iter() {
-            let name = name.as_text().unwrap_or_default();
-            let _ = writeln!(out, "{:width$}    @{name} {}", "", show(value));
-        }
-    }
-    Ok(out)
-}
-
-impl std::fmt::Display for Content {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        match self {
-            Content::Group => f.write_str("group"),
-            Content::Datatype => f.write_str("datatype"),
-            Content::Again(first) => write!(f, "is {first}"),
-            Content::Damaged(what) => write!(f, "is damaged: {what}"),
-            Content::Broken => f.write_str("cannot be opened"),
-            Content::Dataset { shape: None, dtype, .. } => write!(f, "{dtype}, empty"),
-            Content::Dataset { shape: Some(shape), dtype, chunks, filters, bytes, stored } => {
-                write!(f, "{dtype} {}", dims_text(shape))?;
-                if let Some(chunks) = chunks {
-                    write!(f, "  chunks {}", dims_text(chunks))?;
-                }
-                if !filters.is_empty() {
-                    write!(f, "  {}", filters.join(" + "))?;
-                }
-                write!(f, "  {}", size_text(*bytes))?;
-                if stored != bytes {
-                    write!(f, ", {} stored", size_text(*stored))?;
-                }
-                Ok(())
-            }
-        }
-    }
-}
-
-/// `[4000 100000]`
-fn dims_text(dims: &[usize]) -> String {
-    let dims: Vec<String> = dims.iter().map(usize::to_string).collect();
-    format!("[{}]", dims.join(" "))
-}
-
-/// Bytes in units of 1000: `3.2 GB`.
-pub fn size_text(bytes: u64) -> String {
-    let mut size = bytes as f64;
-    let mut unit = 0;
-    const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
-    while size >= 999.5 && unit + 1 < UNITS.len() {
-        size /= 1000.0;
-        unit += 1;
-    }
-    match unit {
-        0 => format!("{bytes} B"),
-        _ if size < 10.0 => format!("{size:.1} {}", UNITS[unit]),
-        _ => format!("{size:.0} {}", UNITS[unit]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size_text;
-
-    #[test]
-    fn sizes_have_two_or_three_digits() {
-        for (bytes, text) in
-            [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_600, "1.0 MB"), (3_200_000_000, "3.2 GB")]
-        {
-            assert_eq!(size_text(bytes), text);
-        }
-    }
+    let len = std::fs::metadata(path).map_err(|e| files::system_error(path, &e))?.len();
+    Ok(listing::text(path, len, &entries, show))
 }

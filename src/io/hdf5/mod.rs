@@ -6,9 +6,8 @@
 //! convert     bits of the file to elements                     listing     what is in a file
 //! index       chunk indexes to one list                        virtuals    datasets made of parts of others
 //! pipeline    filters undone and done                          library     the one door to libhdf5
-//! gather      many pieces of a file in few calls               file        opening, names, messages
-//! walk        a part of one array in another, as runs          target      room for a new dataset
-//! cut         the shape of its storage chunks
+//! cut         the shape of storage chunks                      file        opening, locks
+//! target      room for a new dataset                           stored      datasets as arrays of any kind of file
 //!
 //! the format, from the ground up:
 //! format      bytes, numbers, checksums                        checksum    of newer metadata
@@ -35,7 +34,6 @@ mod element;
 mod file;
 mod format;
 mod fractal;
-mod gather;
 mod group;
 mod header;
 mod heap;
@@ -47,13 +45,12 @@ mod pipeline;
 mod read;
 mod sink;
 mod source;
+mod stored;
 mod superblock;
 mod target;
 mod virtuals;
-mod walk;
 
 pub use attributes::read as attributes;
 pub use dataset::Dataset;
-pub use listing::{Content, Entry, list, text as listing};
+pub use listing::{list, text as listing};
 pub use sink::{Sink, write_part};
-pub use target::Options;

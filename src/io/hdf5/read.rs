@@ -5,15 +5,16 @@
 
 use super::convert;
 use super::dataset::{Chunked, Dataset, Storage, is_still_there};
-use super::element::Encoding;
 use super::file;
-use super::gather::{self, Trouble};
 use super::library::{Failure, locked};
 use super::pipeline::Scratch;
-use super::walk::{Walk, byte_strides};
 use crate::data::slice::Range;
 use crate::data::{Block, DType, Dims};
 use crate::err;
+use crate::io::encoding::{Encoding, bools};
+use crate::io::gather::{self, Trouble};
+use crate::io::part::{self, Part};
+use crate::io::walk::{Walk, byte_strides, copy};
 use crate::text::{Error, Result};
 use smallvec::SmallVec;
 use std::cell::RefCell;
@@ -27,27 +28,6 @@ thread_local! {
 
 type Sizes = SmallVec<[usize; 6]>;
 
-/// The part of one axis that is to be read, always forwards.
-#[derive(Clone, Copy)]
-struct Part {
-    start: usize,
-    step: usize,
-    count: usize,
-}
-
-impl Part {
-    /// The elements of this part within `[from, from + len)`: the first one's place in the part, and how many.
-    fn within(&self, from: usize, len: usize) -> (usize, usize) {
-        let before = |at: usize| at.saturating_sub(self.start).div_ceil(self.step).min(self.count);
-        let (first, end) = (before(from), before(from + len));
-        (first, end - first)
-    }
-
-    fn last(&self) -> usize {
-        self.start + (self.count - 1) * self.step
-    }
-}
-
 impl Dataset {
     /// Reads `region`, a range for each axis. Elements that were never written are the fill value.
     ///
@@ -55,7 +35,7 @@ impl Dataset {
     /// `dsk::io` where the file is damaged, shorter than it says, or another one by now.
     pub fn read(&self, region: &[Range]) -> Result<Block> {
         self.check_place()?;
-        let parts = self.parts(region)?;
+        let parts = part::parts(region, self.shape(), &|| self.target())?;
         let shape: Dims = parts.iter().map(|p| p.count).collect();
         if byte_strides(self.element.size.max(self.dtype().size()), &shape).is_none() {
             return Err(err!(Memory, "a block of shape {:?} is larger than any memory", shape.as_slice()));
@@ -64,7 +44,7 @@ impl Dataset {
         let mut block = match (direct, self.element.encoding) {
             (true, _) => convert::alloc(&self.element, &shape),
             // The library has converted the elements itself, but for bools.
-            (false, Encoding::Bool) => Block::alloc(DType::U8, &shape),
+            (false, Some(Encoding::Bool)) => Block::alloc(DType::U8, &shape),
             (false, _) => Block::alloc(self.dtype(), &shape),
         };
         if !block.is_empty() {
@@ -76,18 +56,12 @@ impl Dataset {
                 Storage::Library(_) => self.read_by_library(&parts, &shape, block.as_mut_bytes())?,
             }
         }
-        let mut block = match (direct, self.element.encoding) {
+        let block = match (direct, self.element.encoding) {
             (true, _) => convert::finish(&self.datatype, &self.element, block),
-            (false, Encoding::Bool) => convert::bools(&block),
+            (false, Some(Encoding::Bool)) => bools(&block),
             (false, _) => block,
         };
-        for (axis, range) in region.iter().enumerate() {
-            if range.step < 0 && range.count > 1 {
-                let last = range.count - 1;
-                block = block.slice_axis(axis, Range { start: last, step: -1, count: range.count });
-            }
-        }
-        Ok(block)
+        Ok(part::turned(block, region))
     }
 
     /// Reads the whole of it.
@@ -118,24 +92,6 @@ impl Dataset {
             self.known_at.store(now, Ordering::Relaxed);
         }
         Ok(())
-    }
-
-    fn parts(&self, region: &[Range]) -> Result<SmallVec<[Part; 6]>> {
-        let ndim = self.shape().len();
-        if region.len() != ndim {
-            return Err(err!(Index, "`{}` has {ndim} axes, and {} ranges were given", self.target(), region.len()));
-        }
-        let part = |(range, &len): (&Range, &usize)| {
-            let step = range.step.unsigned_abs().max(1);
-            let span = range.count.saturating_sub(1).checked_mul(step)?;
-            let start = if range.step < 0 { range.start.checked_sub(span)? } else { range.start };
-            let fits = range.count == 0 || start.checked_add(span)? < len;
-            fits.then_some(Part { start, step, count: range.count })
-        };
-        let parts: Option<SmallVec<[Part; 6]>> = region.iter().zip(self.shape()).map(part).collect();
-        parts.ok_or_else(|| {
-            err!(Index, "the part to read lies outside `{}`, whose shape is {:?}", self.target(), self.shape())
-        })
     }
 
     fn read_contiguous(&self, at: u64, parts: &[Part], shape: &[usize], out: &mut [u8]) -> Result<()> {
@@ -259,28 +215,5 @@ impl Dataset {
             };
             read().map_err(|Failure(what)| self.damaged(what))
         })
-    }
-}
-
-/// Copies the runs of a walk.
-fn copy(walk: Walk, from: &[u8], to: &mut [u8]) {
-    for run in walk {
-        to[run.to..run.to + run.len].copy_from_slice(&from[run.from..run.from + run.len]);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_part_knows_which_of_its_elements_lie_in_a_chunk() {
-        // 3, 7, 11, 15, 19
-        let part = Part { start: 3, step: 4, count: 5 };
-        assert_eq!(part.within(0, 3), (0, 0));
-        assert_eq!(part.within(0, 8), (0, 2));
-        assert_eq!(part.within(8, 8), (2, 2));
-        assert_eq!(part.within(12, 3), (3, 0));
-        assert_eq!(part.within(16, 80), (4, 1));
     }
 }

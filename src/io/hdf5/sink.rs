@@ -9,19 +9,20 @@ use super::attributes::{self, Attribute};
 use super::cut::cut;
 use super::dataset::Dataset;
 use super::element;
-use super::gather::{Output, Trouble};
 use super::library::{Failure, Id, Library, Outcome, locked, sizes};
 use super::pipeline::{Filter, Pipeline};
 use super::source::{Miss, Source};
-use super::target::{
-    self, FAILED, MARK, Open, Options, Target, check_room, check_whole, open_for_writing, write_error,
-};
-use super::walk::{Walk, byte_strides};
+use super::target::{self, FAILED, MARK, Open, Target, check_room, check_whole, open_for_writing, write_error};
 use super::{file, listing};
 use crate::data::{Block, Chunks, DType, Dims, Outside};
 use crate::err;
 use crate::io::codec::deflate::Encoder;
 use crate::io::codec::shuffle;
+use crate::io::files;
+use crate::io::gather::{Output, Trouble};
+use crate::io::listing::{Content, Entry};
+use crate::io::stored::Options;
+use crate::io::walk::{Walk, byte_strides};
 use crate::text::{Error, Result};
 use hdf5_sys::{h5d, h5p};
 use parking_lot::RwLock;
@@ -57,7 +58,7 @@ impl Sink {
     /// `dsk::io` for a dataset that is there already, a file that is not HDF5 or may not be written; `dsk::type` for
     /// attributes that cannot be.
     pub fn create(path: &Path, name: &str, dtype: DType, chunks: &Chunks, options: &Options) -> Result<Sink> {
-        let name = file::normal_name(name)?;
+        let name = files::normal_name(name)?;
         if name == "/" {
             return Err(err!(Value, "`{}::/` names no dataset", path.display())
                 .help("name one after the two colons: `file.h5::/C`"));
@@ -93,7 +94,8 @@ impl Sink {
             let being_written = target::mark(std::process::id().into());
             attributes::write(lib, &dataset, &attributes::prepare(&being_written)?).map_err(failed)?;
             lib.flush(&file).map_err(failed)?;
-            let own = OpenOptions::new().read(true).write(true).open(path).map_err(|e| file::system_error(path, &e))?;
+            let own =
+                OpenOptions::new().read(true).write(true).open(path).map_err(|e| files::system_error(path, &e))?;
             let place = target::place(
                 lib,
                 Open { dataset, _file: file },
@@ -316,8 +318,8 @@ impl Sink {
     }
 
     /// Whether a file holds nothing but this dataset and the groups it is in.
-    fn is_alone(&self, entries: &[listing::Entry]) -> bool {
-        entries.iter().all(|e| matches!(e.content, listing::Content::Group) || e.name == self.temporary)
+    fn is_alone(&self, entries: &[Entry]) -> bool {
+        entries.iter().all(|e| matches!(e.content, Content::Group) || e.name == self.temporary)
     }
 
     fn failed(&self, what: &str) -> Error {
@@ -365,7 +367,7 @@ impl Drop for Sink {
 
 /// Writes a block to its place in a dataset that is there.
 pub fn write_part(path: &Path, name: &str, start: &[usize], block: &Block) -> Result<()> {
-    let name = file::normal_name(name)?;
+    let name = files::normal_name(name)?;
     let dataset = Dataset::open(path, &name)?;
     let fits = block.ndim() == dataset.shape().len()
         && (0..block.ndim()).all(|a| start[a].checked_add(block.shape()[a]).is_some_and(|e| e <= dataset.shape()[a]));

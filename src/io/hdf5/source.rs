@@ -9,6 +9,7 @@ use super::header::{Header, Message, kind};
 use super::library::Library;
 use super::superblock::{self, Superblock};
 use crate::err;
+use crate::io::files;
 use crate::text::{Error, Result};
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -65,7 +66,7 @@ impl Source {
     /// `dsk::io` for a file that is not there, not HDF5, damaged, or being written by another program.
     pub fn open(lib: &Library, path: &Path) -> Result<Arc<Source>> {
         let file = file::open(path)?;
-        let about = file.metadata().map_err(|e| file::system_error(path, &e))?;
+        let about = file.metadata().map_err(|e| files::system_error(path, &e))?;
         let identity = (about.dev(), about.ino());
         // What the library still has in memory from writing must be in the file before we look there.
         let ours =
@@ -73,7 +74,7 @@ impl Source {
         if !ours {
             file::check_lock(&file, path)?;
         }
-        let len = file.metadata().map_err(|e| file::system_error(path, &e))?.len();
+        let len = file.metadata().map_err(|e| files::system_error(path, &e))?.len();
         let base = superblock::find(&file, len).ok_or_else(|| err!(Io, "`{}` is not an HDF5 file", path.display()))?;
         let block = superblock::read(&file, len, base).map_err(|d| d.of(path))?;
         if block.is_marked && !ours {

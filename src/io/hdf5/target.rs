@@ -9,35 +9,17 @@ use super::library::{Failure, Id, Library, Outcome, sizes};
 use super::message::{Chunking, Layout};
 use super::pipeline::{Filter, Pipeline};
 use super::source::{Kind, Miss, Place, Source};
-use super::{file, group, listing};
+use super::{file, group};
 use crate::data::{DType, Dims, Map, Value};
 use crate::err;
+use crate::io::files;
+use crate::io::listing::size_text;
+use crate::io::stored::Options;
 use crate::text::{Error, Result};
 use hdf5_sys::{h5d, h5p};
 use std::ffi::CString;
 use std::fs::OpenOptions;
 use std::path::Path;
-
-/// How a dataset is to be stored.
-#[derive(Clone, Default)]
-pub struct Options {
-    /// Takes the place of a dataset of the same name.
-    pub overwrite: bool,
-    /// Deflate level, 1 to 9.
-    pub deflate: Option<u8>,
-    /// Put bytes of the same rank together before compressing.
-    pub shuffle: bool,
-    /// Shape of the storage chunks; chosen to fit the blocks where it is not given.
-    pub chunks: Option<Dims>,
-    pub attributes: Map,
-}
-
-impl Options {
-    /// Whether chunks go through filters.
-    pub fn is_filtered(&self) -> bool {
-        self.deflate.is_some() || self.shuffle
-    }
-}
 
 /// Where blocks go.
 pub enum Target {
@@ -120,7 +102,7 @@ pub fn open_for_writing(lib: &Library, path: &Path) -> Result<(Id, bool)> {
                 std::io::ErrorKind::PermissionDenied => {
                     err!(Io, "`{}` may not be written to: permission denied", path.display())
                 }
-                _ => file::system_error(path, &e),
+                _ => files::system_error(path, &e),
             })?;
             Ok((file::open_in_library(lib, path, true)?, false))
         }
@@ -147,7 +129,7 @@ pub fn open_for_writing(lib: &Library, path: &Path) -> Result<(Id, bool)> {
             })?;
             Ok((made, true))
         }
-        Err(e) => Err(file::system_error(path, &e)),
+        Err(e) => Err(files::system_error(path, &e)),
     }
 }
 
@@ -239,11 +221,10 @@ fn room(path: &Path) -> u64 {
 pub fn check_room(path: &Path, name: &str, bytes: u64) -> Result<()> {
     // A file may not grow beyond the process's limit (`ulimit -f`): the library would leave it half written.
     let size = std::fs::metadata(path).map_or(0, |file| file.len());
-    let needed =
-        format!("{} are to be written, with {} to spare", listing::size_text(bytes), listing::size_text(MARGIN));
+    let needed = format!("{} are to be written, with {} to spare", size_text(bytes), size_text(MARGIN));
     let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX);
     if size.saturating_add(bytes).saturating_add(MARGIN) > limit {
-        let (size, limit) = (listing::size_text(size), listing::size_text(limit));
+        let (size, limit) = (size_text(size), size_text(limit));
         let what = format!("{needed}, to a file of {size}, and files may have {limit} here");
         return Err(write_error(path, name, &what).help("`ulimit -f` tells the limit, and raises it"));
     }
@@ -251,7 +232,7 @@ pub fn check_room(path: &Path, name: &str, bytes: u64) -> Result<()> {
     if bytes.saturating_add(MARGIN) <= room {
         return Ok(());
     }
-    Err(write_error(path, name, &format!("{needed}, and the disk has {} left", listing::size_text(room))))
+    Err(write_error(path, name, &format!("{needed}, and the disk has {} left", size_text(room))))
 }
 
 pub fn make(

@@ -1,7 +1,7 @@
 //! `attributes`: what is said about a dataset, group or file.
 
 use crate::data::{Args, Cost, Value};
-use crate::io::hdf5;
+use crate::io::stored;
 use crate::io::target::Target;
 use crate::op::{Kind, Op};
 use crate::text::Result;
@@ -19,5 +19,5 @@ pub static OP: Op = Op {
 
 fn attributes(args: Args) -> Result<Value> {
     let target = Target::parse_object(&args.text("target")?)?;
-    Ok(Value::map(hdf5::attributes(&target.path, &target.dataset)?))
+    Ok(Value::map(stored::attributes(&target)?))
 }

@@ -3,7 +3,7 @@
 use crate::data::slice::Range;
 use crate::data::{Args, Callable, Cost, Function, Host, Memory, Outside, Signature, Str, Task, Value};
 use crate::err;
-use crate::io::hdf5::Dataset;
+use crate::io::stored::{self, Stored};
 use crate::io::target::Target;
 use crate::op::indexing::{Index, Step, Take};
 use crate::op::pairs::{Meeting, apart};
@@ -26,16 +26,16 @@ pub static OP: Op = Op {
 fn read(args: Args) -> Result<Value> {
     match args.value("target") {
         Value::Function(f) if let Some(opened) = f.callable.as_any().downcast_ref::<Opened>() => {
-            part(&opened.dataset, &args.rest)
+            part(&*opened.dataset, &args.rest)
         }
         _ => {
             let target = Target::parse(&args.text("target")?)?;
-            part(&Dataset::open(&target.path, &target.dataset)?, &args.rest)
+            part(&*stored::open(&target)?, &args.rest)
         }
     }
 }
 
-fn part(dataset: &Dataset, items: &[Value]) -> Result<Value> {
+fn part(dataset: &dyn Stored, items: &[Value]) -> Result<Value> {
     let index = Index::parse(items, dataset.shape())?;
     // The span of each axis is read; what is left to do is done on the block.
     let mut region: SmallVec<[Range; 6]> = SmallVec::new();
@@ -80,11 +80,11 @@ fn part(dataset: &Dataset, items: &[Value]) -> Result<Value> {
 /// the name, and read back as that.
 pub struct Opened {
     target: Str,
-    dataset: Arc<Dataset>,
+    dataset: Arc<dyn Stored>,
 }
 
 impl Opened {
-    pub fn value(target: Str, dataset: Arc<Dataset>) -> Value {
+    pub fn value(target: Str, dataset: Arc<dyn Stored>) -> Value {
         Value::from(Function {
             name: target.clone(),
             signature: Arc::new(Signature::default()),

@@ -3,13 +3,12 @@
 use super::read::Opened;
 use crate::data::slice::Range;
 use crate::data::{Args, Cost, DType, Dims, Task, Value};
-use crate::io::hdf5::Dataset;
+use crate::io::stored;
 use crate::io::target::Target;
 use crate::op::chunking;
 use crate::op::layers::{self, Plan, as_slice};
 use crate::op::{Kind, Op, Token, parts};
 use crate::text::Result;
-use std::sync::Arc;
 
 pub static OP: Op = Op {
     usage: "(read-array target :chunks :auto)",
@@ -33,7 +32,7 @@ const BLOCK_BYTES: usize = 16 << 20;
 fn read_array(args: Args) -> Result<Value> {
     let text = args.text("target")?;
     let target = Target::parse(&text)?;
-    let dataset = Dataset::open(&target.path, &target.dataset)?;
+    let dataset = stored::open(&target)?;
     let (shape, dtype) = (Dims::from_slice(dataset.shape()), dataset.dtype());
     let chunks = match args.value("chunks") {
         Value::Keyword(auto) if auto == "auto" => {
@@ -42,10 +41,8 @@ fn read_array(args: Args) -> Result<Value> {
         spec => chunking::normalize(spec, &shape, dtype, None)?,
     };
     let token = Token::new("read-array").with(dataset.identity()).chunks(&chunks);
-    // Bytes that only change places come as fast as they are copied.
-    let decodes = dataset.filters().iter().any(|f| !matches!(f.as_str(), "shuffle" | "fletcher32"));
-    let cost = if decodes { Cost::Decode } else { Cost::Cheap };
-    let (opened, span) = (Opened::value(text, Arc::new(dataset)), args.span);
+    let cost = if dataset.decodes() { Cost::Decode } else { Cost::Cheap };
+    let (opened, span) = (Opened::value(text, dataset), args.span);
     let whole: Vec<Range> = shape.iter().map(|&n| parts::all(n)).collect();
     let read = move |pieces: Vec<Vec<Range>>| {
         let chunks = parts::cut(&pieces);

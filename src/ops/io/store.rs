@@ -5,8 +5,8 @@ use crate::data::{
     Args, Array, At, BlockRef, Body, Chunks, Cost, Delayed, Dims, Input, Layer, Map, Parts, Slice, Task, Value,
 };
 use crate::err;
-use crate::io::hdf5::{Options, Sink};
-use crate::io::target::Target;
+use crate::io::stored::{self, Options, Sink};
+use crate::io::target::{Format, Target};
 use crate::op::chunking::Bounds;
 use crate::op::{Given, Kind, Op, Token, layers};
 use crate::ops::options::{self, interpreter};
@@ -49,15 +49,13 @@ fn store(args: Args) -> Result<Value> {
 
 fn store_now(mut args: Args) -> Result<Value> {
     let pairs = pairs(&mut args)?;
-    let mut sinks: Vec<Arc<Sink>> = Vec::with_capacity(pairs.len());
+    let mut sinks: Vec<Arc<dyn Sink>> = Vec::with_capacity(pairs.len());
     for pair in &pairs {
         let chunks = match &pair.array {
             Given::Now(block) => Chunks::whole(block.shape()),
             Given::Lazy(array) => array.chunks.clone(),
         };
-        let Target { path, dataset, .. } = &pair.target;
-        let sink = Sink::create(path, dataset, pair.array.dtype(), &chunks, &pair.options)?;
-        sinks.push(Arc::new(sink));
+        sinks.push(stored::create(&pair.target, pair.array.dtype(), &chunks, &pair.options)?);
     }
     let written = write_all(&args, &pairs, &sinks);
     if let Err(error) = written {
@@ -68,18 +66,17 @@ fn store_now(mut args: Args) -> Result<Value> {
 }
 
 /// Says of a failed store what became of its dataset.
-fn told(error: Error, sink: &Arc<Sink>) -> Error {
+fn told(error: Error, sink: &Arc<dyn Sink>) -> Error {
     match sink.is_touched() {
-        true => error.help(format!(
-            "`{}` holds the blocks that were written; everything else in the file is as it was",
-            sink.incomplete()
-        )),
+        true => {
+            error.help(format!("`{}` holds the blocks that were written; nothing else has changed", sink.incomplete()))
+        }
         false => error.help(format!("nothing was written to `{}`", sink.target())),
     }
 }
 
 /// Concrete arrays at once, lazy ones in one computation.
-fn write_all(args: &Args, pairs: &[Pair], sinks: &[Arc<Sink>]) -> Result<()> {
+fn write_all(args: &Args, pairs: &[Pair], sinks: &[Arc<dyn Sink>]) -> Result<()> {
     let mut lazy = Vec::new();
     for (pair, sink) in pairs.iter().zip(sinks) {
         match &pair.array {
@@ -94,7 +91,7 @@ fn write_all(args: &Args, pairs: &[Pair], sinks: &[Arc<Sink>]) -> Result<()> {
 }
 
 /// Every sink is this call's alone once the computation is over; the first error leaves the later ones incomplete.
-fn finish(sinks: Vec<Arc<Sink>>) -> Result<()> {
+fn finish(sinks: Vec<Arc<dyn Sink>>) -> Result<()> {
     let mut sinks = sinks.into_iter();
     while let Some(sink) = sinks.next() {
         if let Err(error) = sink.finish() {
@@ -111,7 +108,7 @@ fn finish(sinks: Vec<Arc<Sink>>) -> Result<()> {
 /// store-1f   (write "a.h5::/C.incomplete" [add-c1 0 0] 0:5 0:5)   one for each block
 /// stored-9b  [[store-1f 0 0] [store-1f 0 1] …]
 /// ```
-fn written(array: &Arc<Array>, sink: &Arc<Sink>, span: Span) -> Value {
+fn written(array: &Arc<Array>, sink: &Arc<dyn Sink>, span: Span) -> Value {
     writes(array, &sink.incomplete(), Place::value(sink.clone()), span)
 }
 
@@ -121,7 +118,7 @@ pub fn as_stored(array: &Arc<Array>, keywords: &Map, args: &Args) -> Result<Valu
     let given = keywords.iter().flat_map(|(name, value)| [name.clone(), value.clone()]);
     let given = [Value::Array(array.clone()), "nowhere::/x".into()].into_iter().chain(given).collect();
     let options = settings(&store.bind(args.host, given, args.span)?)?;
-    let outside = Sink::outside_of(array.dtype, &array.chunks, &options)?;
+    let outside = stored::outside_of(Format::Hdf5, array.dtype, &array.chunks, &options)?;
     Ok(writes(array, "nowhere", Place::imagined(outside), args.span))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::data::{Args, Block, Callable, Cost, Function, Memory, Outside, Signature, Slice, Str, Task, Value};
 use crate::err;
-use crate::io::hdf5::{self, Sink};
+use crate::io::stored::{self, Sink};
 use crate::io::target::Target;
 use crate::op::{Kind, Op};
 use crate::text::Result;
@@ -32,7 +32,7 @@ fn write(args: Args) -> Result<Value> {
         }
         _ => {
             let target = Target::parse(&args.text("target")?)?;
-            hdf5::write_part(&target.path, &target.dataset, &start, &block)?;
+            stored::write_part(&target, &start, &block)?;
         }
     }
     Ok(Value::Nil)
@@ -67,13 +67,13 @@ pub struct Place {
 }
 
 enum To {
-    Sink(Arc<Sink>),
+    Sink(Arc<dyn Sink>),
     /// Nowhere: for tasks that are only looked at.
     Imagined(Outside),
 }
 
 impl Place {
-    pub fn value(sink: Arc<Sink>) -> Value {
+    pub fn value(sink: Arc<dyn Sink>) -> Value {
         Place { target: sink.incomplete().into(), to: To::Sink(sink) }.named()
     }
 
@@ -93,9 +93,9 @@ impl Place {
         })
     }
 
-    fn sink(&self) -> Result<&Sink> {
+    fn sink(&self) -> Result<&dyn Sink> {
         match &self.to {
-            To::Sink(sink) => Ok(sink),
+            To::Sink(sink) => Ok(&**sink),
             To::Imagined(_) => Err(err!(Internal, "a task that was only to be looked at was run")),
         }
     }

@@ -77,6 +77,13 @@ impl Iterator for Walk {
     }
 }
 
+/// Copies the runs of a walk.
+pub fn copy(walk: Walk, from: &[u8], to: &mut [u8]) {
+    for run in walk {
+        to[run.to..run.to + run.len].copy_from_slice(&from[run.from..run.from + run.len]);
+    }
+}
+
 /// Bytes between neighbours along each axis of a row-major array; `None` where the whole is larger than the address space.
 pub fn byte_strides(size: usize, shape: &[usize]) -> Option<SmallVec<[usize; 6]>> {
     let mut strides: SmallVec<[usize; 6]> = SmallVec::from_elem(0, shape.len());

@@ -1,0 +1,73 @@
+//! The part of an array that is read: a range for each axis, which files are read along forwards.
+
+use crate::data::Block;
+use crate::data::slice::Range;
+use crate::err;
+use crate::text::Result;
+use smallvec::SmallVec;
+
+/// The part of one axis that is to be read, always forwards.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    pub start: usize,
+    pub step: usize,
+    pub count: usize,
+}
+
+impl Part {
+    /// The elements of this part within `[from, from + len)`: the first one's place in the part, and how many.
+    pub fn within(&self, from: usize, len: usize) -> (usize, usize) {
+        let before = |at: usize| at.saturating_sub(self.start).div_ceil(self.step).min(self.count);
+        let (first, end) = (before(from), before(from + len));
+        (first, end - first)
+    }
+
+    /// The last element; there is one.
+    pub fn last(&self) -> usize {
+        self.start + (self.count - 1) * self.step
+    }
+}
+
+/// A region as parts, one for each axis of an array of that shape, which messages call `target`.
+///
+/// # Errors
+/// `dsk::index` for a region that is not within the shape.
+pub fn parts(region: &[Range], shape: &[usize], target: &dyn Fn() -> String) -> Result<SmallVec<[Part; 6]>> {
+    let ndim = shape.len();
+    if region.len() != ndim {
+        return Err(err!(Index, "`{}` has {ndim} axes, and {} ranges were given", target(), region.len()));
+    }
+    let part = |(range, &len): (&Range, &usize)| {
+        let step = range.step.unsigned_abs().max(1);
+        let span = range.count.saturating_sub(1).checked_mul(step)?;
+        let start = if range.step < 0 { range.start.checked_sub(span)? } else { range.start };
+        let fits = range.count == 0 || start.checked_add(span)? < len;
+        fits.then_some(Part { start, step, count: range.count })
+    };
+    let parts: Option<SmallVec<[Part; 6]>> = region.iter().zip(shape).map(part).collect();
+    parts.ok_or_else(|| err!(Index, "the part to read lies outside `{}`, whose shape is {shape:?}", target()))
+}
+
+/// A block that was read forwards, with the axes turned around whose ranges go backwards.
+pub fn turned(block: Block, region: &[Range]) -> Block {
+    let backwards = |range: &Range| range.step < 0 && range.count > 1;
+    region.iter().enumerate().filter(|(_, range)| backwards(range)).fold(block, |block, (axis, range)| {
+        block.slice_axis(axis, Range { start: range.count - 1, step: -1, count: range.count })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_knows_which_of_its_elements_lie_in_a_chunk() {
+        // 3, 7, 11, 15, 19
+        let part = Part { start: 3, step: 4, count: 5 };
+        assert_eq!(part.within(0, 3), (0, 0));
+        assert_eq!(part.within(0, 8), (0, 2));
+        assert_eq!(part.within(8, 8), (2, 2));
+        assert_eq!(part.within(12, 3), (3, 0));
+        assert_eq!(part.within(16, 80), (4, 1));
+    }
+}

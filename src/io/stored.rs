@@ -1,0 +1,166 @@
+//! Arrays in files, whatever the kind of file: the one door through which ops read and write them.
+
+use super::hdf5;
+use super::target::{Format, Target};
+use crate::data::slice::Range;
+use crate::data::{Block, Chunks, DType, Dims, Map, Outside, Value};
+use crate::err;
+use crate::text::{Error, Result};
+use std::path::Path;
+use std::sync::Arc;
+
+/// An array in a file, opened for reading. Any number of threads may read at once.
+pub trait Stored: Send + Sync {
+    /// As messages and programs name it.
+    fn target(&self) -> String;
+
+    fn shape(&self) -> &[usize];
+
+    fn dtype(&self) -> DType;
+
+    /// Shape of the chunks it is stored in; `None` where it is stored in one piece.
+    fn chunks(&self) -> Option<&[usize]>;
+
+    /// Whether reading takes more than copying bytes.
+    fn decodes(&self) -> bool;
+
+    /// Differs when the file is another one or was written to since.
+    fn identity(&self) -> &str;
+
+    /// The state of the file as a number: another one once it was written to. `None` where nothing tells that it was.
+    fn state(&self) -> Option<u64>;
+
+    /// What reading a part of it takes besides the block.
+    fn outside(&self) -> Outside;
+
+    /// Reads `region`, a range for each axis. Elements that were never written are the fill value.
+    ///
+    /// # Errors
+    /// `dsk::io` where the file is damaged, shorter than it says, or another one by now; `dsk::index` for a region outside.
+    fn read(&self, region: &[Range]) -> Result<Block>;
+}
+
+/// An array that is being written, block by block, from any thread. Until it is finished, what it replaces is as it was; one that is
+/// dropped unfinished leaves what [`Sink::incomplete`] names, or nothing where no block was written.
+pub trait Sink: Send + Sync {
+    /// As messages and programs name it.
+    fn target(&self) -> String;
+
+    /// The name under which it can be read until it is finished.
+    fn incomplete(&self) -> String;
+
+    /// Whether a block was written.
+    fn is_touched(&self) -> bool;
+
+    /// Writes a block to its place, which begins at `start`. Blocks that do not overlap can be written at the same time.
+    ///
+    /// # Errors
+    /// `dsk::io` where the system cannot write.
+    fn write(&self, start: &[usize], block: &Block) -> Result<()>;
+
+    /// Gives it its name, in place of what it replaces. Nothing can be written after.
+    ///
+    /// # Errors
+    /// `dsk::io` where the system cannot write.
+    fn finish(&self) -> Result<()>;
+
+    /// What writing a part of it takes besides the block.
+    fn outside(&self) -> Outside;
+}
+
+/// How an array is to be stored.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// Takes the place of what is there by that name.
+    pub overwrite: bool,
+    /// Deflate level, 1 to 9.
+    pub deflate: Option<u8>,
+    /// Put bytes of the same rank together before compressing.
+    pub shuffle: bool,
+    /// Shape of the storage chunks; chosen to fit the blocks where it is not given.
+    pub chunks: Option<Dims>,
+    pub attributes: Map,
+}
+
+impl Options {
+    /// Whether chunks go through filters.
+    pub fn is_filtered(&self) -> bool {
+        self.deflate.is_some() || self.shuffle
+    }
+}
+
+/// Opens the array of that name.
+///
+/// # Errors
+/// `dsk::io` for one that is not there or damaged, `dsk::type` for elements that no dtype fits.
+pub fn open(target: &Target) -> Result<Arc<dyn Stored>> {
+    Ok(match target.format {
+        Format::Hdf5 => Arc::new(hdf5::Dataset::open(&target.path, &target.dataset)?),
+        Format::Npy => return Err(later(target)),
+        Format::Zarr => return Err(later(target)),
+    })
+}
+
+/// Makes an array, whose blocks will come cut as `chunks` says.
+///
+/// # Errors
+/// `dsk::io` for one that is there already, or that cannot be written; `dsk::type` for attributes that cannot be, and `dsk::value` for
+/// options that the kind of file does not have.
+pub fn create(target: &Target, dtype: DType, chunks: &Chunks, options: &Options) -> Result<Arc<dyn Sink>> {
+    Ok(match target.format {
+        Format::Hdf5 => Arc::new(hdf5::Sink::create(&target.path, &target.dataset, dtype, chunks, options)?),
+        Format::Npy => return Err(later(target)),
+        Format::Zarr => return Err(later(target)),
+    })
+}
+
+/// What writing a part takes of an array that would be made so.
+///
+/// # Errors
+/// `dsk::value` for storage chunks that do not fit.
+pub fn outside_of(format: Format, dtype: DType, chunks: &Chunks, options: &Options) -> Result<Outside> {
+    match format {
+        Format::Hdf5 => hdf5::Sink::outside_of(dtype, chunks, options),
+        Format::Npy | Format::Zarr => Ok(Outside { dtype, shape: chunks.shape(), scratch: 0, wider: 0 }),
+    }
+}
+
+/// Writes a block to its place in an array that is there.
+///
+/// # Errors
+/// `dsk::shape` and `dsk::type` for a block that does not fit, `dsk::io` for an array that is not there or cannot be written.
+pub fn write_part(target: &Target, start: &[usize], block: &Block) -> Result<()> {
+    match target.format {
+        Format::Hdf5 => hdf5::write_part(&target.path, &target.dataset, start, block),
+        Format::Npy => Err(later(target)),
+        Format::Zarr => Err(later(target)),
+    }
+}
+
+/// The attributes of an array, a group or a file.
+///
+/// # Errors
+/// `dsk::io` for one that is not there or damaged.
+pub fn attributes(target: &Target) -> Result<Map> {
+    match target.format {
+        Format::Hdf5 => hdf5::attributes(&target.path, &target.dataset),
+        Format::Npy => Err(later(target)),
+        Format::Zarr => Err(later(target)),
+    }
+}
+
+/// What is in a file, as text; values are shown as `show` does. A file whose name does not tell its kind is taken for HDF5.
+///
+/// # Errors
+/// `dsk::io` for a file that is not there or damaged.
+pub fn listing(path: &Path, show: &dyn Fn(&Value) -> String) -> Result<String> {
+    match Format::of(path).unwrap_or(Format::Hdf5) {
+        Format::Hdf5 => hdf5::listing(path, show),
+        Format::Npy => Err(err!(Io, "`{}` is of a kind that is not read yet", path.display())),
+        Format::Zarr => Err(err!(Io, "`{}` is of a kind that is not read yet", path.display())),
+    }
+}
+
+fn later(target: &Target) -> Error {
+    err!(Io, "`{target}` is of a kind that is not read or written yet")
+}
