@@ -24,6 +24,15 @@ pub enum Trouble {
     System(std::io::Error),
 }
 
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Trouble::Short => f.write_str("the file ended"),
+            Trouble::System(error) => error.fmt(f),
+        }
+    }
+}
+
 impl From<std::io::Error> for Trouble {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {

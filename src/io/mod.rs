@@ -2,22 +2,28 @@
 //!
 //! ```text
 //! target      names of arrays in files                         stored      arrays in files, of any kind: the door for ops
-//! hdf5        the format                                       text        files of text
+//! hdf5        the format                                       npy         NumPy's own
+//! netcdf      the classic one                                  text        files of text
 //! codec       what packs bytes
 //!
 //! what formats share:
 //! files       opening, states, messages                        listing     what is in a file
 //! part        the part of an array that is read                walk        a part of one array in another, as runs
 //! gather      many pieces of a file in few calls               encoding    bytes of the file to elements
+//! plain       elements at regular distances                    draft       a file in the making
 //! ```
 
 pub mod codec;
+mod draft;
 mod encoding;
 mod files;
 mod gather;
 pub mod hdf5;
 pub mod listing;
+mod netcdf;
+mod npy;
 mod part;
+mod plain;
 pub mod stored;
 pub mod target;
 pub mod text;

@@ -3,6 +3,7 @@
 use crate::data::Block;
 use crate::data::slice::Range;
 use crate::err;
+use crate::io::stored::Stored;
 use crate::text::Result;
 use smallvec::SmallVec;
 
@@ -38,7 +39,8 @@ pub fn parts(region: &[Range], shape: &[usize], target: &dyn Fn() -> String) -> 
         return Err(err!(Index, "`{}` has {ndim} axes, and {} ranges were given", target(), region.len()));
     }
     let part = |(range, &len): (&Range, &usize)| {
-        let step = range.step.unsigned_abs().max(1);
+        // A single element has no next one: how far that would be does not matter.
+        let step = if range.count > 1 { range.step.unsigned_abs().max(1) } else { 1 };
         let span = range.count.saturating_sub(1).checked_mul(step)?;
         let start = if range.step < 0 { range.start.checked_sub(span)? } else { range.start };
         let fits = range.count == 0 || start.checked_add(span)? < len;
@@ -46,6 +48,34 @@ pub fn parts(region: &[Range], shape: &[usize], target: &dyn Fn() -> String) -> 
     };
     let parts: Option<SmallVec<[Part; 6]>> = region.iter().zip(shape).map(part).collect();
     parts.ok_or_else(|| err!(Index, "the part to read lies outside `{}`, whose shape is {shape:?}", target()))
+}
+
+/// Whether a block of the shape `count` at `start` lies within `shape`.
+pub fn fits(shape: &[usize], start: &[usize], count: &[usize]) -> bool {
+    let within = |axis: usize| start[axis].checked_add(count[axis]).is_some_and(|end| end <= shape[axis]);
+    start.len() == shape.len() && count.len() == shape.len() && (0..shape.len()).all(within)
+}
+
+/// That a block at `start` fits an array which it is to be a part of.
+///
+/// # Errors
+/// `dsk::shape` and `dsk::type` where it does not.
+pub fn check_fits(stored: &dyn Stored, start: &[usize], block: &Block) -> Result<()> {
+    let target = stored.target();
+    let (own, whole) = (block.shape(), stored.shape());
+    if !fits(whole, start, own) {
+        return Err(err!(
+            Shape,
+            "a block of shape {own:?} at {start:?} does not fit `{target}`, whose shape is {whole:?}"
+        ));
+    }
+    let (given, held) = (block.dtype(), stored.dtype());
+    if given != held {
+        return Err(
+            err!(Type, "`{target}` holds {held}, the block {given}").help(format!("`(astype x :{held})` converts it"))
+        );
+    }
+    Ok(())
 }
 
 /// A block that was read forwards, with the axes turned around whose ranges go backwards.

@@ -1,7 +1,7 @@
 //! Arrays in files, whatever the kind of file: the one door through which ops read and write them.
 
-use super::hdf5;
 use super::target::{Format, Target};
+use super::{hdf5, netcdf, npy};
 use crate::data::slice::Range;
 use crate::data::{Block, Chunks, DType, Dims, Map, Outside, Value};
 use crate::err;
@@ -18,7 +18,7 @@ pub trait Stored: Send + Sync {
 
     fn dtype(&self) -> DType;
 
-    /// Shape of the chunks it is stored in; `None` where it is stored in one piece.
+    /// Shape of the pieces that are best read whole, such as chunks it is stored in; `None` where it lies in one piece, row by row.
     fn chunks(&self) -> Option<&[usize]>;
 
     /// Whether reading takes more than copying bytes.
@@ -94,11 +94,25 @@ impl Options {
 /// # Errors
 /// `dsk::io` for one that is not there or damaged, `dsk::type` for elements that no dtype fits.
 pub fn open(target: &Target) -> Result<Arc<dyn Stored>> {
-    Ok(match target.format {
+    Ok(match found(target.format, &target.path) {
         Format::Hdf5 => Arc::new(hdf5::Dataset::open(&target.path, &target.dataset)?),
-        Format::Npy => return Err(later(target)),
+        Format::Netcdf => Arc::new(netcdf::Variable::open(&target.path, &target.dataset)?),
+        Format::Npy => Arc::new(npy::Npy::open(&target.path)?),
         Format::Zarr => return Err(later(target)),
     })
+}
+
+/// Has the system allow so many more files to be open at a time, as far as it does: each array in a file keeps it open.
+pub fn allow_open(count: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    // What is open already is not counted: half of what is allowed will do for that.
+    let wanted = 2 * count as u64 + 128;
+    if current.is_some_and(|current| current < wanted) {
+        let current = Some(maximum.map_or(wanted, |most| most.min(wanted)));
+        // Where it does not, opening the last ones will say so.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum });
+    }
 }
 
 /// Makes an array, whose blocks will come cut as `chunks` says.
@@ -107,9 +121,15 @@ pub fn open(target: &Target) -> Result<Arc<dyn Stored>> {
 /// `dsk::io` for one that is there already, or that cannot be written; `dsk::type` for attributes that cannot be, and `dsk::value` for
 /// options that the kind of file does not have.
 pub fn create(target: &Target, dtype: DType, chunks: &Chunks, options: &Options) -> Result<Arc<dyn Sink>> {
-    Ok(match target.format {
+    let format = match target.format {
+        // By that name it would be made as one.
+        Format::Netcdf => Format::Netcdf,
+        format => found(format, &target.path),
+    };
+    Ok(match format {
         Format::Hdf5 => Arc::new(hdf5::Sink::create(&target.path, &target.dataset, dtype, chunks, options)?),
-        Format::Npy => return Err(later(target)),
+        Format::Netcdf => return Err(netcdf::only_read(&target.path)),
+        Format::Npy => Arc::new(npy::Sink::create(&target.path, dtype, chunks, options)?),
         Format::Zarr => return Err(later(target)),
     })
 }
@@ -120,8 +140,9 @@ pub fn create(target: &Target, dtype: DType, chunks: &Chunks, options: &Options)
 /// `dsk::value` for storage chunks that do not fit.
 pub fn outside_of(format: Format, dtype: DType, chunks: &Chunks, options: &Options) -> Result<Outside> {
     match format {
-        Format::Hdf5 => hdf5::Sink::outside_of(dtype, chunks, options),
-        Format::Npy | Format::Zarr => Ok(Outside { dtype, shape: chunks.shape(), scratch: 0, wider: 0 }),
+        Format::Hdf5 | Format::Netcdf => hdf5::Sink::outside_of(dtype, chunks, options),
+        Format::Npy => Ok(npy::outside_of(dtype, chunks.shape())),
+        Format::Zarr => Ok(npy::outside_of(dtype, chunks.shape())),
     }
 }
 
@@ -130,9 +151,10 @@ pub fn outside_of(format: Format, dtype: DType, chunks: &Chunks, options: &Optio
 /// # Errors
 /// `dsk::shape` and `dsk::type` for a block that does not fit, `dsk::io` for an array that is not there or cannot be written.
 pub fn write_part(target: &Target, start: &[usize], block: &Block) -> Result<()> {
-    match target.format {
+    match found(target.format, &target.path) {
         Format::Hdf5 => hdf5::write_part(&target.path, &target.dataset, start, block),
-        Format::Npy => Err(later(target)),
+        Format::Netcdf => Err(netcdf::only_read(&target.path)),
+        Format::Npy => npy::write_part(&target.path, start, block),
         Format::Zarr => Err(later(target)),
     }
 }
@@ -142,9 +164,11 @@ pub fn write_part(target: &Target, start: &[usize], block: &Block) -> Result<()>
 /// # Errors
 /// `dsk::io` for one that is not there or damaged.
 pub fn attributes(target: &Target) -> Result<Map> {
-    match target.format {
+    match found(target.format, &target.path) {
         Format::Hdf5 => hdf5::attributes(&target.path, &target.dataset),
-        Format::Npy => Err(later(target)),
+        Format::Netcdf => netcdf::attributes(&target.path, &target.dataset),
+        // It has none; but there should be the file.
+        Format::Npy => npy::Npy::open(&target.path).map(|_| Map::new()),
         Format::Zarr => Err(later(target)),
     }
 }
@@ -154,10 +178,20 @@ pub fn attributes(target: &Target) -> Result<Map> {
 /// # Errors
 /// `dsk::io` for a file that is not there or damaged.
 pub fn listing(path: &Path, show: &dyn Fn(&Value) -> String) -> Result<String> {
-    match Format::of(path).unwrap_or(Format::Hdf5) {
+    match found(Format::of(path).unwrap_or(Format::Hdf5), path) {
         Format::Hdf5 => hdf5::listing(path, show),
-        Format::Npy => Err(err!(Io, "`{}` is of a kind that is not read yet", path.display())),
+        Format::Netcdf => netcdf::listing(path, show),
+        Format::Npy => npy::listing(path, show),
         Format::Zarr => Err(err!(Io, "`{}` is of a kind that is not read yet", path.display())),
+    }
+}
+
+/// The kind of a file that is there: classic netCDF and HDF5 go by the same names, and differ from the first bytes on.
+fn found(named: Format, path: &Path) -> Format {
+    match named {
+        Format::Hdf5 | Format::Netcdf if netcdf::is_one(path) => Format::Netcdf,
+        Format::Netcdf => Format::Hdf5,
+        other => other,
     }
 }
 

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
     Hdf5,
+    /// The classic one. Most files of it have names of HDF5 files, and are told by their first bytes.
+    Netcdf,
     Npy,
     Zarr,
 }
@@ -25,7 +27,7 @@ impl Format {
     /// The name of an array that is the whole of a file of this kind; `None` where arrays have names of their own.
     fn alone(self) -> Option<&'static str> {
         match self {
-            Format::Hdf5 => None,
+            Format::Hdf5 | Format::Netcdf => None,
             Format::Npy => Some(""),
             Format::Zarr => Some("/"),
         }
@@ -42,6 +44,7 @@ struct Kind {
 /// netCDF-4 and MATLAB 7.3 files are HDF5 files.
 const KINDS: &[Kind] = &[
     Kind { format: Format::Hdf5, name: "HDF5", endings: &["h5", "hdf5", "hdf", "he5", "h5ad", "nc", "nc4", "mat"] },
+    Kind { format: Format::Netcdf, name: "classic netCDF", endings: &["cdf", "nc3"] },
     Kind { format: Format::Npy, name: "NumPy", endings: &["npy"] },
     Kind { format: Format::Zarr, name: "Zarr", endings: &["zarr"] },
 ];

@@ -42,7 +42,7 @@ pub fn open(path: &Path) -> Result<File> {
         let mut start = [0; 4];
         let what = match file.read_at(&mut start, 0) {
             Ok(0) => "it is empty",
-            Ok(4) if start.starts_with(b"CDF") => "it is a classic netCDF file, which another reader is needed for",
+            Ok(4) if start.starts_with(b"CDF") => "it is a netCDF file of a version that is not known",
             _ => "it does not begin with HDF5's signature",
         };
         return Err(error.help(what));

@@ -21,6 +21,7 @@ use crate::io::codec::shuffle;
 use crate::io::files;
 use crate::io::gather::{Output, Trouble};
 use crate::io::listing::{Content, Entry};
+use crate::io::part;
 use crate::io::stored::Options;
 use crate::io::walk::{Walk, byte_strides};
 use crate::text::{Error, Result};
@@ -149,10 +150,7 @@ impl Sink {
 
     /// Writes a block to its place, which begins at `start`. Blocks that do not overlap can be written at the same time.
     pub fn write(&self, start: &[usize], block: &Block) -> Result<()> {
-        let fits = start.len() == self.shape.len()
-            && block.ndim() == self.shape.len()
-            && (0..start.len()).all(|a| start[a].checked_add(block.shape()[a]).is_some_and(|e| e <= self.shape[a]));
-        if !fits || block.dtype() != self.dtype {
+        if !part::fits(&self.shape, start, block.shape()) || block.dtype() != self.dtype {
             return Err(err!(
                 Internal,
                 "a block {:?} of {} does not fit `{}`, which is {:?} of {}",
@@ -369,20 +367,7 @@ impl Drop for Sink {
 pub fn write_part(path: &Path, name: &str, start: &[usize], block: &Block) -> Result<()> {
     let name = files::normal_name(name)?;
     let dataset = Dataset::open(path, &name)?;
-    let fits = block.ndim() == dataset.shape().len()
-        && (0..block.ndim()).all(|a| start[a].checked_add(block.shape()[a]).is_some_and(|e| e <= dataset.shape()[a]));
-    if !fits {
-        let (own, whole) = (block.shape(), dataset.shape());
-        return Err(err!(
-            Shape,
-            "a block of shape {own:?} at {start:?} does not fit `{}`, whose shape is {whole:?}",
-            dataset.target()
-        ));
-    }
-    if block.dtype() != dataset.dtype() {
-        return Err(err!(Type, "`{}` holds {}, the block {}", dataset.target(), dataset.dtype(), block.dtype())
-            .help(format!("`(astype x :{})` converts it", dataset.dtype())));
-    }
+    part::check_fits(&dataset, start, block)?;
     if block.is_empty() {
         return Ok(());
     }

@@ -186,7 +186,8 @@ fn as_dtype(block: Task, own: DType, dtype: DType) -> Task {
     if own == dtype { block } else { call("astype", vec![block, Task::data(dtype_value(dtype))], Vec::new()) }
 }
 
-fn concatenate_lazy(given: Vec<Given>, axis: usize, dtype: DType, span: Span) -> Result<Array> {
+/// Arrays that differ along `axis` only, at least one of them lazy.
+pub(in crate::ops) fn concatenate_lazy(given: Vec<Given>, axis: usize, dtype: DType, span: Span) -> Result<Array> {
     one_after_the_other(aligned(given, Some(axis), span), axis, dtype, span)
 }
 

@@ -8,9 +8,9 @@ use crate::text::Result;
 
 pub static OP: Op = Op {
     usage: "(attributes target)",
-    doc: "The attributes of a dataset or group `file::/path`, or of a file, as a map from names to values.\n\
+    doc: "The attributes of a dataset or group `file::/path`, or of a file (HDF5, or netCDF of any version), as a map from names to values.\n\
           Numbers and strings are plain values, more of them arrays and lists. An attribute of a type that has no value here is the \
-          name of its type in angle brackets, as a string. `(store x target :attributes {:units \"K\"})` writes them.",
+          name of its type in angle brackets, as a string. A `.npy` file has none. `(store x target :attributes {:units \"K\"})` writes them.",
     examples: &[],
     see: &["read-array", "store"],
     cost: Cost::Cheap,

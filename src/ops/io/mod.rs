@@ -5,6 +5,7 @@ mod paths;
 mod print;
 mod read;
 mod read_array;
+mod several;
 mod store;
 mod write;
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub static OP: Op = Op {
     usage: "(read target & index)",
-    doc: "A part of the dataset `file::/path`, read now: `(read \"f.h5::/A\" 0:1000 0)`.\n\
+    doc: "A part of the array `file::/path`, or `x.npy`, read now: `(read \"f.h5::/A\" 0:1000 0)`.\n\
           The index is as in `slice`; axes it does not reach are read whole. What `read-array` makes are tasks that call this.",
     examples: &[],
     see: &["read-array"],

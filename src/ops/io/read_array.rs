@@ -1,25 +1,31 @@
-//! `read-array`: a dataset as a lazy array.
+//! `read-array`: an array in a file, or in several, as a lazy array.
 
 use super::read::Opened;
+use super::several;
 use crate::data::slice::Range;
-use crate::data::{Args, Cost, DType, Dims, Task, Value};
-use crate::io::stored;
+use crate::data::{Args, Array, Cost, DType, Dims, Task, Value};
+use crate::io::stored::Stored;
 use crate::io::target::Target;
 use crate::op::chunking;
 use crate::op::layers::{self, Plan, as_slice};
 use crate::op::{Kind, Op, Token, parts};
 use crate::text::Result;
+use std::sync::Arc;
 
 pub static OP: Op = Op {
-    usage: "(read-array target :chunks :auto)",
-    doc: "The dataset `file::/path` as a lazy array; its blocks are read when they are computed.\n\
-          Files go by their endings: `.h5 .hdf5 .nc` (netCDF-4) and their like are HDF5. Paths are relative to the working directory.\n\
+    usage: "(read-array target :chunks :auto :concat-axis nil)",
+    doc: "The array `file::/path` as a lazy array; its blocks are read when they are computed.\n\
+          Files go by their endings: `.h5 .hdf5` and their like are HDF5, `.nc` netCDF (4 and classic), `.npy` NumPy's and one array \
+          each: `x.npy`. Paths are relative to the working directory.\n\
+          A pattern of file names, `\"dir/2014-*.nc::t2m\"`, or a list of targets is one array with `:concat-axis`, the axis along which the \
+          files follow each other, in the order of their names or of the list. They have the same dtype and other axes.\n\
           `:chunks` is a block size for every axis, a list of sizes or of lists of sizes, -1 for a whole axis, or `:auto`: blocks of some \
-          16 MB made of whole storage chunks.\n\
+          16 MB made of whole storage chunks. No block has parts of two files.\n\
           Workers read contiguous data and chunks with deflate, shuffle, fletcher32, lzf, n-bit and scale-offset side by side; other filters go \
           through the HDF5 library, one at a time. Half-precision floats are read as float32; elements that were never written are the \
           fill value.\n\
-          Errors: `dsk::io` for a file or dataset that is not there or is damaged, `dsk::type` for one of text or records.",
+          Errors: `dsk::io` for a file or dataset that is not there or is damaged, and a pattern that nothing matches; `dsk::type` for one of \
+          text or records, and files of several dtypes; `dsk::shape` for files that do not fit.",
     examples: &[],
     see: &["store", "attributes", "read"],
     cost: Cost::Cheap,
@@ -30,19 +36,30 @@ pub static OP: Op = Op {
 const BLOCK_BYTES: usize = 16 << 20;
 
 fn read_array(args: Args) -> Result<Value> {
-    let text = args.text("target")?;
-    let target = Target::parse(&text)?;
-    let dataset = stored::open(&target)?;
-    let (shape, dtype) = (Dims::from_slice(dataset.shape()), dataset.dtype());
+    let targets = several::targets(&args)?;
+    let (opened, axis) = several::open(&args, &targets)?;
+    // Files that are one array are cut alike.
+    let first = &opened[0];
+    let block = auto_block(first.shape(), first.chunks(), first.dtype());
+    let arrays = targets.iter().zip(opened).map(|(target, stored)| lazy(target, stored, &block, &args));
+    let mut arrays = arrays.collect::<Result<Vec<Array>>>()?;
+    let array = match axis {
+        Some(axis) if arrays.len() > 1 => several::concatenated(arrays, axis, &args)?,
+        _ => arrays.remove(0),
+    };
+    Ok(Value::Array(array.into()))
+}
+
+/// A stored array as a lazy one, in blocks of `:chunks`, or of `auto` elements along each axis.
+fn lazy(target: &Target, stored: Arc<dyn Stored>, auto: &[usize], args: &Args) -> Result<Array> {
+    let (shape, dtype) = (Dims::from_slice(stored.shape()), stored.dtype());
     let chunks = match args.value("chunks") {
-        Value::Keyword(auto) if auto == "auto" => {
-            chunking::regular(&shape, &auto_block(&shape, dataset.chunks(), dtype))?
-        }
+        Value::Keyword(word) if word == "auto" => chunking::regular(&shape, auto)?,
         spec => chunking::normalize(spec, &shape, dtype, None)?,
     };
-    let token = Token::new("read-array").with(dataset.identity()).chunks(&chunks);
-    let cost = if dataset.decodes() { Cost::Decode } else { Cost::Cheap };
-    let (opened, span) = (Opened::value(text, dataset), args.span);
+    let token = Token::new("read-array").with(stored.identity()).chunks(&chunks);
+    let cost = if stored.decodes() { Cost::Decode } else { Cost::Cheap };
+    let (opened, span) = (Opened::value(target.to_string().into(), stored), args.span);
     let whole: Vec<Range> = shape.iter().map(|&n| parts::all(n)).collect();
     let read = move |pieces: Vec<Vec<Range>>| {
         let chunks = parts::cut(&pieces);
@@ -55,10 +72,9 @@ fn read_array(args: Args) -> Result<Value> {
     };
     let array = read(parts::pieces(&chunks, &whole));
     let name = array.layer.name.clone();
-    let array = parts::with_parts(array, move |ranges| {
+    Ok(parts::with_parts(array, move |ranges| {
         Some(parts::part_of(&name, ranges, read(parts::pieces(&chunks, ranges))))
-    });
-    Ok(Value::Array(array.into()))
+    }))
 }
 
 /// A block of whole storage chunks with about [`BLOCK_BYTES`], nearly as long along each axis as along the others. In one

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 pub static OP: Op = Op {
     usage: "(write target block & region)",
-    doc: "Writes an array to a part of the dataset `file::/path`, which is there already: `(write \"f.h5::/A\" x 0:10 5:15)`.\n\
+    doc: "Writes an array to a part of the array `file::/path`, or `x.npy`, which is there already: `(write \"f.h5::/A\" x 0:10 5:15)`.\n\
           The region is a slice for each axis, of the array's own shape. What `store` runs are tasks that call this. Answers nil.",
     examples: &[],
     see: &["store"],

@@ -1,0 +1,148 @@
+//! Writing a `.npy` file block by block, from any worker: to a file beside it, which takes its name at the end.
+
+use super::header::Header;
+use crate::data::{Block, Chunks, DType, Dims, Outside};
+use crate::err;
+use crate::io::draft::Draft;
+use crate::io::gather::Output;
+use crate::io::part;
+use crate::io::stored::{self, Options};
+use crate::io::walk::{Walk, byte_strides};
+use crate::text::{Error, Result};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// A `.npy` file that is being written.
+pub struct Sink {
+    path: PathBuf,
+    draft: Draft,
+    output: Output,
+    dtype: DType,
+    shape: Dims,
+    /// Where the elements begin.
+    at: u64,
+    touched: AtomicBool,
+    finished: AtomicBool,
+}
+
+impl Sink {
+    /// Makes `x.npy.incomplete`, with all its space.
+    ///
+    /// # Errors
+    /// `dsk::io` for a file that is there already or cannot be made, `dsk::value` for options that these files do not have.
+    pub fn create(path: &Path, dtype: DType, chunks: &Chunks, options: &Options) -> Result<Sink> {
+        check_options(path, options)?;
+        let shape = chunks.shape();
+        if byte_strides(dtype.size(), &shape).is_none() {
+            return Err(err!(Value, "an array of shape {:?} is larger than any memory", shape.as_slice()));
+        }
+        let header = Header::write(dtype, &shape);
+        let at = header.len() as u64;
+        let bytes = (shape.iter().product::<usize>() * dtype.size()) as u64;
+        let draft = Draft::create(path, options.overwrite)?;
+        let cannot = |e: std::io::Error| written_error(path, &e.to_string());
+        let file = draft.file().try_clone().map_err(cannot)?;
+        let sink = Sink {
+            path: path.to_path_buf(),
+            draft,
+            output: Output::new(file, bytes),
+            dtype,
+            shape,
+            at,
+            touched: AtomicBool::new(false),
+            finished: AtomicBool::new(false),
+        };
+        // The system finds space for all elements at once: a disk that is too small is told of now.
+        sink.output.reserve(0, at + bytes).map_err(|trouble| written_error(path, &trouble.to_string()))?;
+        sink.draft.file().set_len(at + bytes).map_err(cannot)?;
+        sink.draft.file().write_all_at(&header, 0).map_err(cannot)?;
+        Ok(sink)
+    }
+}
+
+fn check_options(path: &Path, options: &Options) -> Result<()> {
+    let set = [
+        (options.deflate.is_some(), "compression"),
+        (options.shuffle, "shuffle"),
+        (options.chunks.is_some(), "storage-chunks"),
+        (!options.attributes.is_empty(), "attributes"),
+    ];
+    match set.iter().find(|(set, _)| *set) {
+        None => Ok(()),
+        Some((_, name)) => Err(err!(Value, "`{}` cannot have `:{name}`", path.display()).help(
+            "a `.npy` file is the elements of one array, one after the other, and nothing else; HDF5 files have it",
+        )),
+    }
+}
+
+/// What writing a part takes of an array that would be made so.
+pub fn outside_of(dtype: DType, shape: Dims) -> Outside {
+    Outside { dtype, shape, scratch: 0, wider: 0 }
+}
+
+fn written_error(path: &Path, what: &str) -> Error {
+    let full = what.contains("os error 28");
+    err!(Io, "`{}` cannot be written: {}", path.display(), if full { "the disk is full" } else { what })
+}
+
+impl stored::Sink for Sink {
+    fn target(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn incomplete(&self) -> String {
+        self.draft.path().display().to_string()
+    }
+
+    fn is_touched(&self) -> bool {
+        self.touched.load(Relaxed)
+    }
+
+    fn write(&self, start: &[usize], block: &Block) -> Result<()> {
+        if !part::fits(&self.shape, start, block.shape()) || block.dtype() != self.dtype {
+            return Err(err!(
+                Internal,
+                "a block {:?} of {} does not fit `{}`, which is {:?} of {}",
+                block.shape(),
+                block.dtype(),
+                self.target(),
+                self.shape.as_slice(),
+                self.dtype
+            ));
+        }
+        if self.finished.load(Relaxed) {
+            return Err(written_error(&self.path, "it is complete already"));
+        }
+        let block = block.contiguous();
+        let Some(bytes) = block.as_bytes().filter(|b| !b.is_empty()) else { return Ok(()) };
+        let size = self.dtype.size();
+        let (Some(from), Some(to)) = (byte_strides(size, block.shape()), byte_strides(size, &self.shape)) else {
+            return Err(err!(Internal, "`{}` is larger than any memory", self.target()));
+        };
+        self.touched.store(true, Relaxed);
+        let first = start.iter().zip(&to).map(|(s, t)| s * t).sum();
+        let walk = Walk::new(size, block.shape(), &from, &to, (0, first));
+        self.output.write(self.at, walk, bytes).map_err(|trouble| written_error(&self.path, &trouble.to_string()))
+    }
+
+    fn finish(&self) -> Result<()> {
+        self.draft.finish()?;
+        self.finished.store(true, Relaxed);
+        Ok(())
+    }
+
+    fn outside(&self) -> Outside {
+        outside_of(self.dtype, self.shape.clone())
+    }
+}
+
+/// A store that failed before it wrote anything leaves nothing behind; otherwise what was written stays, for the next store to
+/// replace.
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if !self.finished.load(Relaxed) && !self.touched.load(Relaxed) {
+            self.draft.discard();
+        }
+    }
+}
