@@ -1,7 +1,7 @@
 //! `read-array`: an array in a file, or in several, as a lazy array.
 
 use super::read::Opened;
-use super::several;
+use super::several::{self, Several};
 use crate::data::slice::Range;
 use crate::data::{Args, Array, Cost, DType, Dims, Task, Value};
 use crate::io::stored::Stored;
@@ -37,11 +37,11 @@ const BLOCK_BYTES: usize = 16 << 20;
 
 fn read_array(args: Args) -> Result<Value> {
     let targets = several::targets(&args)?;
-    let (opened, axis) = several::open(&args, &targets)?;
-    // Files that are one array are cut alike.
-    let first = &opened[0];
-    let block = auto_block(first.shape(), first.chunks(), first.dtype());
-    let arrays = targets.iter().zip(opened).map(|(target, stored)| lazy(target, stored, &block, &args));
+    let Several { stored, axis } = several::open(&args, &targets)?;
+    // Files that are one array are cut alike, as the largest of them would be.
+    let largest = stored.iter().max_by_key(|one| one.shape().iter().product::<usize>()).unwrap_or(&stored[0]);
+    let block = auto_block(largest.shape(), largest.chunks(), largest.dtype());
+    let arrays = targets.iter().zip(stored).map(|(target, stored)| lazy(target, stored, &block, &args));
     let mut arrays = arrays.collect::<Result<Vec<Array>>>()?;
     let array = match axis {
         Some(axis) if arrays.len() > 1 => several::concatenated(arrays, axis, &args)?,

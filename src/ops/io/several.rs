@@ -2,7 +2,7 @@
 
 use crate::data::{Args, Array, Dims, Value};
 use crate::err;
-use crate::io::stored::{self, Stored};
+use crate::io::stored::{self as io, Stored};
 use crate::io::target::Target;
 use crate::io::text::matching;
 use crate::op::{Given, infer};
@@ -43,11 +43,8 @@ fn named(text: &str) -> Result<Vec<Target>> {
     }
 }
 
-/// The axis along which so many targets become one array; `None` where there is one target and no axis is given.
-///
-/// # Errors
-/// `dsk::value` where there are several and no axis.
-pub fn axis(args: &Args, targets: &[Target], ndim: usize) -> Result<Option<usize>> {
+/// The axis along which targets become one array; `None` where there is one target and no axis is given.
+fn axis(args: &Args, targets: &[Target], ndim: usize) -> Result<Option<usize>> {
     match args.value("concat-axis") {
         Value::Nil if targets.len() == 1 => Ok(None),
         Value::Nil => {
@@ -61,17 +58,24 @@ pub fn axis(args: &Args, targets: &[Target], ndim: usize) -> Result<Option<usize
     }
 }
 
+/// Arrays that are to be one.
+pub struct Several {
+    pub stored: Vec<Arc<dyn Stored>>,
+    /// Along which they follow each other; `None` where there is only one and none was asked for.
+    pub axis: Option<usize>,
+}
+
 /// Opens every target, and sees that they can be one array.
 ///
 /// # Errors
 /// `dsk::io` where one cannot be opened, `dsk::type` and `dsk::shape` where one differs from the first.
-pub fn open(args: &Args, targets: &[Target]) -> Result<(Vec<Arc<dyn Stored>>, Option<usize>)> {
-    stored::allow_open(targets.len());
-    let first = stored::open(&targets[0])?;
+pub fn open(args: &Args, targets: &[Target]) -> Result<Several> {
+    io::allow_open(targets.len());
+    let first = io::open(&targets[0])?;
     let axis = axis(args, targets, first.shape().len())?;
-    let mut all = vec![first.clone()];
+    let mut stored = vec![first.clone()];
     for target in &targets[1..] {
-        let next = stored::open(target)?;
+        let next = io::open(target)?;
         let (one, other) = (first.target(), next.target());
         if next.dtype() != first.dtype() {
             let (own, its) = (first.dtype(), next.dtype());
@@ -87,9 +91,9 @@ pub fn open(args: &Args, targets: &[Target]) -> Result<(Vec<Arc<dyn Stored>>, Op
                 shape(own)
             ));
         }
-        all.push(next);
+        stored.push(next);
     }
-    Ok((all, axis))
+    Ok(Several { stored, axis })
 }
 
 /// Lazy arrays of one dtype, one after the other.
