@@ -86,10 +86,13 @@ impl Draft {
             .map_err(|e| err!(Io, "`{}` cannot be written: {e}", self.named.display()))
     }
 
-    /// Removes it.
-    pub fn discard(&self) {
-        // Nothing to be done where even this fails: the next store will replace it.
-        let _ = std::fs::remove_file(&self.path);
+    /// Leaves it to the next one who makes the file, or removes it.
+    pub fn abandon(&self, keep: bool) {
+        if !keep {
+            // Nothing to be done where even this fails: the next store will replace it.
+            let _ = std::fs::remove_file(&self.path);
+        }
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
 

@@ -41,7 +41,7 @@ pub trait Stored: Send + Sync {
 }
 
 /// An array that is being written, block by block, from any thread. Until it is finished, what it replaces is as it was; one that is
-/// dropped unfinished leaves what [`Sink::incomplete`] names, or nothing where no block was written.
+/// abandoned or dropped unfinished leaves what [`Sink::incomplete`] names, or nothing where no block was written.
 pub trait Sink: Send + Sync {
     /// As messages and programs name it.
     fn target(&self) -> String;
@@ -63,6 +63,10 @@ pub trait Sink: Send + Sync {
     /// # Errors
     /// `dsk::io` where the system cannot write.
     fn finish(&self) -> Result<()>;
+
+    /// Lets go of it at once, unfinished: a computation that failed is kept, to be looked at, and its tasks hold what they would have
+    /// written to. Nothing can be written after.
+    fn abandon(&self);
 
     /// What writing a part of it takes besides the block.
     fn outside(&self) -> Outside;

@@ -47,6 +47,7 @@ pub struct Sink {
     /// A block was written: there is something worth keeping.
     touched: AtomicBool,
     finished: AtomicBool,
+    abandoned: AtomicBool,
     /// The file was made for this dataset.
     made_file: bool,
 }
@@ -118,6 +119,7 @@ impl Sink {
                 attributes,
                 touched: AtomicBool::new(false),
                 finished: AtomicBool::new(false),
+                abandoned: AtomicBool::new(false),
                 made_file,
             })
         })?;
@@ -169,7 +171,7 @@ impl Sink {
         };
         self.touched.store(true, Relaxed);
         match &*self.place.read() {
-            Target::Closed => Err(self.failed("it is complete already")),
+            Target::Closed => Err(self.failed("it is complete already, or its store has failed")),
             Target::Nowhere => Ok(()),
             Target::Contiguous(at) => {
                 let first = start.iter().zip(&to).map(|(s, t)| s * t).sum();
@@ -309,34 +311,10 @@ impl Sink {
         })
     }
 
-    /// Lets go of what the library holds open.
-    fn close(&self) {
-        let place = std::mem::replace(&mut *self.place.write(), Target::Closed);
-        drop(place);
-    }
-
-    /// Whether a file holds nothing but this dataset and the groups it is in.
-    fn is_alone(&self, entries: &[Entry]) -> bool {
-        entries.iter().all(|e| matches!(e.content, Content::Group) || e.name == self.temporary)
-    }
-
-    fn failed(&self, what: &str) -> Error {
-        write_error(&self.path, &self.name, what)
-    }
-
-    fn trouble(&self, trouble: Trouble) -> Error {
-        match trouble {
-            Trouble::Short => self.failed("the system wrote nothing"),
-            Trouble::System(error) => self.failed(&error.to_string()),
-        }
-    }
-}
-
-/// A store that failed before it wrote anything leaves nothing behind; otherwise the dataset stays, marked, so that the next
-/// store may take its place.
-impl Drop for Sink {
-    fn drop(&mut self) {
-        if self.finished.load(Relaxed) {
+    /// A store that failed before it wrote anything leaves nothing behind; otherwise the dataset stays, marked, so that the next
+    /// store may take its place.
+    pub fn abandon(&self) {
+        if self.finished.load(Relaxed) || self.abandoned.swap(true, Relaxed) {
             return;
         }
         self.close();
@@ -360,6 +338,34 @@ impl Drop for Sink {
             // Nothing to be done where even this fails: the mark that is there will do.
             let _ = leave();
         });
+    }
+
+    /// Lets go of what the library holds open.
+    fn close(&self) {
+        let place = std::mem::replace(&mut *self.place.write(), Target::Closed);
+        drop(place);
+    }
+
+    /// Whether a file holds nothing but this dataset and the groups it is in.
+    fn is_alone(&self, entries: &[Entry]) -> bool {
+        entries.iter().all(|e| matches!(e.content, Content::Group) || e.name == self.temporary)
+    }
+
+    fn failed(&self, what: &str) -> Error {
+        write_error(&self.path, &self.name, what)
+    }
+
+    fn trouble(&self, trouble: Trouble) -> Error {
+        match trouble {
+            Trouble::Short => self.failed("the system wrote nothing"),
+            Trouble::System(error) => self.failed(&error.to_string()),
+        }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.abandon();
     }
 }
 

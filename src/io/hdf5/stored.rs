@@ -66,6 +66,10 @@ impl stored::Sink for Sink {
         self.finish()
     }
 
+    fn abandon(&self) {
+        self.abandon();
+    }
+
     fn outside(&self) -> Outside {
         self.outside()
     }

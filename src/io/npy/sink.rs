@@ -6,9 +6,10 @@ use crate::err;
 use crate::io::draft::Draft;
 use crate::io::gather::Output;
 use crate::io::part;
-use crate::io::stored::{self, Options};
+use crate::io::stored::{self, Options, Sink as _};
 use crate::io::walk::{Walk, byte_strides};
 use crate::text::{Error, Result};
+use parking_lot::RwLock;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -23,7 +24,8 @@ pub struct Sink {
     /// Where the elements begin.
     at: u64,
     touched: AtomicBool,
-    finished: AtomicBool,
+    /// It is finished or abandoned, which waits for those who write.
+    closed: RwLock<bool>,
 }
 
 impl Sink {
@@ -51,7 +53,7 @@ impl Sink {
             shape,
             at,
             touched: AtomicBool::new(false),
-            finished: AtomicBool::new(false),
+            closed: RwLock::new(false),
         };
         // The system finds space for all elements at once: a disk that is too small is told of now.
         sink.output.reserve(0, at + bytes).map_err(|trouble| written_error(path, &trouble.to_string()))?;
@@ -111,8 +113,9 @@ impl stored::Sink for Sink {
                 self.dtype
             ));
         }
-        if self.finished.load(Relaxed) {
-            return Err(written_error(&self.path, "it is complete already"));
+        let closed = self.closed.read();
+        if *closed {
+            return Err(written_error(&self.path, "it is complete already, or its store has failed"));
         }
         let block = block.contiguous();
         let Some(bytes) = block.as_bytes().filter(|b| !b.is_empty()) else { return Ok(()) };
@@ -127,9 +130,19 @@ impl stored::Sink for Sink {
     }
 
     fn finish(&self) -> Result<()> {
+        let mut closed = self.closed.write();
         self.draft.finish()?;
-        self.finished.store(true, Relaxed);
+        *closed = true;
         Ok(())
+    }
+
+    /// A store that failed before it wrote anything leaves nothing behind; otherwise what was written stays, for the next store to
+    /// replace.
+    fn abandon(&self) {
+        let mut closed = self.closed.write();
+        if !std::mem::replace(&mut *closed, true) {
+            self.draft.abandon(self.is_touched());
+        }
     }
 
     fn outside(&self) -> Outside {
@@ -137,12 +150,8 @@ impl stored::Sink for Sink {
     }
 }
 
-/// A store that failed before it wrote anything leaves nothing behind; otherwise what was written stays, for the next store to
-/// replace.
 impl Drop for Sink {
     fn drop(&mut self) {
-        if !self.finished.load(Relaxed) && !self.touched.load(Relaxed) {
-            self.draft.discard();
-        }
+        self.abandon();
     }
 }

@@ -66,8 +66,9 @@ fn store_now(mut args: Args) -> Result<Value> {
     Ok(Value::Nil)
 }
 
-/// Says of a failed store what became of its dataset.
+/// Says of a failed store what became of its dataset, which nothing is written to any more.
 fn told(error: Error, sink: &Arc<dyn Sink>) -> Error {
+    sink.abandon();
     match sink.is_touched() {
         true => {
             error.help(format!("`{}` holds the blocks that were written; nothing else has changed", sink.incomplete()))
