@@ -446,7 +446,7 @@ fn damaged_files_end_in_an_error() {
     ] {
         let sound = std::fs::read(fixture(name)).expect("it is there");
         let path = folder.path().join(name);
-        let mut see = |bytes: &[u8]| {
+        let see = |bytes: &[u8]| {
             std::fs::write(&path, bytes).expect("it is written");
             variables.iter().for_each(|variable| look(&path, variable));
         };

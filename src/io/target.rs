@@ -43,7 +43,11 @@ struct Kind {
 
 /// netCDF-4 and MATLAB 7.3 files are HDF5 files.
 const KINDS: &[Kind] = &[
-    Kind { format: Format::Hdf5, name: "HDF5", endings: &["h5", "hdf5", "hdf", "he5", "h5ad", "nc", "nc4", "mat"] },
+    Kind {
+        format: Format::Hdf5,
+        name: "HDF5 and netCDF",
+        endings: &["h5", "hdf5", "hdf", "he5", "h5ad", "nc", "nc4", "mat"],
+    },
     Kind { format: Format::Netcdf, name: "classic netCDF", endings: &["cdf", "nc3"] },
     Kind { format: Format::Npy, name: "NumPy", endings: &["npy"] },
     Kind { format: Format::Zarr, name: "Zarr", endings: &["zarr"] },

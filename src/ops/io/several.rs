@@ -79,7 +79,8 @@ pub fn open(args: &Args, targets: &[Target]) -> Result<Several> {
         let (one, other) = (first.target(), next.target());
         if next.dtype() != first.dtype() {
             let (own, its) = (first.dtype(), next.dtype());
-            return Err(err!(Type, "`{other}` holds {its}, `{one}` {own}: arrays in one have one dtype"));
+            return Err(err!(Type, "`{other}` holds {its}, `{one}` {own}: files that are one array have one dtype")
+                .help("read on their own, `astype` and `concatenate` put them together"));
         }
         let (own, its) = (first.shape(), next.shape());
         if its.len() != own.len() || (0..own.len()).any(|a| Some(a) != axis && its[a] != own[a]) {
