@@ -5,12 +5,13 @@ use crate::data::slice::Range;
 use crate::data::{Block, DType, Dims, Map, Outside, Value};
 use crate::err;
 use crate::io::encoding::Encoding;
+use crate::io::files;
 use crate::io::gather::Output;
 use crate::io::listing::{self, Content, Entry};
+use crate::io::part::{self, Part};
 use crate::io::plain::Plain;
 use crate::io::stored::Stored;
 use crate::io::walk::{Walk, byte_strides};
-use crate::io::{files, part};
 use crate::text::Result;
 use smallvec::SmallVec;
 use std::fs::{File, OpenOptions};
@@ -39,7 +40,8 @@ impl Npy {
     pub fn open(path: &Path) -> Result<Npy> {
         let file = files::open(path)?;
         let about = file.metadata().map_err(|e| files::system_error(path, &e))?;
-        let header = Header::read(&file, about.len(), path)?;
+        let mut header = Header::read(&file, about.len(), path)?;
+        header.fortran &= header.shape.len() > 1;
         let shape = header.shape;
         let mut lies = shape.clone();
         if header.fortran {
@@ -47,7 +49,7 @@ impl Npy {
         }
         // `Header::read` has seen that it fits the file, and so memory.
         let strides = byte_strides(header.size, &lies).unwrap_or_default();
-        let pieces = (header.fortran && shape.len() > 1).then(|| columns(&shape, header.size));
+        let pieces = header.fortran.then(|| columns(&shape, header.size));
         let Header { dtype, encoding, size, at, fortran, .. } = header;
         let identity = format!("{} {}", path.display(), files::identity(&about));
         let plain = Plain { dtype, encoding, size, shape: lies, at, strides };
@@ -96,7 +98,12 @@ impl Stored for Npy {
     }
 
     fn outside(&self) -> Outside {
-        self.plain.outside(self.shape.clone())
+        let outside = self.plain.outside(self.shape.clone());
+        match self.fortran {
+            // The elements as they lie, before they are put in order.
+            true => Outside { wider: outside.wider.max(self.plain.dtype.size()), ..outside },
+            false => outside,
+        }
     }
 
     fn read(&self, region: &[Range]) -> Result<Block> {
@@ -104,9 +111,11 @@ impl Stored for Npy {
         if !self.fortran {
             return self.plain.read(&self.file, region, &target);
         }
-        let region: SmallVec<[Range; 6]> = region.iter().rev().copied().collect();
-        let block = self.plain.read(&self.file, &region, &target)?;
-        Ok(reversed(&block))
+        let parts = part::parts(region, &self.shape, &target)?;
+        let forwards = |p: &Part| Range { start: p.start, step: p.step as isize, count: p.count };
+        let lies: SmallVec<[Range; 6]> = parts.iter().rev().map(forwards).collect();
+        let block = self.plain.read(&self.file, &lies, &target)?;
+        Ok(part::turned(reversed(&block).contiguous(), region))
     }
 }
 

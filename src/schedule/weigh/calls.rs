@@ -76,7 +76,10 @@ impl Weighing<'_> {
         let block = self.block(source.dtype, shape);
         self.ledger.read.set(self.ledger.read.get() + block.nbytes());
         self.ledger.scratch.set(self.ledger.scratch.get().max(source.scratch));
-        self.temporary(source.wider * block.elements());
+        if source.wider > 0 {
+            // Another block, as the file has the elements, which are converted or put in order from there.
+            self.temporary(buffer::capacity(source.wider * block.elements()) + COPY);
+        }
         Sketch::Block(block)
     }
 
