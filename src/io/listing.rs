@@ -96,7 +96,7 @@ impl std::fmt::Display for Content {
 }
 
 /// `[4000 100000]`
-fn dims_text(dims: &[usize]) -> String {
+pub fn dims_text(dims: &[usize]) -> String {
     let dims: Vec<String> = dims.iter().map(usize::to_string).collect();
     format!("[{}]", dims.join(" "))
 }

@@ -1,11 +1,10 @@
 //! Arrays in files, whatever the kind of file: the one door through which ops read and write them.
 
 use super::target::{Format, Target};
-use super::{hdf5, netcdf, npy};
+use super::{hdf5, netcdf, npy, zarr};
 use crate::data::slice::Range;
 use crate::data::{Block, Chunks, DType, Dims, Map, Outside, Value};
-use crate::err;
-use crate::text::{Error, Result};
+use crate::text::Result;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -102,7 +101,7 @@ pub fn open(target: &Target) -> Result<Arc<dyn Stored>> {
         Format::Hdf5 => Arc::new(hdf5::Dataset::open(&target.path, &target.dataset)?),
         Format::Netcdf => Arc::new(netcdf::Variable::open(&target.path, &target.dataset)?),
         Format::Npy => Arc::new(npy::Npy::open(&target.path)?),
-        Format::Zarr => return Err(later(target)),
+        Format::Zarr => Arc::new(zarr::Dataset::open(&target.path, &target.dataset)?),
     })
 }
 
@@ -134,7 +133,7 @@ pub fn create(target: &Target, dtype: DType, chunks: &Chunks, options: &Options)
         Format::Hdf5 => Arc::new(hdf5::Sink::create(&target.path, &target.dataset, dtype, chunks, options)?),
         Format::Netcdf => return Err(netcdf::only_read(&target.path)),
         Format::Npy => Arc::new(npy::Sink::create(&target.path, dtype, chunks, options)?),
-        Format::Zarr => return Err(later(target)),
+        Format::Zarr => Arc::new(zarr::Sink::create(&target.path, &target.dataset, dtype, chunks, options)?),
     })
 }
 
@@ -146,7 +145,7 @@ pub fn outside_of(format: Format, dtype: DType, chunks: &Chunks, options: &Optio
     match format {
         Format::Hdf5 | Format::Netcdf => hdf5::Sink::outside_of(dtype, chunks, options),
         Format::Npy => Ok(npy::outside_of(dtype, chunks.shape())),
-        Format::Zarr => Ok(npy::outside_of(dtype, chunks.shape())),
+        Format::Zarr => zarr::Sink::outside_of(dtype, chunks, options),
     }
 }
 
@@ -159,7 +158,7 @@ pub fn write_part(target: &Target, start: &[usize], block: &Block) -> Result<()>
         Format::Hdf5 => hdf5::write_part(&target.path, &target.dataset, start, block),
         Format::Netcdf => Err(netcdf::only_read(&target.path)),
         Format::Npy => npy::write_part(&target.path, start, block),
-        Format::Zarr => Err(later(target)),
+        Format::Zarr => zarr::write_part(&target.path, &target.dataset, start, block),
     }
 }
 
@@ -173,7 +172,7 @@ pub fn attributes(target: &Target) -> Result<Map> {
         Format::Netcdf => netcdf::attributes(&target.path, &target.dataset),
         // It has none; but there should be the file.
         Format::Npy => npy::Npy::open(&target.path).map(|_| Map::new()),
-        Format::Zarr => Err(later(target)),
+        Format::Zarr => zarr::attributes(&target.path, &target.dataset),
     }
 }
 
@@ -186,7 +185,7 @@ pub fn listing(path: &Path, show: &dyn Fn(&Value) -> String) -> Result<String> {
         Format::Hdf5 => hdf5::listing(path, show),
         Format::Netcdf => netcdf::listing(path, show),
         Format::Npy => npy::listing(path, show),
-        Format::Zarr => Err(err!(Io, "`{}` is of a kind that is not read yet", path.display())),
+        Format::Zarr => zarr::listing(path, show),
     }
 }
 
@@ -197,8 +196,4 @@ fn found(named: Format, path: &Path) -> Format {
         Format::Netcdf => Format::Hdf5,
         other => other,
     }
-}
-
-fn later(target: &Target) -> Error {
-    err!(Io, "`{target}` is of a kind that is not read or written yet")
 }

@@ -1,4 +1,4 @@
-//! Deflate in zlib's wrapping (RFC 1950), by libdeflate.
+//! Deflate in the wrappings of zlib (RFC 1950) and gzip (RFC 1952), by libdeflate.
 
 use libdeflater::{CompressionLvl, Compressor, DecompressionError, Decompressor};
 use std::cell::RefCell;
@@ -10,7 +10,16 @@ thread_local! {
 
 /// Decodes into `out`, which must be exactly as long as what was encoded; otherwise says what is wrong.
 pub fn decode(encoded: &[u8], out: &mut [u8]) -> Result<(), &'static str> {
-    match DECODER.with_borrow_mut(|decoder| decoder.zlib_decompress(encoded, out)) {
+    told(DECODER.with_borrow_mut(|decoder| decoder.zlib_decompress(encoded, out)), out)
+}
+
+/// As [`decode`], of gzip's wrapping.
+pub fn decode_gzip(encoded: &[u8], out: &mut [u8]) -> Result<(), &'static str> {
+    told(DECODER.with_borrow_mut(|decoder| decoder.gzip_decompress(encoded, out)), out)
+}
+
+fn told(decoded: Result<usize, DecompressionError>, out: &[u8]) -> Result<(), &'static str> {
+    match decoded {
         Ok(len) if len == out.len() => Ok(()),
         Ok(_) => Err("the compressed data is shorter than a chunk"),
         Err(DecompressionError::InsufficientSpace) => Err("the compressed data is longer than a chunk"),
@@ -33,6 +42,13 @@ impl Encoder {
         let len = self.0.zlib_compress(bytes, out).expect("the bound leaves room for anything");
         out.truncate(len);
     }
+
+    /// As [`Encoder::encode`], in gzip's wrapping.
+    pub fn encode_gzip(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        out.resize(self.0.gzip_compress_bound(bytes.len()), 0);
+        let len = self.0.gzip_compress(bytes, out).expect("the bound leaves room for anything");
+        out.truncate(len);
+    }
 }
 
 #[cfg(test)]
@@ -53,6 +69,9 @@ mod tests {
             let end = encoded.len() - 1;
             encoded[end] ^= 1;
             assert!(decode(&encoded, &mut out).unwrap_err().contains("damaged"));
+            Encoder::new(level).encode_gzip(&bytes, &mut encoded);
+            decode_gzip(&encoded, &mut out).unwrap();
+            assert_eq!(out, bytes);
         }
     }
 }

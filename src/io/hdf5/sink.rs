@@ -6,7 +6,6 @@
 //! Until then nothing else in the file has changed, and whatever the new dataset replaces is still there.
 
 use super::attributes::{self, Attribute};
-use super::cut::cut;
 use super::dataset::Dataset;
 use super::element;
 use super::library::{Failure, Id, Library, Outcome, locked, sizes};
@@ -18,6 +17,7 @@ use crate::data::{Block, Chunks, DType, Dims, Outside};
 use crate::err;
 use crate::io::codec::deflate::Encoder;
 use crate::io::codec::shuffle;
+use crate::io::cut::cut;
 use crate::io::files;
 use crate::io::gather::{Output, Trouble};
 use crate::io::listing::{Content, Entry};
@@ -70,7 +70,7 @@ impl Sink {
         if byte_strides(dtype.size(), &shape).is_none() {
             return Err(err!(Value, "an array of shape {:?} is larger than any memory", shape.as_slice()));
         }
-        let cut = cut(chunks, dtype.size(), options)?;
+        let cut = cut(chunks, dtype.size(), options.chunks.as_ref(), options.is_filtered())?;
         let temporary = format!("{name}.incomplete");
         // Compressed data is checked as it comes.
         let bytes = if options.is_filtered() { 0 } else { (shape.iter().product::<usize>() * dtype.size()) as u64 };
@@ -264,7 +264,8 @@ impl Sink {
 
     /// What writing a part takes of a dataset that would be made so.
     pub fn outside_of(dtype: DType, chunks: &Chunks, options: &Options) -> Result<Outside> {
-        let encoded = cut(chunks, dtype.size(), options)?.filter(|_| options.is_filtered());
+        let encoded = cut(chunks, dtype.size(), options.chunks.as_ref(), options.is_filtered())?
+            .filter(|_| options.is_filtered());
         Ok(Self::beside(dtype, chunks.shape(), encoded.as_deref()))
     }
 

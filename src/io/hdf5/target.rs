@@ -205,7 +205,7 @@ pub fn check_whole(place: &Place) -> Result<Option<Kind>> {
 }
 
 /// Whether the process that wrote a mark is at it still.
-fn is_being_written(mark: i64) -> bool {
+pub fn is_being_written(mark: i64) -> bool {
     let pid = i32::try_from(mark).ok().filter(|&id| id > 0).and_then(rustix::process::Pid::from_raw);
     pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }

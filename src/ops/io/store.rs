@@ -17,18 +17,19 @@ pub static OP: Op = Op {
     usage: "(store x target :overwrite false :compression nil :shuffle nil :storage-chunks nil :attributes nil :scheduler nil :workers nil :memory-limit nil :spill-dir nil :max-spill nil :cache nil :optimize nil :progress nil)",
     doc: "Computes an array and writes it to the dataset `file::/path`, each block as it is finished; the file and groups are made if \
           they are not there. Answers nil.\n\
-          Files go by their endings: `.h5 .hdf5` and their like are HDF5, and so is `.nc` (netCDF-4); `x.npy` is NumPy's, and one array.\n\
+          Files go by their endings: `.h5 .hdf5` and their like are HDF5, and so is `.nc` (netCDF-4); `x.npy` is NumPy's, and one array; \
+          `x.zarr` is one array in the Zarr format, version 3, and `x.zarr::/group/a` an array in a group of one.\n\
           `(store [x y] [\"a.h5::/X\" \"a.h5::/Y\"])` writes several arrays and computes what they share once. A dataset may go to the file \
           that its input is read from.\n\
           `:overwrite true` replaces a dataset that is there, once the new one is complete. `:compression` is a deflate level from 1 to 9, or \
           true for 4; `:shuffle` (on when compressing) puts bytes of the same rank together first. Storage chunks are chosen to fit the \
-          blocks unless `:storage-chunks` gives their shape. `:attributes` is a map of numbers, strings and arrays, or a list of such maps. A `.npy` file has none of these four. The other keywords are those of `compute`.\n\
-          Until it is complete, a dataset is called `/path.incomplete`, a file that is one array `x.npy.incomplete`. If the store fails it stays, with the blocks written so far, for the next \
+          blocks unless `:storage-chunks` gives their shape. `:attributes` is a map of numbers, strings and arrays, or a list of such maps. A `.npy` file has none of these four, and Zarr no `:shuffle`; its compression is gzip. The other keywords are those of `compute`.\n\
+          Until it is complete, a dataset is called `/path.incomplete`, an array that is a file of its own `x.npy.incomplete` or `x.zarr.incomplete`. If the store fails it stays, with the blocks written so far, for the next \
           store to replace; nothing else in the file has changed.\n\
           One program writes an HDF5 file at a time: while another one has it open, for writing or for reading, a store waits, up to ten \
           seconds. The space of what is replaced or removed stays in the file: HDF5 uses it again only before the file is closed. \
           `h5repack old.h5 new.h5` writes the file anew without it.\n\
-          Errors: `dsk::io` for a dataset or `.npy` file that is there already, a file that cannot be written, a full disk.",
+          Errors: `dsk::io` for a dataset, or file of one array, that is there already, a file that cannot be written, a full disk.",
     examples: &[],
     see: &["read-array", "compute", "attributes"],
     cost: Cost::Dear,
@@ -207,6 +208,10 @@ fn pairs(args: &mut Args) -> Result<Vec<Pair>> {
         let target = Target::parse(text)?;
         if pairs.iter().any(|p| p.target == target) {
             return Err(err!(Value, "store: `{text}` is a target twice"));
+        }
+        // Where it is not asked for, it is no more than what suits HDF5.
+        if target.format == Format::Zarr && args.bool_or_nil("shuffle")? == Some(true) {
+            return Err(err!(Value, "store: `{text}` cannot be stored with `:shuffle`: it is none of Zarr's codecs"));
         }
         let array = match array {
             // What a lazy call makes is known once it is computed.

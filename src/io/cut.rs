@@ -2,7 +2,6 @@
 
 use crate::data::{Chunks, Dims};
 use crate::err;
-use crate::io::stored::Options;
 use crate::text::Result;
 
 /// Storage chunks are about this large: enough for one call, small enough to read parts.
@@ -14,18 +13,18 @@ const LEAST_CHUNK: usize = 4096;
 /// As many chunks as are always welcome. Every one takes memory as long as the dataset is written or read, in the library and
 /// here: of more chunks than these none is smaller than what is not worth cutting.
 const MANY: usize = 1 << 16;
-/// The format's own limit is 4 GiB.
+/// HDF5's own limit is 4 GiB, and there is no use for larger ones elsewhere.
 const MOST_CHUNK: usize = u32::MAX as usize;
 
-/// The shape of the storage chunks; `None` for one piece. Elements take `size` bytes.
+/// The shape of the storage chunks, the one that is `given` or one that fits the blocks; `None` for one piece. Elements take `size`
+/// bytes. If `shared`, blocks may share chunks, and arrays that are large come in chunks whatever their blocks.
 ///
 /// # Errors
 /// `dsk::value` for `:storage-chunks` that do not fit the array.
-pub fn cut(chunks: &Chunks, size: usize, options: &Options) -> Result<Option<Dims>> {
+pub fn cut(chunks: &Chunks, size: usize, given: Option<&Dims>, shared: bool) -> Result<Option<Dims>> {
     let shape = chunks.shape();
-    let filtered = options.is_filtered();
     let bytes = shape.iter().product::<usize>() * size;
-    if let Some(dims) = &options.chunks {
+    if let Some(dims) = given {
         if dims.len() != shape.len() {
             let (given, axes) = (dims.len(), shape.len());
             return Err(err!(Value, "`:storage-chunks` has a size for each axis: {axes} here, found {given}"));
@@ -41,7 +40,7 @@ pub fn cut(chunks: &Chunks, size: usize, options: &Options) -> Result<Option<Dim
         }
         return Ok((!shape.is_empty() && bytes > 0).then_some(dims));
     }
-    if shape.is_empty() || bytes == 0 || (bytes <= SMALL && !filtered) {
+    if shape.is_empty() || bytes == 0 || (bytes <= SMALL && !shared) {
         return Ok(None);
     }
     let axes: Vec<Axis> = (0..shape.len()).map(|a| Axis::of(chunks.axis(a), shape[a])).collect();
@@ -51,9 +50,8 @@ pub fn cut(chunks: &Chunks, size: usize, options: &Options) -> Result<Option<Dim
     if (least..=MOST_CHUNK).contains(&product) || product == bytes {
         return Ok(Some(dims));
     }
-    // Ragged blocks have no common chunks worth having. In one piece any block can be written; compressed chunks
-    // that blocks share go through the library.
-    if !filtered {
+    // Ragged blocks have no common chunks worth having. In one piece any block can be written.
+    if !shared {
         return Ok(None);
     }
     let largest = (0..shape.len()).map(|a| chunks.axis(a).iter().copied().max().unwrap_or(1).max(1));
@@ -107,10 +105,9 @@ fn divide(mut axes: Vec<(usize, bool)>, size: usize) -> Dims {
 mod tests {
     use super::*;
 
-    fn cut_of(blocks: &[&[usize]], deflate: bool) -> Option<Vec<usize>> {
+    fn cut_of(blocks: &[&[usize]], shared: bool) -> Option<Vec<usize>> {
         let chunks = Chunks::new(blocks.iter().map(|b| b.to_vec()).collect());
-        let options = Options { deflate: deflate.then_some(4), ..Options::default() };
-        cut(&chunks, 8, &options).unwrap().map(|d| d.to_vec())
+        cut(&chunks, 8, None, shared).unwrap().map(|d| d.to_vec())
     }
 
     #[test]
