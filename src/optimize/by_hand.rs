@@ -19,7 +19,7 @@ use crate::data::{Body, Form, Graph, Host, Key, Layer, Task};
 use crate::err;
 use crate::text::{Result, suggest};
 use indexmap::IndexMap;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::sync::Arc;
 
 pub type Tasks = IndexMap<Key, Task, FxBuildHasher>;
@@ -190,6 +190,7 @@ impl ByHand {
     /// Of tasks that are equal the first stands for all: it is named in the place of the others. Keys in `keep`, and those that nothing
     /// names, are other names of it then; the others go.
     pub fn dedup(self, host: &dyn Host, keep: &[Key]) -> Result<ByHand> {
+        let keep: FxHashSet<&Key> = keep.iter().collect();
         let Some(equal) = Equal::of(&self.tasks, &self.sorted()?, host) else { return Ok(self) };
         let named = self.dependencies.reversed();
         let is_other = |at: u32| equal.first[at as usize] != at;
@@ -221,6 +222,7 @@ impl ByHand {
     /// Tasks that call only functions for which `fast` holds, put in where they are named; their keys go. The keys in `keep`, and
     /// those that nothing names, stay.
     pub fn inline_functions(self, fast: &dyn Fn(&Task) -> bool, keep: &[Key], host: &dyn Host) -> Result<ByHand> {
+        let keep: FxHashSet<&Key> = keep.iter().collect();
         let named = self.dependencies.reversed();
         let chosen: Vec<bool> = self
             .tasks
@@ -242,6 +244,7 @@ impl ByHand {
     /// A task that names one key, once, takes in that key's task, if nothing else names it and it is not in `keep`. The key that
     /// is left is the last one.
     pub fn fuse(self, keep: &[Key], host: &dyn Host) -> Result<ByHand> {
+        let keep: FxHashSet<&Key> = keep.iter().collect();
         let named = self.dependencies.reversed();
         let mut gone = vec![false; self.len()];
         for (at, task) in self.tasks.values().enumerate() {
