@@ -63,7 +63,7 @@ enum Command {
         #[arg(long, conflicts_with = "name")]
         markdown: bool,
     },
-    /// Shows what is in a file of arrays (HDF5, netCDF, `.npy`): datasets, shapes, chunks, attributes.
+    /// Shows what is in a file of arrays (HDF5, netCDF, Zarr, `.npy`): datasets, shapes, chunks, attributes.
     Info {
         #[arg(required = true)]
         files: Vec<PathBuf>,

@@ -251,6 +251,61 @@ fn a_file_that_is_being_written_is_left_alone() {
     d.is_true("(= [2 4 6] (to-list (read-array (at \"a.npy\"))))");
 }
 
+/// What an array was opened as is not read from what is there in its place.
+#[test]
+fn an_array_that_was_replaced_is_told_of() {
+    let d = Desk::new();
+    std::fs::copy(fixture("i4-little.npy"), d.path("x.npy")).expect("a copy");
+    std::fs::copy(fixture("classic.nc"), d.path("x.nc")).expect("a copy");
+    let name = "`x.npy` was replaced after it was opened";
+    d.run("(def x (read-array (at \"x.npy\")))");
+    d.run("(write (at \"x.npy\") (astype [[[7]]] :i4) 0:1 0:1 0:1)");
+    d.is_true("(= 7 (x 0 0 0))");
+    // Written over by another program, in place.
+    std::fs::copy(fixture("f8-little.npy"), d.path("x.npy")).expect("a copy");
+    d.fails_with("(sum x)", Code::Io, &[name, "call `read-array` again"]);
+    d.run("(def x (read-array (at \"x.npy\")))");
+    d.run("(store (+ 1 x) (at \"x.npy\") :overwrite true)");
+    d.fails_with("(sum x)", Code::Io, &[name]);
+    d.run("(def x (read-array (at \"x.npy\")))");
+    std::fs::remove_file(d.path("x.npy")).expect("a file");
+    d.fails_with("(sum x)", Code::Io, &[name]);
+    d.run("(def v (read-array (at \"x.nc::t2m\")))");
+    std::fs::copy(fixture("offset.nc"), d.path("y.nc")).expect("a copy");
+    std::fs::rename(d.path("y.nc"), d.path("x.nc")).expect("a new name");
+    d.fails_with("(compute v)", Code::Io, &["`x.nc::/t2m` was replaced after it was opened"]);
+}
+
+#[test]
+fn what_no_store_made_is_not_written_over() {
+    let d = Desk::new();
+    std::fs::write(d.path("x.npy.incomplete"), "precious").expect("a file");
+    d.fails_with("(store [1 2] (at \"x.npy\"))", Code::Io, &["`x.npy.incomplete`, which no store left there"]);
+    assert_eq!(std::fs::read(d.path("x.npy.incomplete")).expect("the file"), b"precious");
+    std::fs::create_dir(d.path("y.npy.incomplete")).expect("a folder");
+    d.fails_with("(store [1 2] (at \"y.npy\"))", Code::Io, &["`y.npy.incomplete`, which no store left there"]);
+    assert_eq!(d.names(), ["x.npy.incomplete", "y.npy.incomplete"]);
+}
+
+#[test]
+fn arrays_do_not_lie_within_arrays() {
+    let d = Desk::new();
+    for targets in ["\"x.zarr\" \"x.zarr::/a\"", "\"x.zarr::/a/b\" \"x.zarr::a\"", "\"x.h5::/a\" \"x.h5::/a/b\""] {
+        let text = format!("(store [(ones [3]) (zeros [3])] (map at [{targets}]))");
+        d.fails_with(&text, Code::Value, &["would lie within the array"]);
+    }
+    assert!(d.names().is_empty(), "nothing was begun");
+}
+
+/// Their datasets hold zeros that nobody wrote.
+#[test]
+fn a_dimension_without_a_variable_is_no_array() {
+    let d = Desk::new();
+    let name = "This is a netCDF dimension but not a netCDF variable.         5";
+    d.run(&format!("(store (zeros [5]) (at \"x.nc::/x\") :attributes {{\"NAME\" \"{name}\"}})"));
+    d.fails_with("(read-array (at \"x.nc::/x\"))", Code::Io, &["`x.nc::/x` is a dimension, and no variable"]);
+}
+
 #[test]
 fn options_that_a_kind_of_file_does_not_have_are_errors() {
     let d = Desk::new();

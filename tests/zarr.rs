@@ -152,6 +152,20 @@ fn an_array_is_replaced_once_the_new_one_is_complete() {
     assert_eq!(d.names("."), ["x.zarr"]);
 }
 
+/// xarray asks for the names of axes, at their place in version 3.
+#[test]
+fn axes_are_named_by_an_attribute() {
+    let d = Desk::new();
+    d.run("(store (ones [2 3]) (at \"x.zarr\") :attributes {\"_ARRAY_DIMENSIONS\" [\"lat\" \"lon\"]})");
+    let text = std::fs::read_to_string(d.path("x.zarr/zarr.json")).expect("the metadata");
+    let names = text.split("\"dimension_names\"").nth(1).expect("names of the axes");
+    let names: String = names.split(']').next().unwrap_or_default().split_whitespace().collect();
+    assert_eq!(names, ":[\"lat\",\"lon\"");
+    d.run("(store (ones [2 3]) (at \"y.zarr\") :attributes {\"_ARRAY_DIMENSIONS\" [\"lat\"]})");
+    let text = std::fs::read_to_string(d.path("y.zarr/zarr.json")).expect("the metadata");
+    assert!(!text.contains("dimension_names"), "{text}");
+}
+
 #[test]
 fn parts_are_written_to_arrays_that_are_there() {
     let d = Desk::made();

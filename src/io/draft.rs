@@ -6,7 +6,7 @@ use crate::text::Result;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The file `x.incomplete`, which will be `x`. It is locked: whoever else wants to make `x` sees that somebody is at it.
@@ -21,11 +21,11 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Makes an empty file beside `path`. What a failed store left there is gone.
+    /// Makes an empty file beside `path`. What a failed store left there is gone: a file that begins with `signature`, or is empty.
     ///
     /// # Errors
     /// `dsk::io` for a path where there is a file already, unless it may be overwritten, or where none can be made.
-    pub fn create(path: &Path, overwrite: bool) -> Result<Draft> {
+    pub fn create(path: &Path, overwrite: bool, signature: &[u8]) -> Result<Draft> {
         let named = path.to_path_buf();
         let is_link = std::fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink());
         let target =
@@ -38,7 +38,14 @@ impl Draft {
         let mut name = target.as_os_str().to_os_string();
         name.push(".incomplete");
         let path = PathBuf::from(name);
-        let cannot = |e: &std::io::Error| err!(Io, "`{}` cannot be made: {e}", named.display());
+        let cannot = |e: &std::io::Error| err!(Io, "`{}` cannot be made: {e}", path.display());
+        let not_ours = || {
+            err!(Io, "there is `{}`, which no store left there", path.display())
+                .help("stores write under that name until they are done: rename it")
+        };
+        if path.is_dir() {
+            return Err(not_ours());
+        }
         loop {
             let mut options = OpenOptions::new();
             let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -57,6 +64,11 @@ impl Draft {
             let same =
                 std::fs::symlink_metadata(&path).is_ok_and(|at| (at.dev(), at.ino()) == (about.dev(), about.ino()));
             if same {
+                let mut start = vec![0; about.len().min(signature.len() as u64) as usize];
+                file.read_exact_at(&mut start, 0).map_err(|e| cannot(&e))?;
+                if !signature.starts_with(&start) {
+                    return Err(not_ours());
+                }
                 file.set_len(0).map_err(|e| cannot(&e))?;
                 return Ok(Draft { named, target, path, file, overwrite });
             }

@@ -24,9 +24,49 @@ pub fn open(path: &Path) -> Result<File> {
     }
 }
 
-/// Text that differs when the file is another one or was written to since.
-pub fn identity(about: &Metadata) -> String {
-    format!("{}:{} {} {}.{:09}", about.dev(), about.ino(), about.len(), about.mtime(), about.mtime_nsec())
+/// Tells a file from another one of its name, and from itself after a change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stamp {
+    device: u64,
+    file: u64,
+    len: u64,
+    written: (i64, i64),
+}
+
+impl Stamp {
+    pub fn of(about: &Metadata) -> Stamp {
+        let written = (about.mtime(), about.mtime_nsec());
+        Stamp { device: about.dev(), file: about.ino(), len: about.len(), written }
+    }
+
+    /// Whether it is of the same file, whatever was written to that.
+    pub fn is_of(self, other: Stamp) -> bool {
+        (self.device, self.file) == (other.device, other.file)
+    }
+}
+
+impl std::fmt::Display for Stamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let Stamp { device, file, len, written } = self;
+        write!(f, "{device}:{file} {len} {}.{:09}", written.0, written.1)
+    }
+}
+
+/// Fails where the file at a path is not the one it was: another one, or one that was written to and of which `is_same` does not hold
+/// any more.
+///
+/// # Errors
+/// `dsk::io` that tells of it.
+pub fn check_still(path: &Path, was: Stamp, target: &str, is_same: impl FnOnce() -> bool) -> Result<()> {
+    match std::fs::metadata(path).map(|about| Stamp::of(&about)) {
+        Ok(now) if now == was || now.is_of(was) && is_same() => Ok(()),
+        _ => Err(replaced(target)),
+    }
+}
+
+/// The error of an array that was opened, and is another one by now.
+pub fn replaced(target: &str) -> Error {
+    err!(Io, "`{target}` was replaced after it was opened").help("call `read-array` again for what is there now")
 }
 
 /// The state of a file as a number: another one once the file was written to. `None` where it was changed a moment ago, so that

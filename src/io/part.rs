@@ -1,9 +1,8 @@
 //! The part of an array that is read: a range for each axis, which files are read along forwards.
 
-use crate::data::Block;
 use crate::data::slice::Range;
+use crate::data::{Block, DType};
 use crate::err;
-use crate::io::stored::Stored;
 use crate::text::Result;
 use smallvec::SmallVec;
 
@@ -51,29 +50,32 @@ pub fn parts(region: &[Range], shape: &[usize], target: &dyn Fn() -> String) -> 
 }
 
 /// Whether a block of the shape `count` at `start` lies within `shape`.
-pub fn fits(shape: &[usize], start: &[usize], count: &[usize]) -> bool {
+fn fits(shape: &[usize], start: &[usize], count: &[usize]) -> bool {
     let within = |axis: usize| start[axis].checked_add(count[axis]).is_some_and(|end| end <= shape[axis]);
     start.len() == shape.len() && count.len() == shape.len() && (0..shape.len()).all(within)
 }
 
-/// That a block at `start` fits an array which it is to be a part of.
+/// That a block at `start` fits an array, of that dtype and shape, which it is to be a part of.
 ///
 /// # Errors
 /// `dsk::shape` and `dsk::type` where it does not.
-pub fn check_fits(stored: &dyn Stored, start: &[usize], block: &Block) -> Result<()> {
-    let target = stored.target();
-    let (own, whole) = (block.shape(), stored.shape());
+pub fn check_fits(
+    target: &dyn Fn() -> String,
+    (held, whole): (DType, &[usize]),
+    start: &[usize],
+    block: &Block,
+) -> Result<()> {
+    let (given, own) = (block.dtype(), block.shape());
     if !fits(whole, start, own) {
         return Err(err!(
             Shape,
-            "a block of shape {own:?} at {start:?} does not fit `{target}`, whose shape is {whole:?}"
+            "a block of shape {own:?} at {start:?} does not fit `{}`, whose shape is {whole:?}",
+            target()
         ));
     }
-    let (given, held) = (block.dtype(), stored.dtype());
     if given != held {
-        return Err(
-            err!(Type, "`{target}` holds {held}, the block {given}").help(format!("`(astype x :{held})` converts it"))
-        );
+        return Err(err!(Type, "`{}` holds {held}, the block {given}", target())
+            .help(format!("`(astype x :{held})` converts it")));
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::target::{Format, Target};
 use super::{hdf5, netcdf, npy, zarr};
 use crate::data::slice::Range;
 use crate::data::{Block, Chunks, DType, Dims, Map, Outside, Value};
+use crate::err;
 use crate::text::Result;
 use std::path::Path;
 use std::sync::Arc;
@@ -98,7 +99,14 @@ impl Options {
 /// `dsk::io` for one that is not there or damaged, `dsk::type` for elements that no dtype fits.
 pub fn open(target: &Target) -> Result<Arc<dyn Stored>> {
     Ok(match found(target.format, &target.path) {
-        Format::Hdf5 => Arc::new(hdf5::Dataset::open(&target.path, &target.dataset)?),
+        Format::Hdf5 => {
+            let dataset = hdf5::Dataset::open(&target.path, &target.dataset)?;
+            if netcdf::is_bare_dimension(&dataset) {
+                return Err(err!(Io, "`{target}` is a dimension, and no variable")
+                    .help("`dsk info` lists the variables of a file"));
+            }
+            Arc::new(dataset)
+        }
         Format::Netcdf => Arc::new(netcdf::Variable::open(&target.path, &target.dataset)?),
         Format::Npy => Arc::new(npy::Npy::open(&target.path)?),
         Format::Zarr => Arc::new(zarr::Dataset::open(&target.path, &target.dataset)?),

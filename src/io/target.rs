@@ -92,6 +92,15 @@ impl Target {
         Ok(Target { format, path: PathBuf::from(path), dataset: dataset.to_string() })
     }
 
+    /// Whether it lies within the other, as a member of a group would: an array has none.
+    pub fn is_within(&self, other: &Target) -> bool {
+        let parts = |target: &Target| -> Vec<String> {
+            target.dataset.split('/').filter(|part| !part.is_empty()).map(String::from).collect()
+        };
+        let (own, above) = (parts(self), parts(other));
+        self.path == other.path && own.len() > above.len() && own.starts_with(&above)
+    }
+
     /// As [`Target::parse`], but a file alone means its root: what attributes are asked of.
     ///
     /// # Errors

@@ -159,7 +159,7 @@ impl Dataset {
         };
         let about = source.file.metadata().map_err(|e| files::system_error(path, &e))?;
         let address = place.address;
-        let identity = format!("{}::{name} {} {address}", path.display(), files::identity(&about));
+        let identity = format!("{}::{name} {} {address}", path.display(), files::Stamp::of(&about));
         let own = source.file.try_clone().map_err(|e| files::system_error(path, &e))?;
         Ok(Dataset {
             path: path.to_path_buf(),

@@ -12,6 +12,7 @@ use crate::data::slice::Range;
 use crate::data::{Block, DType, Dims};
 use crate::err;
 use crate::io::encoding::{Encoding, bools};
+use crate::io::files;
 use crate::io::gather::{self, Trouble};
 use crate::io::part::{self, Part};
 use crate::io::walk::{Walk, byte_strides, copy};
@@ -86,8 +87,7 @@ impl Dataset {
         let now = file::replaced();
         if self.known_at.load(Ordering::Relaxed) != now {
             if !is_still_there(self.path(), self.name(), self.address)? {
-                return Err(err!(Io, "`{}` was replaced after it was opened", self.target())
-                    .help("call `read-array` again for what is there now"));
+                return Err(files::replaced(&self.target()));
             }
             self.known_at.store(now, Ordering::Relaxed);
         }

@@ -152,17 +152,7 @@ impl Sink {
 
     /// Writes a block to its place, which begins at `start`. Blocks that do not overlap can be written at the same time.
     pub fn write(&self, start: &[usize], block: &Block) -> Result<()> {
-        if !part::fits(&self.shape, start, block.shape()) || block.dtype() != self.dtype {
-            return Err(err!(
-                Internal,
-                "a block {:?} of {} does not fit `{}`, which is {:?} of {}",
-                block.shape(),
-                block.dtype(),
-                self.target(),
-                self.shape.as_slice(),
-                self.dtype
-            ));
-        }
+        part::check_fits(&|| self.target(), (self.dtype, &self.shape), start, block)?;
         let block = block.contiguous();
         let Some(bytes) = block.as_bytes().filter(|b| !b.is_empty()) else { return Ok(()) };
         let size = self.dtype.size();
@@ -374,7 +364,7 @@ impl Drop for Sink {
 pub fn write_part(path: &Path, name: &str, start: &[usize], block: &Block) -> Result<()> {
     let name = files::normal_name(name)?;
     let dataset = Dataset::open(path, &name)?;
-    part::check_fits(&dataset, start, block)?;
+    part::check_fits(&|| dataset.target(), (dataset.dtype(), dataset.shape()), start, block)?;
     if block.is_empty() {
         return Ok(());
     }

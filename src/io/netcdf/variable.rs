@@ -4,14 +4,14 @@ use super::header::{Attribute, Header, Kind};
 use crate::data::slice::Range;
 use crate::data::{Block, DType, Map, Outside, Value};
 use crate::err;
-use crate::io::files;
+use crate::io::files::{self, Stamp};
 use crate::io::gather::Trouble;
 use crate::io::listing::{self, Content, Entry};
 use crate::io::plain::{self, Plain};
 use crate::io::stored::Stored;
 use crate::text::{Error, Result};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A variable, opened for reading.
 pub struct Variable {
@@ -19,6 +19,8 @@ pub struct Variable {
     file: File,
     plain: Plain,
     identity: String,
+    path: PathBuf,
+    stamp: Stamp,
 }
 
 /// A file, its length, and its header.
@@ -54,9 +56,11 @@ impl Variable {
             return Err(plain::cannot_read(&target, Trouble::Short));
         }
         let about = file.metadata().map_err(|e| files::system_error(path, &e))?;
-        let identity = format!("{target} {}", files::identity(&about));
+        let stamp = Stamp::of(&about);
+        let identity = format!("{target} {stamp}");
         let (encoding, size, at) = (entry.kind.encoding(), entry.kind.size(), entry.begin);
-        Ok(Variable { target, file, identity, plain: Plain { dtype, encoding, size, shape, at, strides } })
+        let plain = Plain { dtype, encoding, size, shape, at, strides };
+        Ok(Variable { target, file, plain, identity, path: path.to_path_buf(), stamp })
     }
 }
 
@@ -94,7 +98,23 @@ impl Stored for Variable {
     }
 
     fn read(&self, region: &[Range]) -> Result<Block> {
-        self.plain.read(&self.file, region, &|| self.target())
+        let block = self.plain.read(&self.file, region, &|| self.target());
+        files::check_still(&self.path, self.stamp, &self.target, || self.is_where_it_was())?;
+        block
+    }
+}
+
+impl Variable {
+    /// Whether a file that was written to since has the variable where it was, as it was. More records may have come.
+    fn is_where_it_was(&self) -> bool {
+        let name = self.target.rsplit_once("::").map_or("", |(_, name)| name);
+        Variable::open(&self.path, name).is_ok_and(|now| {
+            let (was, now) = (&self.plain, &now.plain);
+            let rest = |shape: &[usize]| shape.get(1..).map(<[usize]>::to_vec);
+            (was.dtype, was.at, &was.strides) == (now.dtype, now.at, &now.strides)
+                && rest(&was.shape) == rest(&now.shape)
+                && was.shape.first() <= now.shape.first()
+        })
     }
 }
 

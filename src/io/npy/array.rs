@@ -5,7 +5,7 @@ use crate::data::slice::Range;
 use crate::data::{Block, DType, Dims, Map, Outside, Value};
 use crate::err;
 use crate::io::encoding::Encoding;
-use crate::io::files;
+use crate::io::files::{self, Stamp};
 use crate::io::gather::Output;
 use crate::io::listing::{self, Content, Entry};
 use crate::io::part::{self, Part};
@@ -30,6 +30,8 @@ pub struct Npy {
     fortran: bool,
     pieces: Option<Dims>,
     identity: String,
+    header: Header,
+    stamp: Stamp,
 }
 
 impl Npy {
@@ -40,20 +42,21 @@ impl Npy {
     pub fn open(path: &Path) -> Result<Npy> {
         let file = files::open(path)?;
         let about = file.metadata().map_err(|e| files::system_error(path, &e))?;
-        let mut header = Header::read(&file, about.len(), path)?;
-        header.fortran &= header.shape.len() > 1;
-        let shape = header.shape;
+        let header = Header::read(&file, about.len(), path)?;
+        let shape = header.shape.clone();
         let mut lies = shape.clone();
-        if header.fortran {
+        let fortran = header.fortran && shape.len() > 1;
+        if fortran {
             lies.reverse();
         }
         // `Header::read` has seen that it fits the file, and so memory.
         let strides = byte_strides(header.size, &lies).unwrap_or_default();
-        let pieces = header.fortran.then(|| columns(&shape, header.size));
-        let Header { dtype, encoding, size, at, fortran, .. } = header;
-        let identity = format!("{} {}", path.display(), files::identity(&about));
+        let pieces = fortran.then(|| columns(&shape, header.size));
+        let Header { dtype, encoding, size, at, .. } = header;
+        let stamp = Stamp::of(&about);
+        let identity = format!("{} {stamp}", path.display());
         let plain = Plain { dtype, encoding, size, shape: lies, at, strides };
-        Ok(Npy { path: path.to_path_buf(), file, shape, plain, fortran, pieces, identity })
+        Ok(Npy { path: path.to_path_buf(), file, shape, plain, fortran, pieces, identity, header, stamp })
     }
 }
 
@@ -107,6 +110,19 @@ impl Stored for Npy {
     }
 
     fn read(&self, region: &[Range]) -> Result<Block> {
+        let block = self.read_now(region);
+        // Also after: what is read of a file in the making is neither the old array nor the new one.
+        let header = || {
+            let about = self.file.metadata().ok()?;
+            Header::read(&self.file, about.len(), &self.path).ok()
+        };
+        files::check_still(&self.path, self.stamp, &self.target(), || header().is_some_and(|now| now == self.header))?;
+        block
+    }
+}
+
+impl Npy {
+    fn read_now(&self, region: &[Range]) -> Result<Block> {
         let target = || self.target();
         if !self.fortran {
             return self.plain.read(&self.file, region, &target);
@@ -131,7 +147,7 @@ fn reversed(block: &Block) -> Block {
 pub fn write_part(path: &Path, start: &[usize], block: &Block) -> Result<()> {
     let npy = Npy::open(path)?;
     let shown = path.display();
-    part::check_fits(&npy, start, block)?;
+    part::check_fits(&|| npy.target(), (npy.dtype(), npy.shape()), start, block)?;
     if let Encoding::Half { .. } = npy.plain.encoding {
         return Err(err!(Type, "`{shown}` holds half-precision floats, which are read, but not written"));
     }

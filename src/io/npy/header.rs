@@ -11,7 +11,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-const SIGNATURE: &[u8; 6] = b"\x93NUMPY";
+/// What every file begins with.
+pub const SIGNATURE: &[u8; 6] = b"\x93NUMPY";
 /// No header of an array of numbers comes near; those of records with many fields do.
 const LONGEST: u64 = 1 << 20;
 /// As many axes as an array has in NumPy.

@@ -1,6 +1,6 @@
 //! Writing a `.npy` file block by block, from any worker: to a file beside it, which takes its name at the end.
 
-use super::header::Header;
+use super::header::{Header, SIGNATURE};
 use crate::data::{Block, Chunks, DType, Dims, Outside};
 use crate::err;
 use crate::io::draft::Draft;
@@ -42,7 +42,7 @@ impl Sink {
         let header = Header::write(dtype, &shape);
         let at = header.len() as u64;
         let bytes = (shape.iter().product::<usize>() * dtype.size()) as u64;
-        let draft = Draft::create(path, options.overwrite)?;
+        let draft = Draft::create(path, options.overwrite, SIGNATURE)?;
         let cannot = |e: std::io::Error| written_error(path, &e.to_string());
         let file = draft.file().try_clone().map_err(cannot)?;
         let sink = Sink {
@@ -102,17 +102,7 @@ impl stored::Sink for Sink {
     }
 
     fn write(&self, start: &[usize], block: &Block) -> Result<()> {
-        if !part::fits(&self.shape, start, block.shape()) || block.dtype() != self.dtype {
-            return Err(err!(
-                Internal,
-                "a block {:?} of {} does not fit `{}`, which is {:?} of {}",
-                block.shape(),
-                block.dtype(),
-                self.target(),
-                self.shape.as_slice(),
-                self.dtype
-            ));
-        }
+        part::check_fits(&|| self.target(), (self.dtype, &self.shape), start, block)?;
         let closed = self.closed.read();
         if *closed {
             return Err(written_error(&self.path, "it is complete already, or its store has failed"));

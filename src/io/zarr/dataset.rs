@@ -3,12 +3,12 @@
 use super::codecs::Codec;
 use super::layout::{Layout, Storage};
 use super::listing;
-use super::node::{Node, Stamp};
+use super::node::Node;
 use crate::data::slice::Range;
 use crate::data::{Block, DType, Map, Outside};
 use crate::err;
 use crate::io::encoding::Encoding;
-use crate::io::files;
+use crate::io::files::{self, Stamp};
 use crate::io::stored::Stored;
 use crate::text::Result;
 use std::path::{Path, PathBuf};
@@ -78,8 +78,7 @@ impl Dataset {
     pub(super) fn check_place(&self) -> Result<()> {
         match Node::is_still(&self.folder, self.is_v3, &self.stamp) {
             true => Ok(()),
-            false => Err(err!(Io, "`{}` was replaced after it was opened", self.target())
-                .help("call `read-array` again for what is there now")),
+            false => Err(files::replaced(&self.target())),
         }
     }
 }

@@ -3,10 +3,11 @@
 use super::json::{self, Json};
 use crate::data::Map;
 use crate::err;
+use crate::io::files::Stamp;
 use crate::text::Result;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The metadata file of version 3, and those of version 2.
@@ -25,29 +26,6 @@ pub struct Node {
     pub version: u64,
     pub json: Json,
     pub stamp: Stamp,
-}
-
-/// Tells a file from another one of its name, and from itself after a change.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stamp {
-    device: u64,
-    file: u64,
-    len: u64,
-    written: (i64, i64),
-}
-
-impl Stamp {
-    fn of(about: &Metadata) -> Stamp {
-        let written = (about.mtime(), about.mtime_nsec());
-        Stamp { device: about.dev(), file: about.ino(), len: about.len(), written }
-    }
-}
-
-impl std::fmt::Display for Stamp {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        let Stamp { device, file, len, written } = self;
-        write!(f, "{device}:{file} {len} {}.{:09}", written.0, written.1)
-    }
 }
 
 impl Node {

@@ -164,7 +164,11 @@ pub fn make_groups(path: &Path, name: &str) -> Result<Vec<PathBuf>, String> {
         let is_new = !folder.is_dir();
         let attempt = || {
             if is_new {
-                std::fs::create_dir(&folder).map_err(|e| e.to_string())?;
+                match std::fs::create_dir(&folder) {
+                    // Another store was faster, and is writing its metadata: the same as ours.
+                    Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+                    made => made.map_err(|e| e.to_string())?,
+                }
             }
             write_metadata(&folder, &text)
         };

@@ -13,6 +13,7 @@ use crate::data::{Block, Chunks, DType, Dims, Outside};
 use crate::err;
 use crate::io::cut::cut;
 use crate::io::hdf5::{FAILED, MARK};
+use crate::io::part;
 use crate::io::stored::Sink as _;
 use crate::io::stored::{self, Options, Stored};
 use crate::text::{Error, Result};
@@ -21,6 +22,8 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+/// The attribute that names the axes.
+const DIMENSIONS: &str = "_ARRAY_DIMENSIONS";
 /// Arrays up to this size are one chunk.
 const SMALL: usize = 64 << 10;
 
@@ -140,18 +143,7 @@ impl stored::Sink for Sink {
     /// # Errors
     /// `dsk::io` where the system does not write: the disk is full, or may not be written to.
     fn write(&self, start: &[usize], block: &Block) -> Result<()> {
-        let shape = &self.writer.shape;
-        if !fits(start, block, shape) || block.dtype() != self.dtype {
-            return Err(err!(
-                Internal,
-                "a block {:?} of {} does not fit `{}`, which is {:?} of {}",
-                block.shape(),
-                block.dtype(),
-                self.target(),
-                shape.as_slice(),
-                self.dtype
-            ));
-        }
+        part::check_fits(&|| self.target(), (self.dtype, &self.writer.shape), start, block)?;
         let state = self.state.read();
         match *state {
             State::Open => {}
@@ -244,7 +236,7 @@ fn metadata(dtype: DType, shape: &[usize], chunks: &[usize], level: Option<u8>, 
         dtype if dtype.is_float() => json!(0.0),
         _ => json!(0),
     };
-    json!({
+    let mut metadata = json!({
         "zarr_format": 3,
         "node_type": "array",
         "shape": shape,
@@ -253,14 +245,14 @@ fn metadata(dtype: DType, shape: &[usize], chunks: &[usize], level: Option<u8>, 
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
         "fill_value": fill,
         "codecs": codecs,
-        "attributes": attributes,
-    })
-}
-
-fn fits(start: &[usize], block: &Block, shape: &[usize]) -> bool {
-    start.len() == shape.len()
-        && block.ndim() == shape.len()
-        && (0..start.len()).all(|a| start[a].checked_add(block.shape()[a]).is_some_and(|end| end <= shape[a]))
+    });
+    // Version 2 has the names of axes among the attributes, where programs still put them; version 3 has a place for them.
+    let names = attributes.get(DIMENSIONS).and_then(Json::as_array);
+    if let Some(names) = names.filter(|names| names.len() == shape.len() && names.iter().all(Json::is_string)) {
+        metadata["dimension_names"] = names.clone().into();
+    }
+    metadata["attributes"] = attributes;
+    metadata
 }
 
 /// Writes a block to its place in an array that is there.
@@ -270,17 +262,7 @@ fn fits(start: &[usize], block: &Block, shape: &[usize]) -> bool {
 pub fn write_part(path: &Path, name: &str, start: &[usize], block: &Block) -> Result<()> {
     let array = Dataset::open(path, name)?;
     let target = array.target();
-    if !fits(start, block, array.shape()) {
-        let (own, whole) = (block.shape(), array.shape());
-        return Err(err!(
-            Shape,
-            "a block of shape {own:?} at {start:?} does not fit `{target}`, whose shape is {whole:?}"
-        ));
-    }
-    if block.dtype() != array.dtype() {
-        return Err(err!(Type, "`{target}` holds {}, the block {}", array.dtype(), block.dtype())
-            .help(format!("`(astype x :{})` converts it", array.dtype())));
-    }
+    part::check_fits(&|| array.target(), (array.dtype(), array.shape()), start, block)?;
     if array.storage.chain.shards.is_some() {
         return Err(write_error(&target, "its chunks are in shards, parts of which are not written here"));
     }

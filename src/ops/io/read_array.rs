@@ -20,11 +20,11 @@ pub static OP: Op = Op {
           A pattern of file names, `\"dir/2014-*.nc::t2m\"`, or a list of targets is one array with `:concat-axis`, the axis along which the \
           files follow each other, in the order of their names or of the list. They have the same dtype and other axes.\n\
           `:chunks` is a block size for every axis, a list of sizes or of lists of sizes, -1 for a whole axis, or `:auto`: blocks of some \
-          16 MB made of whole storage chunks. No block has parts of two files.\n\
+          16 MB made of whole storage chunks. They go for each file: no block has parts of two.\n\
           Workers read contiguous data and chunks with deflate, shuffle, fletcher32, lzf, n-bit and scale-offset side by side; other filters go \
           through the HDF5 library, one at a time. Zarr's chunks may be encoded by gzip, zlib, zstd, blosc, bz2, shuffle, crc32c and fletcher32, \
           transposed, and in shards. Half-precision floats are read as float32; elements that were never written are the \
-          fill value.\n\
+          fill value. Numbers are those of the file: `scale_factor` and `_FillValue` are `attributes` only.\n\
           Errors: `dsk::io` for a file or dataset that is not there or is damaged, and a pattern that nothing matches; `dsk::type` for one of \
           text or records, and files of several dtypes; `dsk::shape` for files that do not fit.",
     examples: &[],

@@ -23,7 +23,7 @@ pub static OP: Op = Op {
           that its input is read from.\n\
           `:overwrite true` replaces a dataset that is there, once the new one is complete. `:compression` is a deflate level from 1 to 9, or \
           true for 4; `:shuffle` (on when compressing) puts bytes of the same rank together first. Storage chunks are chosen to fit the \
-          blocks unless `:storage-chunks` gives their shape. `:attributes` is a map of numbers, strings and arrays, or a list of such maps. A `.npy` file has none of these four, and Zarr no `:shuffle`; its compression is gzip. The other keywords are those of `compute`.\n\
+          blocks unless `:storage-chunks` gives their shape. `:attributes` is a map of numbers, strings and arrays, or a list of such maps. A `.npy` file has none of these four, and Zarr no `:shuffle`; its compression is gzip, and its attribute `_ARRAY_DIMENSIONS`, a list of strings, names the axes, which xarray asks for. The other keywords are those of `compute`.\n\
           Until it is complete, a dataset is called `/path.incomplete`, an array that is a file of its own `x.npy.incomplete` or `x.zarr.incomplete`. If the store fails it stays, with the blocks written so far, for the next \
           store to replace; nothing else in the file has changed.\n\
           One program writes an HDF5 file at a time: while another one has it open, for writing or for reading, a store waits, up to ten \
@@ -208,6 +208,11 @@ fn pairs(args: &mut Args) -> Result<Vec<Pair>> {
         let target = Target::parse(text)?;
         if pairs.iter().any(|p| p.target == target) {
             return Err(err!(Value, "store: `{text}` is a target twice"));
+        }
+        let nested = pairs.iter().map(|p| (&p.target, &target)).find(|(a, b)| a.is_within(b) || b.is_within(a));
+        if let Some((one, other)) = nested {
+            let (inner, outer) = if one.is_within(other) { (one, other) } else { (other, one) };
+            return Err(err!(Value, "store: `{inner}` would lie within the array `{outer}`"));
         }
         // Where it is not asked for, it is no more than what suits HDF5.
         if target.format == Format::Zarr && args.bool_or_nil("shuffle")? == Some(true) {
