@@ -260,7 +260,7 @@ impl Map {
 
     /// Has the entry that a key is likely to have brought to the first cache, for it is looked up soon.
     #[inline]
-    pub fn expect(&self, key: &Value) {
+    pub fn prefetch(&self, key: &Value) {
         if let Value::Str(_) | Value::Keyword(_) | Value::Int(_) = key
             && !self.table.is_empty()
         {

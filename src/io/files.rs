@@ -57,10 +57,10 @@ impl std::fmt::Display for Stamp {
 ///
 /// # Errors
 /// `dsk::io` that tells of it.
-pub fn check_still(path: &Path, was: Stamp, target: &str, is_same: impl FnOnce() -> bool) -> Result<()> {
+pub fn check_still(path: &Path, was: Stamp, target: &dyn Fn() -> String, is_same: impl FnOnce() -> bool) -> Result<()> {
     match std::fs::metadata(path).map(|about| Stamp::of(&about)) {
         Ok(now) if now == was || now.is_of(was) && is_same() => Ok(()),
-        _ => Err(replaced(target)),
+        _ => Err(replaced(&target())),
     }
 }
 

@@ -201,6 +201,11 @@ impl Output {
     }
 }
 
+/// Bytes of memory in the machine; no end of them where that cannot be told.
+pub fn machine_memory() -> u64 {
+    system::memory()
+}
+
 #[cfg(target_os = "linux")]
 mod system {
     use rustix::fs::{FallocateFlags, fallocate};

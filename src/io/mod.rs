@@ -11,7 +11,7 @@
 //! part        the part of an array that is read                walk        a part of one array in another, as runs
 //! gather      many pieces of a file in few calls               encoding    bytes of the file to elements
 //! plain       elements at regular distances                    draft       a file in the making
-//! cut         the shape of storage chunks
+//! cut         the shape of storage chunks                      writing     marks, room and errors of what is being written
 //! ```
 
 pub mod codec;
@@ -30,4 +30,5 @@ pub mod stored;
 pub mod target;
 pub mod text;
 mod walk;
+mod writing;
 pub mod zarr;

@@ -117,8 +117,18 @@ pub fn check_lock(file: &File, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Looks at a file that will be changed while no other program changes it. This program must not have it open for writing.
-pub fn undisturbed<T>(path: &Path, look: impl FnOnce() -> Result<T>) -> Result<T> {
+/// Looks at a file that will be changed, if there is one, while no other program changes it.
+pub fn undisturbed<T>(lib: &Library, path: &Path, look: impl Fn() -> Result<T>) -> Result<T> {
+    if lib.has_open(path) {
+        return look();
+    }
+    if !path.exists() {
+        let seen = look();
+        // What is wrong with a file that has come meanwhile may be that it is not complete yet.
+        if seen.is_ok() || !path.exists() {
+            return seen;
+        }
+    }
     let file = open(path)?;
     if !wait_for_lock(&file, FlockOperation::NonBlockingLockShared, PATIENCE)? {
         return Err(in_use(path));

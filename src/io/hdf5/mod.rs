@@ -53,4 +53,3 @@ pub use attributes::read as attributes;
 pub use dataset::Dataset;
 pub use listing::{list, text as listing};
 pub use sink::{Sink, write_part};
-pub(super) use target::{FAILED, MARK, is_being_written};

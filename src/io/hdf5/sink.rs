@@ -11,7 +11,7 @@ use super::element;
 use super::library::{Failure, Id, Library, Outcome, locked, sizes};
 use super::pipeline::{Filter, Pipeline};
 use super::source::{Miss, Source};
-use super::target::{self, FAILED, MARK, Open, Target, check_room, check_whole, open_for_writing, write_error};
+use super::target::{self, Open, Target, check_room, check_whole, open_for_writing, write_error};
 use super::{file, listing};
 use crate::data::{Block, Chunks, DType, Dims, Outside};
 use crate::err;
@@ -24,6 +24,7 @@ use crate::io::listing::{Content, Entry};
 use crate::io::part;
 use crate::io::stored::Options;
 use crate::io::walk::{Walk, byte_strides};
+use crate::io::writing::{FAILED, MARK};
 use crate::text::{Error, Result};
 use hdf5_sys::{h5d, h5p};
 use parking_lot::RwLock;
@@ -81,10 +82,7 @@ impl Sink {
         check_room(path, &name, bytes.saturating_add(tables))?;
         let sink = locked(|lib| {
             let look = || target::check_names(lib, path, &name, &temporary, options.overwrite);
-            let failed_before = match path.exists() && !lib.has_open(path) {
-                true => file::undisturbed(path, look)?,
-                false => look()?,
-            };
+            let failed_before = file::undisturbed(lib, path, look)?;
             let (file, made_file) = open_for_writing(lib, path)?;
             if failed_before {
                 lib.delete_link(&file, &file::c_name(&temporary)?).map_err(|f| write_error(path, &name, &f.0))?;
@@ -278,12 +276,13 @@ impl Sink {
             file::wait_for_long(&self.path)?;
         }
         locked(|lib| {
-            let replaces = match Source::open(lib, &self.path)?.find(lib, &self.name) {
-                Ok(place) => check_whole(&place)?.is_some(),
-                Err(Miss::Absent) => false,
-                Err(Miss::Dangling(_)) => true,
-                Err(Miss::Wrong(error)) => return Err(error),
+            let look = || match Source::open(lib, &self.path)?.find(lib, &self.name) {
+                Ok(place) => Ok(check_whole(&place)?.is_some()),
+                Err(Miss::Absent) => Ok(false),
+                Err(Miss::Dangling(_)) => Ok(true),
+                Err(Miss::Wrong(error)) => Err(error),
             };
+            let replaces = file::undisturbed(lib, &self.path, look)?;
             let file = file::open_in_library(lib, &self.path, true)?;
             let failed = |f: Failure| self.failed(&f.0);
             let (temporary, name) = (file::c_name(&self.temporary)?, file::c_name(&self.name)?);

@@ -15,6 +15,7 @@ use crate::err;
 use crate::io::files;
 use crate::io::listing::size_text;
 use crate::io::stored::Options;
+use crate::io::writing::{self, MARK, is_being_written};
 use crate::text::{Error, Result};
 use hdf5_sys::{h5d, h5p};
 use std::ffi::CString;
@@ -72,10 +73,6 @@ pub struct Open {
     pub _file: Id,
 }
 
-/// The attribute that tells an unfinished dataset from one of the user's that happens to have such a name: the number of the
-/// process that writes it, and 0 once that has failed. A number, so that changing it takes no new space on a full disk.
-pub const MARK: &str = "dsk-incomplete";
-pub const FAILED: i64 = 0;
 /// Space that is left free for what the library has yet to write: its tables are in the file only when it is closed, and a
 /// disk that is full by then would cost the other datasets of the file.
 const MARGIN: u64 = 1 << 20;
@@ -88,9 +85,7 @@ pub fn mark(process: i64) -> Map {
 }
 
 pub fn write_error(path: &Path, name: &str, what: &str) -> Error {
-    let full = what.contains("No space left") || what.contains("os error 28");
-    let what = if full { "the disk is full" } else { what };
-    err!(Io, "`{}::{name}` cannot be written: {what}", path.display())
+    writing::cannot_write(&format!("{}::{name}", path.display()), what)
 }
 
 /// The file, and whether it was made just now.
@@ -204,19 +199,6 @@ pub fn check_whole(place: &Place) -> Result<Option<Kind>> {
     check().map_err(|damage| place.told(&damage))
 }
 
-/// Whether the process that wrote a mark is at it still.
-pub fn is_being_written(mark: i64) -> bool {
-    let pid = i32::try_from(mark).ok().filter(|&id| id > 0).and_then(rustix::process::Pid::from_raw);
-    pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
-}
-
-/// Bytes that can still be written where a file is, or will be; as many as there may be where that cannot be told.
-fn room(path: &Path) -> u64 {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let at = if path.exists() { path } else { folder };
-    rustix::fs::statvfs(at).map_or(u64::MAX, |fs| fs.f_bavail.saturating_mul(fs.f_frsize))
-}
-
 /// Makes sure that so many bytes fit before the library is asked to write any.
 pub fn check_room(path: &Path, name: &str, bytes: u64) -> Result<()> {
     // A file may not grow beyond the process's limit (`ulimit -f`): the library would leave it half written.
@@ -228,7 +210,7 @@ pub fn check_room(path: &Path, name: &str, bytes: u64) -> Result<()> {
         let what = format!("{needed}, to a file of {size}, and files may have {limit} here");
         return Err(write_error(path, name, &what).help("`ulimit -f` tells the limit, and raises it"));
     }
-    let room = room(path);
+    let room = writing::room(path);
     if bytes.saturating_add(MARGIN) <= room {
         return Ok(());
     }

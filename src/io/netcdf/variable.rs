@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 
 /// A variable, opened for reading.
 pub struct Variable {
-    target: String,
+    path: PathBuf,
+    name: String,
     file: File,
     plain: Plain,
-    identity: String,
-    path: PathBuf,
     stamp: Stamp,
+    identity: String,
 }
 
 /// A file, its length, and its header.
@@ -60,13 +60,13 @@ impl Variable {
         let identity = format!("{target} {stamp}");
         let (encoding, size, at) = (entry.kind.encoding(), entry.kind.size(), entry.begin);
         let plain = Plain { dtype, encoding, size, shape, at, strides };
-        Ok(Variable { target, file, plain, identity, path: path.to_path_buf(), stamp })
+        Ok(Variable { path: path.to_path_buf(), name: entry.name.clone(), file, plain, stamp, identity })
     }
 }
 
 impl Stored for Variable {
     fn target(&self) -> String {
-        self.target.clone()
+        format!("{}::/{}", self.path.display(), self.name)
     }
 
     fn shape(&self) -> &[usize] {
@@ -99,7 +99,7 @@ impl Stored for Variable {
 
     fn read(&self, region: &[Range]) -> Result<Block> {
         let block = self.plain.read(&self.file, region, &|| self.target());
-        files::check_still(&self.path, self.stamp, &self.target, || self.is_where_it_was())?;
+        files::check_still(&self.path, self.stamp, &|| self.target(), || self.is_where_it_was())?;
         block
     }
 }
@@ -107,12 +107,10 @@ impl Stored for Variable {
 impl Variable {
     /// Whether a file that was written to since has the variable where it was, as it was. More records may have come.
     fn is_where_it_was(&self) -> bool {
-        let name = self.target.rsplit_once("::").map_or("", |(_, name)| name);
-        Variable::open(&self.path, name).is_ok_and(|now| {
+        Variable::open(&self.path, &self.name).is_ok_and(|now| {
             let (was, now) = (&self.plain, &now.plain);
-            let rest = |shape: &[usize]| shape.get(1..).map(<[usize]>::to_vec);
             (was.dtype, was.at, &was.strides) == (now.dtype, now.at, &now.strides)
-                && rest(&was.shape) == rest(&now.shape)
+                && was.shape.get(1..) == now.shape.get(1..)
                 && was.shape.first() <= now.shape.first()
         })
     }

@@ -24,14 +24,12 @@ const COLUMN: usize = 64 << 10;
 pub struct Npy {
     path: PathBuf,
     file: File,
-    shape: Dims,
+    header: Header,
     /// The elements as they lie, from the axis that varies slowest to the one that varies fastest.
     plain: Plain,
-    fortran: bool,
     pieces: Option<Dims>,
-    identity: String,
-    header: Header,
     stamp: Stamp,
+    identity: String,
 }
 
 impl Npy {
@@ -43,20 +41,18 @@ impl Npy {
         let file = files::open(path)?;
         let about = file.metadata().map_err(|e| files::system_error(path, &e))?;
         let header = Header::read(&file, about.len(), path)?;
-        let shape = header.shape.clone();
-        let mut lies = shape.clone();
-        let fortran = header.fortran && shape.len() > 1;
-        if fortran {
+        let mut lies = header.shape.clone();
+        if header.is_turned() {
             lies.reverse();
         }
         // `Header::read` has seen that it fits the file, and so memory.
         let strides = byte_strides(header.size, &lies).unwrap_or_default();
-        let pieces = fortran.then(|| columns(&shape, header.size));
+        let pieces = header.is_turned().then(|| columns(&header.shape, header.size));
         let Header { dtype, encoding, size, at, .. } = header;
+        let plain = Plain { dtype, encoding, size, shape: lies, at, strides };
         let stamp = Stamp::of(&about);
         let identity = format!("{} {stamp}", path.display());
-        let plain = Plain { dtype, encoding, size, shape: lies, at, strides };
-        Ok(Npy { path: path.to_path_buf(), file, shape, plain, fortran, pieces, identity, header, stamp })
+        Ok(Npy { path: path.to_path_buf(), file, header, plain, pieces, stamp, identity })
     }
 }
 
@@ -77,7 +73,7 @@ impl Stored for Npy {
     }
 
     fn shape(&self) -> &[usize] {
-        &self.shape
+        &self.header.shape
     }
 
     fn dtype(&self) -> DType {
@@ -101,8 +97,8 @@ impl Stored for Npy {
     }
 
     fn outside(&self) -> Outside {
-        let outside = self.plain.outside(self.shape.clone());
-        match self.fortran {
+        let outside = self.plain.outside(self.header.shape.clone());
+        match self.header.is_turned() {
             // The elements as they lie, before they are put in order.
             true => Outside { wider: outside.wider.max(self.plain.dtype.size()), ..outside },
             false => outside,
@@ -111,12 +107,9 @@ impl Stored for Npy {
 
     fn read(&self, region: &[Range]) -> Result<Block> {
         let block = self.read_now(region);
-        // Also after: what is read of a file in the making is neither the old array nor the new one.
-        let header = || {
-            let about = self.file.metadata().ok()?;
-            Header::read(&self.file, about.len(), &self.path).ok()
-        };
-        files::check_still(&self.path, self.stamp, &self.target(), || header().is_some_and(|now| now == self.header))?;
+        // Afterwards: while it was read, another array may have come.
+        let header = || Header::read(&self.file, self.file.metadata().ok()?.len(), &self.path).ok();
+        files::check_still(&self.path, self.stamp, &|| self.target(), || header().as_ref() == Some(&self.header))?;
         block
     }
 }
@@ -124,10 +117,10 @@ impl Stored for Npy {
 impl Npy {
     fn read_now(&self, region: &[Range]) -> Result<Block> {
         let target = || self.target();
-        if !self.fortran {
+        if !self.header.is_turned() {
             return self.plain.read(&self.file, region, &target);
         }
-        let parts = part::parts(region, &self.shape, &target)?;
+        let parts = part::parts(region, &self.header.shape, &target)?;
         let forwards = |p: &Part| Range { start: p.start, step: p.step as isize, count: p.count };
         let lies: SmallVec<[Range; 6]> = parts.iter().rev().map(forwards).collect();
         let block = self.plain.read(&self.file, &lies, &target)?;
@@ -153,7 +146,7 @@ pub fn write_part(path: &Path, start: &[usize], block: &Block) -> Result<()> {
     }
     let cannot = |e: std::io::Error| err!(Io, "`{shown}` cannot be written: {e}");
     let file = OpenOptions::new().write(true).open(path).map_err(cannot)?;
-    let (block, start): (Block, SmallVec<[usize; 6]>) = match npy.fortran {
+    let (block, start): (Block, SmallVec<[usize; 6]>) = match npy.header.is_turned() {
         true => (reversed(block).contiguous(), start.iter().rev().copied().collect()),
         false => (block.contiguous(), SmallVec::from_slice(start)),
     };
@@ -177,12 +170,12 @@ pub fn write_part(path: &Path, start: &[usize], block: &Block) -> Result<()> {
 pub fn listing(path: &Path, show: &dyn Fn(&Value) -> String) -> Result<String> {
     let npy = Npy::open(path)?;
     let len = npy.file.metadata().map_err(|e| files::system_error(path, &e))?.len();
-    let elements = npy.shape.iter().product::<usize>() as u64;
+    let elements = npy.header.shape.iter().product::<usize>() as u64;
     let content = Content::Dataset {
-        shape: Some(npy.shape.to_vec()),
+        shape: Some(npy.header.shape.to_vec()),
         dtype: npy.plain.dtype.name().to_string(),
         chunks: None,
-        filters: if npy.fortran { vec!["fortran order".into()] } else { Vec::new() },
+        filters: if npy.header.is_turned() { vec!["fortran order".into()] } else { Vec::new() },
         bytes: elements * npy.plain.dtype.size() as u64,
         stored: elements * npy.plain.size as u64,
     };

@@ -94,6 +94,11 @@ impl Header {
         Ok(Header { dtype, encoding, size, shape, fortran, at })
     }
 
+    /// Whether the elements lie as those of the array with its axes reversed do, which is another order.
+    pub fn is_turned(&self) -> bool {
+        self.fortran && self.shape.len() > 1
+    }
+
     /// The header of an array in the order and byte order of memory, as NumPy writes it.
     pub fn write(dtype: DType, shape: &[usize]) -> Vec<u8> {
         let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();

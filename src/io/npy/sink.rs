@@ -8,7 +8,8 @@ use crate::io::gather::Output;
 use crate::io::part;
 use crate::io::stored::{self, Options, Sink as _};
 use crate::io::walk::{Walk, byte_strides};
-use crate::text::{Error, Result};
+use crate::io::writing::cannot_write;
+use crate::text::Result;
 use parking_lot::RwLock;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,7 @@ impl Sink {
         let at = header.len() as u64;
         let bytes = (shape.iter().product::<usize>() * dtype.size()) as u64;
         let draft = Draft::create(path, options.overwrite, SIGNATURE)?;
-        let cannot = |e: std::io::Error| written_error(path, &e.to_string());
+        let cannot = |e: std::io::Error| cannot_write(&path.display().to_string(), &e.to_string());
         let file = draft.file().try_clone().map_err(cannot)?;
         let sink = Sink {
             path: path.to_path_buf(),
@@ -56,7 +57,9 @@ impl Sink {
             closed: RwLock::new(false),
         };
         // The system finds space for all elements at once: a disk that is too small is told of now.
-        sink.output.reserve(0, at + bytes).map_err(|trouble| written_error(path, &trouble.to_string()))?;
+        sink.output
+            .reserve(0, at + bytes)
+            .map_err(|trouble| cannot_write(&path.display().to_string(), &trouble.to_string()))?;
         sink.draft.file().set_len(at + bytes).map_err(cannot)?;
         sink.draft.file().write_all_at(&header, 0).map_err(cannot)?;
         Ok(sink)
@@ -83,11 +86,6 @@ pub fn outside_of(dtype: DType, shape: Dims) -> Outside {
     Outside { dtype, shape, scratch: 0, wider: 0 }
 }
 
-fn written_error(path: &Path, what: &str) -> Error {
-    let full = what.contains("os error 28");
-    err!(Io, "`{}` cannot be written: {}", path.display(), if full { "the disk is full" } else { what })
-}
-
 impl stored::Sink for Sink {
     fn target(&self) -> String {
         self.path.display().to_string()
@@ -105,7 +103,7 @@ impl stored::Sink for Sink {
         part::check_fits(&|| self.target(), (self.dtype, &self.shape), start, block)?;
         let closed = self.closed.read();
         if *closed {
-            return Err(written_error(&self.path, "it is complete already, or its store has failed"));
+            return Err(cannot_write(&self.target(), "it is complete already, or its store has failed"));
         }
         let block = block.contiguous();
         let Some(bytes) = block.as_bytes().filter(|b| !b.is_empty()) else { return Ok(()) };
@@ -116,7 +114,7 @@ impl stored::Sink for Sink {
         self.touched.store(true, Relaxed);
         let first = start.iter().zip(&to).map(|(s, t)| s * t).sum();
         let walk = Walk::new(size, block.shape(), &from, &to, (0, first));
-        self.output.write(self.at, walk, bytes).map_err(|trouble| written_error(&self.path, &trouble.to_string()))
+        self.output.write(self.at, walk, bytes).map_err(|trouble| cannot_write(&self.target(), &trouble.to_string()))
     }
 
     fn finish(&self) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use super::json::Json;
 use crate::io::codec::{blosc, crc32c, deflate, fletcher32, shuffle, zstd};
+use crate::io::gather;
 use std::io::{Read, Write};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -207,9 +208,13 @@ pub fn set_len(buffer: &mut Vec<u8>, len: usize) -> Result<(), String> {
         buffer.truncate(len);
         return Ok(());
     }
-    let what = |_| format!("a chunk of {len} bytes is too large for this machine's memory");
+    let what = || format!("{len} bytes of it at once are too much for this machine's memory");
+    // The system may promise more than it has.
+    if len as u64 > gather::machine_memory() {
+        return Err(what());
+    }
     *buffer = Vec::new();
-    buffer.try_reserve_exact(len).map_err(what)?;
+    buffer.try_reserve_exact(len).map_err(|_| what())?;
     // Given back and asked for again as zeros, of which only what is written will be touched.
     *buffer = Vec::new();
     *buffer = vec![0; len];

@@ -8,6 +8,7 @@ use serde_json::{Number, json};
 
 /// Before the names of numbers that JSON does not have, which Python writes all the same: `NaN`, `Infinity`, `-Infinity`.
 const MARK: char = '\0';
+const NAMES: [&str; 3] = ["NaN", "-Infinity", "Infinity"];
 
 /// What a text says.
 ///
@@ -22,14 +23,13 @@ pub fn parse(text: &[u8]) -> std::result::Result<Json, String> {
 
 /// The text with every bare `NaN` and its like as a marked string; `None` where there are none.
 fn named_numbers(text: &[u8]) -> Option<Vec<u8>> {
-    const NAMES: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
     let mut out = Vec::with_capacity(text.len() + 64);
     let (mut at, mut quoted, mut found) = (0, false, false);
     while at < text.len() {
         let rest = &text[at..];
-        if !quoted && let Some(name) = NAMES.iter().find(|name| rest.starts_with(name)) {
+        if !quoted && let Some(name) = NAMES.iter().find(|name| rest.starts_with(name.as_bytes())) {
             out.extend_from_slice(b"\"\\u0000");
-            out.extend_from_slice(name);
+            out.extend_from_slice(name.as_bytes());
             out.push(b'"');
             at += name.len();
             found = true;
@@ -45,6 +45,19 @@ fn named_numbers(text: &[u8]) -> Option<Vec<u8>> {
         at += 1;
     }
     found.then_some(out)
+}
+
+/// JSON as text, in which numbers that were read by their names are written as those again.
+///
+/// # Errors
+/// Says what cannot be written.
+pub fn text(json: &Json) -> std::result::Result<String, String> {
+    let mut text = serde_json::to_string_pretty(json).map_err(|e| e.to_string())?;
+    for name in NAMES {
+        text = text.replace(&format!("\"\\u0000{name}\""), name);
+    }
+    text.push('\n');
+    Ok(text)
 }
 
 /// A number, also one that has a name.
@@ -120,26 +133,37 @@ fn gather<'a>(json: &'a Json, shape: &[usize], leaves: &mut Vec<&'a Json>) -> Op
     items.iter().try_for_each(|item| gather(item, inner, leaves))
 }
 
+/// Values may be nested so deep, fewer times than readers of JSON go along with.
+const DEEPEST: usize = 64;
+
 /// Attributes as JSON.
 ///
 /// # Errors
-/// `dsk::type` for values other than numbers, strings, arrays, and lists and maps of them.
+/// `dsk::type` for values other than numbers, strings, arrays, and lists and maps of them, and for those that are nested too deep.
 pub fn from_map(map: &Map) -> Result<Json> {
+    object(map, 0)
+}
+
+fn object(map: &Map, depth: usize) -> Result<Json> {
     let mut object = serde_json::Map::new();
     for (name, value) in map.iter() {
         let Some(name) = name.as_text().filter(|n| !n.is_empty()) else {
             return Err(err!(Type, "the name of an attribute is a keyword or string, not {}", name.a_type_name()));
         };
-        let Some(json) = from_value(value) else {
-            return Err(err!(Type, "the attribute `{name}` cannot be a value like this one")
-                .help("numbers, strings, arrays, and lists and maps of them can be attributes"));
+        let Some(json) = from_value(value, depth + 1) else {
+            return Err(err!(Type, "the attribute `{name}` cannot be a value like this one").help(format!(
+                "numbers, strings, arrays, and lists and maps of them, up to {DEEPEST} deep, can be attributes"
+            )));
         };
         object.insert(name.to_string(), json);
     }
     Ok(Json::Object(object))
 }
 
-fn from_value(value: &Value) -> Option<Json> {
+fn from_value(value: &Value, depth: usize) -> Option<Json> {
+    if depth > DEEPEST {
+        return None;
+    }
     Some(match value {
         Value::Nil => Json::Null,
         Value::Bool(b) => json!(b),
@@ -148,8 +172,8 @@ fn from_value(value: &Value) -> Option<Json> {
         Value::Complex(c) => json!([from_float(c.re), from_float(c.im)]),
         Value::Str(text) | Value::Keyword(text) => json!(text.as_str()),
         Value::Block(block) => from_block(block)?,
-        Value::List(items) => Json::Array(items.iter().map(from_value).collect::<Option<_>>()?),
-        Value::Map(map) => from_map(map).ok()?,
+        Value::List(items) => Json::Array(items.iter().map(|item| from_value(item, depth + 1)).collect::<Option<_>>()?),
+        Value::Map(map) => object(map, depth).ok()?,
         _ => return None,
     })
 }
@@ -165,7 +189,7 @@ fn from_block(block: &Block) -> Option<Json> {
             let c = block.cast(DType::C128).ok()?.get::<Complex64>(&[]);
             json!([from_float(c.re), from_float(c.im)])
         }
-        _ => from_value(&block.item())?,
+        _ => from_value(&block.item(), 0)?,
     })
 }
 
@@ -193,6 +217,28 @@ mod tests {
         assert!(parse(b"{\"a\": NaN").is_err());
         assert!(parse(b"{\"a\\").is_err());
         assert!(parse("[".repeat(100_000).as_bytes()).is_err());
+    }
+
+    /// A group is written anew when an array is stored in it.
+    #[test]
+    fn what_was_read_is_written_as_it_was() {
+        let json = parse(br#"{"a": NaN, "b": [1.5, -Infinity, Infinity], "c": "NaN"}"#).unwrap();
+        let written: String = text(&json).unwrap().split_whitespace().collect();
+        assert_eq!(written, r#"{"a":NaN,"b":[1.5,-Infinity,Infinity],"c":"NaN"}"#);
+    }
+
+    #[test]
+    fn attributes_are_not_nested_without_end() {
+        let nested = |depth: usize| {
+            let mut map = Map::new();
+            map.set("a", (1..depth).fold(Value::Int(1), |inner, _| Value::list(vec![inner, Value::str("s")])));
+            map
+        };
+        let json = from_map(&nested(DEEPEST)).unwrap();
+        assert!(parse(text(&json).unwrap().as_bytes()).is_ok_and(|read| read == json));
+        for depth in [DEEPEST + 1, 200_000] {
+            assert!(from_map(&nested(depth)).unwrap_err().help_lines()[0].contains("64 deep"));
+        }
     }
 
     #[test]

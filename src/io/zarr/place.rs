@@ -1,25 +1,19 @@
 //! Room for a new array: that it may be made, the groups it is in, and how it comes to its name.
 
 use super::dataset::{folder, target};
-use super::json::Json;
+use super::json::{self, Json};
 use super::node::{Node, V3};
 use super::writer::replace;
 use crate::data::Value;
 use crate::err;
-use crate::io::hdf5::{MARK, is_being_written};
-use crate::text::{Error, Result};
+use crate::io::writing::{MARK, cannot_write, is_being_written};
+use crate::text::Result;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// What a new array is called until it is complete.
 pub const INCOMPLETE: &str = ".incomplete";
-
-pub fn write_error(target: &str, what: &str) -> Error {
-    let full = what.contains("No space left") || what.contains("os error 28");
-    let what = if full { "the disk is full" } else { what };
-    err!(Io, "`{target}` cannot be written: {what}")
-}
 
 /// The folder that an array will have; where there is a link, the one it leads to.
 pub fn final_folder(path: &Path, name: &str) -> PathBuf {
@@ -196,7 +190,7 @@ pub fn forget_copies(path: &Path, name: &str) -> Result<()> {
         let Some(group) = node.json.as_object_mut() else { continue };
         if node.version == 3 && group.remove(COPY).is_some() {
             write_metadata(&node.folder, &node.json)
-                .map_err(|what| write_error(&super::dataset::target(path, parent), &what))?;
+                .map_err(|what| cannot_write(&super::dataset::target(path, parent), &what))?;
         }
     }
     Ok(())
@@ -218,9 +212,7 @@ pub fn remove_groups(made: &[PathBuf]) {
 /// # Errors
 /// Says what the system did not do.
 pub fn write_metadata(folder: &Path, json: &Json) -> Result<(), String> {
-    let mut text = serde_json::to_string_pretty(json).map_err(|e| e.to_string())?;
-    text.push('\n');
-    replace(&folder.join(V3), text.as_bytes())
+    replace(&folder.join(V3), json::text(json)?.as_bytes())
 }
 
 /// Gives a complete array its name, in place of what has it: at no time is there none of that name, if the file system can do

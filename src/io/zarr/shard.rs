@@ -12,7 +12,9 @@ const ABSENT: (u64, u64) = (u64::MAX, u64::MAX);
 pub struct Shard<'f> {
     file: &'f File,
     len: u64,
-    index: Vec<(u64, u64)>,
+    big_endian: bool,
+    /// For each chunk, where it lies and how long it is, of eight bytes each.
+    index: Vec<u8>,
 }
 
 impl<'f> Shard<'f> {
@@ -24,20 +26,23 @@ impl<'f> Shard<'f> {
         let len = file.metadata().map_err(|e| e.to_string())?.len();
         let sum = if index.checksum { 4 } else { 0 };
         let bytes = chunks.checked_mul(16).and_then(|n| n.checked_add(sum)).filter(|&n| n as u64 <= len);
-        let mut bytes = vec![0; bytes.ok_or("it is too short for an index of its chunks")?];
-        let at = if index.at_end { len - bytes.len() as u64 } else { 0 };
-        file.read_exact_at(&mut bytes, at).map_err(|e| e.to_string())?;
-        let (bytes, stored) = bytes.split_at(bytes.len() - sum);
+        let mut read = Vec::new();
+        set_len(&mut read, bytes.ok_or("it is too short for an index of its chunks")?)?;
+        let at = if index.at_end { len - read.len() as u64 } else { 0 };
+        file.read_exact_at(&mut read, at).map_err(|e| e.to_string())?;
+        let (bytes, stored) = read.split_at(read.len() - sum);
         if index.checksum && crc32c::checksum(bytes).to_le_bytes() != stored {
             return Err("the checksum of the index of its chunks is wrong: it is damaged".into());
         }
-        let number = |bytes: &[u8; 8]| match index.big_endian {
-            true => u64::from_be_bytes(*bytes),
-            false => u64::from_le_bytes(*bytes),
-        };
-        let numbers = bytes.as_chunks::<8>().0;
-        let index = numbers.as_chunks::<2>().0.iter().map(|[at, len]| (number(at), number(len))).collect();
-        Ok(Shard { file, len, index })
+        Ok(Shard { file, len, big_endian: index.big_endian, index: read })
+    }
+
+    /// Where a chunk lies and how long it is, if the index has it.
+    fn place(&self, number: usize) -> Option<(u64, u64)> {
+        let entry = self.index.get(16 * number..)?.first_chunk::<16>()?;
+        let (at, len) = entry.split_first_chunk::<8>()?;
+        let word = |bytes: [u8; 8]| if self.big_endian { u64::from_be_bytes(bytes) } else { u64::from_le_bytes(bytes) };
+        Some((word(*at), word(*len.first_chunk()?)))
     }
 
     /// Reads a chunk as it is stored, whose elements take `bytes` bytes; tells whether it is there.
@@ -45,7 +50,7 @@ impl<'f> Shard<'f> {
     /// # Errors
     /// Says why it cannot be where the index says.
     pub fn read(&self, number: usize, bytes: usize, out: &mut Vec<u8>) -> Result<bool, String> {
-        let Some(&(at, len)) = self.index.get(number).filter(|&&place| place != ABSENT) else { return Ok(false) };
+        let Some((at, len)) = self.place(number).filter(|&place| place != ABSENT) else { return Ok(false) };
         if at.checked_add(len).is_none_or(|end| end > self.len) {
             return Err("a part of it lies beyond its end".into());
         }

@@ -7,15 +7,15 @@
 use super::dataset::{self, Dataset, normal_name, target};
 use super::json::{self, Json};
 use super::layout::Layout;
-use super::place::{self, INCOMPLETE, write_error};
+use super::place::{self, INCOMPLETE};
 use super::writer::Writer;
 use crate::data::{Block, Chunks, DType, Dims, Outside};
 use crate::err;
 use crate::io::cut::cut;
-use crate::io::hdf5::{FAILED, MARK};
 use crate::io::part;
 use crate::io::stored::Sink as _;
 use crate::io::stored::{self, Options, Stored};
+use crate::io::writing::{FAILED, MARK, cannot_write, check_room};
 use crate::text::{Error, Result};
 use parking_lot::RwLock;
 use serde_json::json;
@@ -72,7 +72,7 @@ impl Sink {
         let pieces = pieces(chunks, dtype, options)?;
         let failed_before = place::check_names(path, &name, options.overwrite)?;
         let metadata = metadata(dtype, &shape, &pieces, options.deflate, attributes);
-        let failed = |what: String| write_error(&target(path, &name), &what);
+        let failed = |what: String| cannot_write(&target(path, &name), &what);
         let layout = Layout::of(3, metadata.clone()).map_err(failed)?;
         let element = layout.element.clone().map_err(failed)?;
         let storage = layout.storage(element).map_err(failed)?;
@@ -98,6 +98,11 @@ impl Sink {
             touched: AtomicBool::new(false),
             state: RwLock::new(State::Open),
         };
+        // Compressed data is checked as it comes.
+        if options.deflate.is_none() {
+            check_room(&sink.writer.folder, Block::byte_size(dtype, &sink.writer.shape)? as u64)
+                .map_err(|what| sink.failed(&what))?;
+        }
         sink.mark(std::process::id().into())?;
         Ok(sink)
     }
@@ -124,7 +129,7 @@ impl Sink {
     }
 
     fn failed(&self, what: &str) -> Error {
-        write_error(&self.target(), what)
+        cannot_write(&self.target(), what)
     }
 }
 
@@ -264,11 +269,11 @@ pub fn write_part(path: &Path, name: &str, start: &[usize], block: &Block) -> Re
     let target = array.target();
     part::check_fits(&|| array.target(), (array.dtype(), array.shape()), start, block)?;
     if array.storage.chain.shards.is_some() {
-        return Err(write_error(&target, "its chunks are in shards, parts of which are not written here"));
+        return Err(cannot_write(&target, "its chunks are in shards, parts of which are not written here"));
     }
     let Dataset { folder, layout, storage, .. } = array;
     let writer = Writer { folder, shape: layout.shape, chunks: layout.chunks, storage, is_seen: true };
-    let written = writer.write(start, block).map_err(|what| write_error(&target, &what));
+    let written = writer.write(start, block).map_err(|what| cannot_write(&target, &what));
     dataset::count_written();
     written
 }

@@ -7,7 +7,10 @@ use super::read::{SCRATCH, each_index, in_order, read_whole};
 use crate::data::{Block, DType, Dims};
 use crate::io::encoding::Encoding;
 use crate::io::walk::{Walk, byte_strides};
+use crate::io::writing::check_room;
 use parking_lot::Mutex;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
@@ -17,6 +20,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 type Sizes = SmallVec<[usize; 6]>;
+
+/// Bytes of fill values that are written at once.
+const PIECE: usize = 1 << 20;
 
 /// One for every so many chunks of any array: whoever changes a part of one holds its lock.
 static LOCKS: [Mutex<()>; 64] = [const { Mutex::new(()) }; 64];
@@ -110,10 +116,21 @@ impl Writer {
 
     /// To a chunk that is stored as it is: each piece to its place.
     fn write_pieces(&self, path: &Path, walk: Walk, bytes: &[u8]) -> Result<(), String> {
-        let open = || OpenOptions::new().write(true).create(true).truncate(false).open(path);
-        let file = in_folder(path, open)?;
-        if file.metadata().map_err(|e| e.to_string())?.len() != self.storage.bytes as u64 {
-            self.make_whole(&file, path)?;
+        let open = || OpenOptions::new().write(true).open(path);
+        let opened = match open() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.make_whole(path)?;
+                open()
+            }
+            opened => opened,
+        };
+        let file = opened.map_err(|e| e.to_string())?;
+        match file.metadata().map_err(|e| e.to_string())?.len() {
+            len if len == self.storage.bytes as u64 => {}
+            len => {
+                let (name, whole) = (path.display(), self.storage.bytes);
+                return Err(format!("its chunk `{name}` has {len} bytes, not {whole}"));
+            }
         }
         for run in walk {
             file.write_all_at(&bytes[run.from..run.from + run.len], run.to as u64).map_err(|e| e.to_string())?;
@@ -121,20 +138,33 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives the file of a chunk its length, of fill values; of two threads that do the first one does.
-    fn make_whole(&self, file: &File, path: &Path) -> Result<(), String> {
+    /// Makes the file of a chunk, of fill values, unless somebody else has by now. It has its name only when it is whole.
+    fn make_whole(&self, path: &Path) -> Result<(), String> {
         let _held = lock_of(path).lock();
-        let failed = |e: std::io::Error| e.to_string();
+        if path.exists() {
+            return Ok(());
+        }
         let (fill, bytes) = (&self.storage.fill, self.storage.bytes);
-        match file.metadata().map_err(failed)?.len() {
-            0 => {}
-            len if len == bytes as u64 => return Ok(()),
-            len => return Err(format!("its chunk `{}` has {len} bytes, not {bytes}", path.display())),
+        let is_zero = fill.iter().all(|&b| b == 0);
+        if !is_zero {
+            check_room(path, bytes as u64)?;
         }
-        match fill.iter().all(|&b| b == 0) {
-            true => file.set_len(bytes as u64).map_err(failed),
-            false => file.write_all_at(&fill.repeat(bytes / fill.len().max(1)), 0).map_err(failed),
-        }
+        // Some at a time: a chunk may be said to be of any size.
+        let piece = fill.repeat(PIECE.min(bytes) / fill.len().max(1));
+        let put = |file: &mut File| match is_zero {
+            true => file.set_len(bytes as u64),
+            false => (0..bytes).step_by(piece.len().max(1)).try_for_each(|at| {
+                let len = piece.len().min(bytes - at);
+                file.write_all(&piece[..len])
+            }),
+        };
+        beside(path, put, |new| match renameat_with(CWD, new, CWD, path, RenameFlags::NOREPLACE) {
+            // Another program was faster.
+            Err(Errno::EXIST) => std::fs::remove_file(new),
+            // A file system that does not know how.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => std::fs::rename(new, path),
+            renamed => Ok(renamed?),
+        })
     }
 
     /// Encodes a chunk anew.
@@ -199,13 +229,20 @@ fn in_folder(path: &Path, open: impl Fn() -> std::io::Result<File>) -> Result<Fi
 /// # Errors
 /// Says what the system did not do; the other one is there still.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    beside(path, |file| file.write_all(bytes), |new| std::fs::rename(new, path))
+}
+
+/// Writes a file beside the one it is to be, which it then becomes; if anything fails, nothing is left of it.
+fn beside(
+    path: &Path,
+    put: impl FnOnce(&mut File) -> std::io::Result<()>,
+    become_it: impl FnOnce(&Path) -> std::io::Result<()>,
+) -> Result<(), String> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.new", std::process::id()));
     let new = path.with_file_name(name);
-    let written = in_folder(&new, || File::create(&new)).and_then(|mut file| {
-        let put = file.write_all(bytes).and_then(|()| std::fs::rename(&new, path));
-        put.map_err(|e| e.to_string())
-    });
+    let written = in_folder(&new, || File::create(&new))
+        .and_then(|mut file| put(&mut file).and_then(|()| become_it(&new)).map_err(|e| e.to_string()));
     if written.is_err() {
         let _ = std::fs::remove_file(&new);
     }

@@ -219,7 +219,7 @@ pub fn folded(args: &Args, f: &Value, start: Value, mut items: vec::IntoIter<Val
         args.check_interrupt(n)?;
         // A fold that makes a map most often goes by what it is given as the key.
         if let (Value::Map(map), Some(key)) = (&window[0], items.as_slice().get(AHEAD)) {
-            map.expect(key);
+            map.prefetch(key);
         }
         let item = items.next();
         let more = item.is_some();
