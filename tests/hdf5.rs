@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 #[path = "h5py/mod.rs"]
 mod h5py;
 use h5py::script;
+mod parts;
+use parts::{part, regions};
 
 /// A dataset and what it should read as.
 struct Expected {
@@ -48,35 +50,6 @@ fn block(dtype: DType, shape: &[usize], bytes: &[u8]) -> Block {
     let mut block = Block::alloc(dtype, shape);
     block.as_mut_bytes().copy_from_slice(bytes);
     block
-}
-
-/// A part of a block by plain slicing, to compare with.
-fn part(block: &Block, region: &[Range]) -> Block {
-    region.iter().enumerate().fold(block.clone(), |block, (axis, &range)| block.slice_axis(axis, range))
-}
-
-/// Ranges of every kind, one after the other: whole, short, stepped, backwards, empty.
-fn regions(shape: &[usize], n: usize) -> Vec<Range> {
-    let mut state = (n as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mut random = |below: usize| {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (state >> 33) as usize % below.max(1)
-    };
-    shape
-        .iter()
-        .map(|&len| {
-            if len == 0 || random(20) == 0 {
-                return Range { start: 0, step: 1, count: 0 };
-            }
-            let start = random(len);
-            let step = 1 + random(4) * random(3);
-            let count = 1 + random((len - start).div_ceil(step));
-            match random(4) {
-                0 => Range { start: start + (count - 1) * step, step: -(step as isize), count },
-                _ => Range { start, step: step as isize, count },
-            }
-        })
-        .collect()
 }
 
 /// The files of make.py, made once a run.

@@ -5,46 +5,13 @@ use dsk::data::Value;
 use dsk::text::Code;
 use std::path::Path;
 
-/// An engine whose programs name files in a folder of their own: `(at "a.h5::/A")`.
-struct Desk {
-    folder: tempfile::TempDir,
-    engine: Engine,
-}
+mod desk;
+use desk::Desk;
 
-impl Desk {
-    fn new() -> Desk {
-        let folder = tempfile::tempdir().expect("a folder");
-        let engine = Engine::new();
-        let path = folder.path().display().to_string();
-        engine.register("(at name)", move |name: String| format!("{path}/{name}")).expect("a new name");
-        Desk { folder, engine }
-    }
-
-    /// The computed value of a program.
-    fn run(&self, text: &str) -> Value {
-        let value = self.engine.eval(text).and_then(|v| self.engine.compute(&v));
-        value.unwrap_or_else(|e| panic!("{text}\n{e:?}\n{:?}", e.help_lines())).plain()
-    }
-
-    fn is_true(&self, text: &str) {
-        assert!(self.run(text).same(&Value::Bool(true)), "{text}");
-    }
-
-    /// The code, message and help of a program that fails.
-    fn fails(&self, text: &str) -> (Code, String, String) {
-        match self.engine.eval(text).and_then(|v| self.engine.compute(&v)) {
-            Ok(value) => panic!("{text} is {value:?}"),
-            Err(error) => {
-                let plain = |s: &str| s.replace(&format!("{}/", self.folder.path().display()), "");
-                (error.code(), plain(error.message()), plain(&error.help_lines().join("\n")))
-            }
-        }
-    }
-
-    fn names(&self, file: &str) -> Vec<String> {
-        let entries = dsk::io::hdf5::list(&self.folder.path().join(file)).expect("it can be listed");
-        entries.into_iter().map(|e| e.name).collect()
-    }
+/// What is in a file of the desk.
+fn datasets(d: &Desk, file: &str) -> Vec<String> {
+    let entries = dsk::io::hdf5::list(&d.path(file)).expect("it can be listed");
+    entries.into_iter().map(|e| e.name).collect()
 }
 
 #[test]
@@ -103,7 +70,7 @@ fn several_arrays_are_stored_in_one_computation() {
     assert!(d.fails("(store [x x] [(at \"a.h5::/Z\")])").1.contains("2 arrays and 1 targets"));
     // Where one target cannot be, none is written.
     assert!(d.fails("(store [x x] [(at \"a.h5::/Z\") (at \"b.h5::/Y\")])").1.contains("has `/Y` already"));
-    assert_eq!(d.names("a.h5"), ["/", "/X"]);
+    assert_eq!(datasets(&d, "a.h5"), ["/", "/X"]);
 }
 
 #[test]
@@ -116,11 +83,11 @@ fn a_store_that_fails_says_what_is_incomplete() {
     let (code, message, help) = d.fails("(with-config {:scheduler :sync} (store bad (at \"a.h5::/C\")))");
     assert_eq!(code, Code::User, "{message}");
     assert!(help.contains("`a.h5::/C.incomplete` holds the blocks that were written"), "{help}");
-    assert_eq!(d.names("a.h5"), ["/", "/C.incomplete", "/before"]);
+    assert_eq!(datasets(&d, "a.h5"), ["/", "/C.incomplete", "/before"]);
     d.is_true("(all (= 1 (read-array (at \"a.h5::/before\"))))");
     // The next store takes its place.
     d.run("(store (arange 5 :chunks 2) (at \"a.h5::/C\"))");
-    assert_eq!(d.names("a.h5"), ["/", "/C", "/before"]);
+    assert_eq!(datasets(&d, "a.h5"), ["/", "/C", "/before"]);
 }
 
 #[test]
@@ -253,7 +220,7 @@ fn storage_chunks_are_of_the_array() {
 fn the_name_of_a_file_may_hold_two_colons() {
     let d = Desk::new();
     d.run("(store (ones 3) (at \"f::x y.h5::/a\"))");
-    assert_eq!(d.names("f::x y.h5"), ["/", "/a"]);
+    assert_eq!(datasets(&d, "f::x y.h5"), ["/", "/a"]);
     d.is_true("(= 3 (sum (read-array (at \"f::x y.h5::/a\"))))");
 }
 

@@ -1,18 +1,21 @@
 //! Zarr arrays: those of zarr-python are read right, those of dsk are what was stored, and what is wrong is told.
 
-use dsk::Engine;
 use dsk::data::slice::Range;
 use dsk::data::{Chunks, DType, Dims, Map, Value};
 use dsk::io::stored::{self, Options, Sink, Stored};
 use dsk::io::target::Target;
 use dsk::text::Code;
 use proptest::prelude::*;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 #[path = "zarr/made.rs"]
 mod made;
-use made::{Expected, assert_same, expected, part, regions, unpack, values, whole};
+use made::{Expected, assert_same, expected, unpack, values};
+mod desk;
+use desk::Desk;
+mod parts;
+use parts::{part, regions, whole};
 
 #[test]
 fn arrays_of_zarr_python_read_right_whole_and_in_parts() {
@@ -29,61 +32,11 @@ fn arrays_of_zarr_python_read_right_whole_and_in_parts() {
     }
 }
 
-/// An engine whose programs name files in a folder of their own: `(at "x.zarr::/a")`.
-struct Desk {
-    folder: tempfile::TempDir,
-    engine: Engine,
-}
-
-impl Desk {
-    fn new() -> Desk {
-        let folder = tempfile::tempdir().expect("a folder");
-        let engine = Engine::new();
-        let path = folder.path().display().to_string();
-        engine.register("(at name)", move |name: String| format!("{path}/{name}")).expect("a new name");
-        Desk { folder, engine }
-    }
-
-    /// With the arrays of zarr-python.
-    fn made() -> Desk {
-        let desk = Desk::new();
-        unpack(desk.folder.path());
-        desk
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// The computed value of a program.
-    fn run(&self, text: &str) -> Value {
-        let value = self.engine.eval(text).and_then(|v| self.engine.compute(&v));
-        value.unwrap_or_else(|e| panic!("{text}\n{e:?}\n{:?}", e.help_lines())).plain()
-    }
-
-    fn is_true(&self, text: &str) {
-        assert!(self.run(text).same(&Value::Bool(true)), "{text}");
-    }
-
-    /// The code, message and help of a program that fails.
-    fn fails(&self, text: &str) -> (Code, String, String) {
-        match self.engine.eval(text).and_then(|v| self.engine.compute(&v)) {
-            Ok(value) => panic!("{text} is {value:?}"),
-            Err(error) => {
-                let plain = |s: &str| s.replace(&format!("{}/", self.folder.path().display()), "");
-                (error.code(), plain(error.message()), plain(&error.help_lines().join("\n")))
-            }
-        }
-    }
-
-    /// What is in a folder, hidden or not.
-    fn names(&self, folder: &str) -> Vec<String> {
-        let entries = std::fs::read_dir(self.path(folder)).expect("a folder");
-        let mut names: Vec<String> =
-            entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
-    }
+/// A desk with the arrays of zarr-python.
+fn desk_with_made() -> Desk {
+    let desk = Desk::new();
+    unpack(desk.folder.path());
+    desk
 }
 
 #[test]
@@ -152,6 +105,55 @@ fn an_array_is_replaced_once_the_new_one_is_complete() {
     assert_eq!(d.names("."), ["x.zarr"]);
 }
 
+/// Whatever metadata says of chunks, there is an error instead of an end for want of memory or disk.
+#[test]
+fn chunks_beyond_all_room_are_refused() {
+    let d = Desk::new();
+    d.run("(store (ones [4]) (at \"x.zarr\"))");
+    let sound = std::fs::read_to_string(d.path("x.zarr/zarr.json")).expect("the metadata");
+    std::fs::remove_dir_all(d.path("x.zarr/c")).expect("its chunk");
+    let mut large = sound.split_whitespace().collect::<String>().replace("[4]", "[100000000000000]");
+    for (fill, codecs, what) in [
+        ("1.5", "", "are to be written, and the disk has"),
+        ("0.0", ",{\"name\":\"gzip\",\"configuration\":{\"level\":1}}", "too much for this machine's memory"),
+    ] {
+        large = large.replace("\"fill_value\":0.0", &format!("\"fill_value\":{fill}"));
+        let text = large.replace("\"name\":\"bytes\"}]", &format!("\"name\":\"bytes\"}}{codecs}]"));
+        assert!(codecs.is_empty() || text.contains(codecs), "{text}");
+        std::fs::write(d.path("x.zarr/zarr.json"), text).expect("it is written");
+        assert_eq!(d.run("(to-list (read (at \"x.zarr\") 0:1))").to_string(), format!("[{fill}]"));
+        let (code, message, _) = d.fails("(write (at \"x.zarr\") [1.0 2.0] 0:2)");
+        assert!(code == Code::Io && message.contains(what), "{message}");
+        large = large.replace("1.5", "0.0");
+    }
+}
+
+/// A group is written anew where it tells of what was in it, and loses nothing else.
+#[test]
+fn a_group_keeps_its_attributes() {
+    let d = Desk::new();
+    d.run("(store (ones [4]) (at \"x.zarr::/g/a\"))");
+    let group = "{\"zarr_format\":3,\"node_type\":\"group\",\"attributes\":{\"missing\":NaN,\"valid\":[-Infinity,1.5]},\
+                 \"consolidated_metadata\":{\"metadata\":{}}}";
+    std::fs::write(d.path("x.zarr/g/zarr.json"), group).expect("it is written");
+    d.run("(store (ones [4]) (at \"x.zarr::/g/b\"))");
+    let text: String =
+        std::fs::read_to_string(d.path("x.zarr/g/zarr.json")).expect("the metadata").split_whitespace().collect();
+    assert!(text.contains("\"attributes\":{\"missing\":NaN,\"valid\":[-Infinity,1.5]}"), "{text}");
+    assert!(!text.contains("consolidated"), "{text}");
+}
+
+#[test]
+fn attributes_that_are_nested_without_end_are_refused() {
+    let d = Desk::new();
+    d.run("(def deep (loop [i 0 x 1] (if (< i 200000) (recur (inc i) [x \"s\"]) x)))");
+    for target in ["x.zarr", "x.h5::/a"] {
+        let (code, message, _) = d.fails(&format!("(store (ones [2]) (at \"{target}\") :attributes {{:a deep}})"));
+        assert!(code == Code::Type && message.contains("the attribute `a` cannot be"), "{message}");
+    }
+    assert!(d.names(".").is_empty());
+}
+
 /// xarray asks for the names of axes, at their place in version 3.
 #[test]
 fn axes_are_named_by_an_attribute() {
@@ -168,7 +170,7 @@ fn axes_are_named_by_an_attribute() {
 
 #[test]
 fn parts_are_written_to_arrays_that_are_there() {
-    let d = Desk::made();
+    let d = desk_with_made();
     for name in ["gzip", "zstd", "crc32c", "big", "turned", "blosc-lz4"] {
         let target = format!("(at \"v3.zarr::/codecs/{name}\")");
         d.run(&format!("(def x (compute (read-array {target})))"));
@@ -198,7 +200,7 @@ fn parts_are_written_to_arrays_that_are_there() {
 
 #[test]
 fn what_is_not_there_is_told_with_what_is() {
-    let d = Desk::made();
+    let d = desk_with_made();
     for (target, code, message, help) in [
         ("w3.zarr", Code::Io, "there is no file `w3.zarr`", "did you mean `v3.zarr`?"),
         ("v3.zarr::/codecs/gzi", Code::Io, "`v3.zarr` has no dataset `/codecs/gzi`", "did you mean `/codecs/gzip`?"),
@@ -264,7 +266,7 @@ fn what_is_not_there_is_told_with_what_is() {
 
 #[test]
 fn attributes_and_listings() {
-    let d = Desk::made();
+    let d = desk_with_made();
     d.is_true("(= \"made by Python\" (:title (attributes (at \"v3.zarr\"))))");
     d.is_true("(isnan (:missing (attributes (at \"v2.zarr\"))))");
     d.is_true("(= \"K\" (:units (attributes (at \"root2.zarr\"))))");
@@ -307,7 +309,7 @@ fn refused(result: dsk::text::Result<impl Sized>) -> String {
 
 #[test]
 fn chunks_that_are_cut_or_changed_end_in_an_error_or_in_other_elements() {
-    let d = Desk::made();
+    let d = desk_with_made();
     let read = |target: &str| {
         let array = stored::open(&Target::parse(target)?)?;
         array.read(&whole(array.shape()))
@@ -349,7 +351,7 @@ fn chunks_that_are_cut_or_changed_end_in_an_error_or_in_other_elements() {
 
 #[test]
 fn metadata_that_was_changed_is_an_error_or_another_array() {
-    let d = Desk::made();
+    let d = desk_with_made();
     let mut state = 7u64;
     let mut random = |below: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,6 +1,5 @@
 //! The arrays of `made.tar.gz`, which `make.py` makes, so that tests need no Python; and blocks to compare arrays with.
 
-use dsk::data::slice::Range;
 use dsk::data::{Block, Complex64, DType};
 use dsk::io::target::Target;
 use std::io::Read;
@@ -103,37 +102,8 @@ pub fn expected() -> Vec<Expected> {
         .collect()
 }
 
-pub fn whole(shape: &[usize]) -> Vec<Range> {
-    shape.iter().map(|&count| Range { start: 0, step: 1, count }).collect()
-}
-
-/// A part of a block by plain slicing, to compare with.
-pub fn part(block: &Block, region: &[Range]) -> Block {
-    region.iter().enumerate().fold(block.clone(), |block, (axis, &range)| block.slice_axis(axis, range)).contiguous()
-}
-
 pub fn assert_same(read: &Block, wanted: &Block, what: &str) {
     assert_eq!((read.dtype(), read.shape()), (wanted.dtype(), wanted.shape()), "{what}");
     let (read, wanted) = (read.contiguous(), wanted.contiguous());
     assert_eq!(read.as_bytes(), wanted.as_bytes(), "{what}");
-}
-
-/// Ranges of every kind, one after the other: whole, short, stepped, backwards, empty.
-pub fn regions(shape: &[usize], n: usize) -> Vec<Range> {
-    let mut state = (n as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mut random = |below: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % below.max(1)
-    };
-    let range = |&len: &usize| {
-        let (start, stop) = (random(len + 1), random(len + 1));
-        let (low, high) = (start.min(stop), start.max(stop));
-        let step = 1 + random(4) as isize;
-        let count = (high - low).div_ceil(step as usize);
-        match random(3) {
-            0 if count > 0 => Range { start: low + (count - 1) * step as usize, step: -step, count },
-            _ => Range { start: low, step, count },
-        }
-    };
-    shape.iter().map(range).collect()
 }
