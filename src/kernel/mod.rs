@@ -10,6 +10,7 @@ pub mod fused;
 pub mod gemm;
 pub mod layout;
 pub mod linalg;
+mod order;
 pub mod radix;
 pub mod random;
 pub mod rank;

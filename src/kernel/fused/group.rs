@@ -108,12 +108,21 @@ pub fn find(drafts: &[Draft], start: usize) -> Option<(Float, usize)> {
 }
 
 /// An operand before all are numbered.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Place {
     Input(usize),
     Result(usize),
     Constant(usize),
     Slot(usize),
+}
+
+/// An operation with its operands before they are numbered, as [`Micro`] has them.
+#[derive(Clone, Copy)]
+struct Line {
+    op: Op,
+    x: Option<Place>,
+    y: Option<Place>,
+    loads: bool,
 }
 
 struct Coder<'a> {
@@ -124,7 +133,7 @@ struct Coder<'a> {
     /// Of each step from `start` on: how often its value is still to be read by one of them.
     uses: Vec<usize>,
     strips: Strips,
-    code: Vec<(Op, [Option<Place>; 2])>,
+    code: Vec<Line>,
     /// Where values are, other than in the accumulator.
     places: FxHashMap<Source, Place>,
     /// The value in the accumulator.
@@ -178,6 +187,7 @@ pub fn code(
         vectors,
         float,
         code: Vec::new(),
+        asks: 0,
         inputs: Vec::new(),
         results: Vec::new(),
         constants: Vec::new(),
@@ -209,19 +219,55 @@ pub fn code(
         Some(Place::Constant(i)) => (constants + i) as u16,
         Some(Place::Slot(i)) => (slots + i) as u16,
     };
-    let micro = |(op, [x, y]): (Op, [Option<Place>; 2])| Micro {
+    let micro = |Line { op, x, y, loads }: Line| Micro {
         op,
         x: number(x),
         y: number(y),
         uniform: matches!(x, Some(Place::Constant(_))),
+        loads,
     };
-    strips.code = code.into_iter().map(micro).collect();
+    // What a step before left is in the caches.
+    let comes = |source: &Source| matches!(source, Source::Input(_));
+    let ask = |i| Micro { op: Op::Ask, x: i as u16, y: 0, uniform: false, loads: false };
+    strips.code = (0..strips.inputs.len()).filter(|&i| comes(&strips.inputs[i].0)).map(ask).collect();
+    strips.asks = strips.code.len();
+    strips.code.extend(tightened(&code).into_iter().map(micro));
     strips
+}
+
+/// The same in fewer operations, since each takes some time to be chosen: what computes can load what it begins with, and third powers,
+/// which are made as products, are one operation.
+fn tightened(code: &[Line]) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::with_capacity(code.len());
+    for (i, &line) in code.iter().enumerate() {
+        match lines[..] {
+            // x · x² of what is held, which was put aside for nothing else.
+            [.., Line { op: Op::Store, x: Some(aside), .. }, Line { op: Op::Square, loads: false, .. }]
+                if line.op == Op::Multiply && line.x == Some(aside) && !is_read(&code[i + 1..], aside) =>
+            {
+                lines.truncate(lines.len() - 2);
+                lines.push(Line { op: Op::Cube, x: None, y: None, loads: false });
+            }
+            [.., Line { op: Op::Load, x: from, .. }] if line.op.can_load() => {
+                lines.pop();
+                lines.push(Line { y: from, loads: true, ..line });
+            }
+            _ => lines.push(line),
+        }
+    }
+    lines
+}
+
+/// Whether code reads a place before it writes it.
+fn is_read(code: &[Line], place: Place) -> bool {
+    let place = Some(place);
+    let touches = code.iter().find(|line| line.x == place || line.y == place);
+    touches.is_some_and(|line| line.op != Op::Store || line.y == place)
 }
 
 impl Coder<'_> {
     fn emit(&mut self, op: Op, x: Option<Place>, y: Option<Place>) {
-        self.code.push((op, [x, y]));
+        self.code.push(Line { op, x, y, loads: false });
     }
 
     fn is_inner(&self, source: Source) -> bool {

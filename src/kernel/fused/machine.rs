@@ -3,8 +3,19 @@
 use super::strips::Loop;
 use super::{Program, Source, Step, copy_tile};
 use crate::data::{Buffer, prefetch};
+use crate::kernel::order::RUN;
 use crate::kernel::strip::LONGEST;
 use smallvec::SmallVec;
+
+/// Where a machine puts what it computes.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Target {
+    /// With itself, until the next tile.
+    Own,
+    Memory(*mut u8),
+    /// Not itself, but the sum of each run of it, by [`crate::kernel::order`].
+    Sums(*mut u8),
+}
 
 /// A program with memory for one tile of everything between its inputs and its result.
 pub struct Machine<'a> {
@@ -95,21 +106,25 @@ impl<'a> Machine<'a> {
     }
 
     /// Computes a tile of `rows` × `columns`, with inputs that lie at `pointers` by `steps` in bytes. Gives where the result is,
-    /// packed: at `into` if that was given. `None` when a kernel refused.
+    /// packed: at the target, if that is one. `None` when a kernel refused.
     ///
     /// # Safety
-    /// Pointers and steps must describe initialised, aligned elements of the program's input dtypes; `into` must have room
-    /// for the tile and overlap no input but the one `new` was told of.
+    /// Pointers and steps must describe initialised, aligned elements of the program's input dtypes; the target must have room
+    /// for the tile and overlap no input but the one `new` was told of. Sums are of whole runs, of programs that [can sum](Program::can_sum).
     pub unsafe fn tile(
         &mut self,
         pointers: &[*const u8],
         steps: &[[isize; 2]],
         rows: usize,
         columns: usize,
-        into: Option<*mut u8>,
+        target: Target,
     ) -> Option<*const u8> {
         let program = self.program;
         let n = rows * columns;
+        let into = match target {
+            Target::Memory(into) => Some(into),
+            Target::Own | Target::Sums(_) => None,
+        };
         let mut inputs: SmallVec<[*const u8; 8]> = SmallVec::new();
         for (i, (&pointer, &[row, column])) in pointers.iter().zip(steps).enumerate() {
             let size = program.inputs[i].size();
@@ -162,15 +177,22 @@ impl<'a> Machine<'a> {
                             let is_there = |i: u16| std::ptr::eq(at, pointers[usize::from(i)]);
                             (at, self.ahead && matches!(source, Source::Input(i) if is_there(i)))
                         };
-                        // SAFETY: as for kernels; strips may read what they write.
                         let past_caches = self.past_caches && Some(out) == into;
-                        unsafe { code.run(n, input, |register| self.at(register.into()), out, past_caches) };
+                        match target {
+                            // SAFETY: as for kernels.
+                            Target::Sums(into) if i == last => unsafe { code.sums(n / RUN, input, into) },
+                            // SAFETY: as for kernels; strips may read what they write.
+                            _ => unsafe { code.run(n, input, |register| self.at(register.into()), out, past_caches) },
+                        }
                     }
                     self.loops[i] = code;
                     out
                 }
             };
             result = Some(out.cast_const());
+        }
+        if let Target::Sums(into) = target {
+            return Some(into);
         }
         // The result of a program without steps is an input or a constant.
         let result = match (result, program.result) {

@@ -1,7 +1,7 @@
 //! Nests of elementwise operations as small programs that make one pass over memory.
 //!
 //! An expression compiles to a list of steps, each one kernel over one tile, or a loop over strips of it that does several plain
-//! operations at once. A block is cut into tiles of at most 512 elements; all steps run on one tile before the next is touched, so that
+//! operations at once. A block is cut into tiles of some hundred elements; all steps run on one tile before the next is touched, so that
 //! what is between the steps stays in the first cache. Inputs are read where they lie: contiguous tiles directly, strided and broadcast ones gathered.
 
 mod compile;
@@ -10,7 +10,7 @@ mod machine;
 mod nest;
 mod strips;
 
-pub(super) use machine::Machine;
+pub(super) use machine::{Machine, Target};
 pub(super) use nest::{Nest, copy_tile};
 
 use super::elementwise::{Binary, Unary};
@@ -183,7 +183,7 @@ impl Program {
 
     /// Elements of a tile: what is between its steps stays in the first cache.
     fn tile(&self) -> usize {
-        if self.is_one_loop() { 2 * TILE } else { TILE }
+        if self.is_of_loops() { 2 * TILE } else { TILE }
     }
 
     /// Bytes of a machine for tiles of at most so many elements.
@@ -193,9 +193,19 @@ impl Program {
         buffer::capacity(slots * (elements * self.width).next_multiple_of(64) + self.strip_bytes())
     }
 
+    /// Whether it is nothing but loops: what is between them takes less room.
+    pub(super) fn is_of_loops(&self) -> bool {
+        !self.steps.is_empty() && self.steps.iter().all(|step| matches!(step, Step::Strips(_)))
+    }
+
     /// Whether it is one loop, which needs no tiles between its steps.
     pub(super) fn is_one_loop(&self) -> bool {
         matches!(self.steps[..], [Step::Strips(_)])
+    }
+
+    /// Whether what it computes can be summed up without being written: it ends in a loop over strips that makes floats.
+    pub(super) fn can_sum(&self) -> bool {
+        matches!(self.steps.last(), Some(Step::Strips(strips)) if strips.results.len() == 1 && strips.makes_floats())
     }
 
     /// Memory for strips: a value of each operand that is not constant, of the step that has the most.
@@ -288,7 +298,7 @@ impl Program {
         let mut pointers = bases.clone();
         let past_cache = reused.is_none() && whole >= PAST_CACHE;
         let mut machine = Machine::new(self, plan.elements(), reused).ahead(streams).past_caches(past_cache);
-        let can_stream = matches!(self.steps.last(), Some(Step::Strips(strips)) if strips.can_stream());
+        let can_stream = matches!(self.steps.last(), Some(Step::Strips(strips)) if strips.makes_floats());
         // Copies are as fast as memory is, and whoever copies counts on it that nothing can go wrong.
         let computes = !self.steps.is_empty();
         let done = plan.for_each(|offsets, rows, columns, steps| {
@@ -303,11 +313,10 @@ impl Program {
             // Past the cache at once, or by way of the machine's memory: what the result replaces need not be read.
             let straight = !past_cache || can_stream && target.addr().is_multiple_of(strips::ALIGNED);
             let dense = column == size as isize && (rows == 1 || row == (columns * size) as isize);
+            let to = if dense && straight { Target::Memory(target) } else { Target::Own };
             // SAFETY: offsets stay within the shape the operands were described for; a dense target has room for the tile.
             unsafe {
-                let tile = machine
-                    .tile(&pointers, &steps[1..], rows, columns, (dense && straight).then_some(target))
-                    .ok_or_else(negative_power)?;
+                let tile = machine.tile(&pointers, &steps[1..], rows, columns, to).ok_or_else(negative_power)?;
                 if std::ptr::eq(tile, target) {
                     return Ok(());
                 }

@@ -83,9 +83,10 @@ impl Nest {
         Plan { outer: self.axes, row, column, rows, columns, operands: self.operands }
     }
 
-    /// Whether the last axis is marked, and no other.
-    pub fn reduces_runs(&self) -> bool {
-        self.axes.split_last().is_some_and(|(last, others)| last.mark && others.iter().all(|axis| !axis.mark))
+    /// How long the last axis is, if it is marked and no other is.
+    pub fn reduced_run(&self) -> Option<usize> {
+        let (last, others) = self.axes.split_last()?;
+        (last.mark && others.iter().all(|axis| !axis.mark)).then_some(last.len)
     }
 
     /// Tiles of a reduction along the last axes, runs of at most `limit` elements. Axes that are kept give vectors of at most `widest`;

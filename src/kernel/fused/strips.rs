@@ -1,7 +1,8 @@
 //! Steps of a program that run as one loop over the strips of a tile.
 
 use super::Source;
-use crate::kernel::strip::{Float, Micro, Op, Operand, STRIP_BYTES, Vectors};
+use crate::kernel::order::{LANES, RUN, across};
+use crate::kernel::strip::{Float, MOVED, Micro, Op, Operand, STRIP_BYTES, Vectors};
 use smallvec::SmallVec;
 
 /// Operations that run strip by strip. While a program is compiled, registers are the numbers of the steps that make the values. The operands of the code are the inputs, the results, the constants, and so many slots.
@@ -9,7 +10,9 @@ use smallvec::SmallVec;
 pub struct Strips {
     pub vectors: Vectors,
     pub float: Float,
+    /// What asks for memory comes first.
     pub code: Vec<Micro>,
+    pub asks: usize,
     /// With the size of their elements.
     pub inputs: Vec<(Source, usize)>,
     /// Registers, with the size of their elements.
@@ -24,9 +27,16 @@ impl Strips {
         self.inputs.len() + self.results.len() + self.slots
     }
 
-    /// Whether the last result can be written past the caches.
-    pub fn can_stream(&self) -> bool {
+    /// Whether the result is lanes of floats: these can be written past the caches, and be summed up.
+    pub fn makes_floats(&self) -> bool {
         self.code.last().is_some_and(|micro| micro.op == Op::Store)
+    }
+
+    /// The code with another way to store the result, if it [makes floats](Strips::makes_floats).
+    fn ending(&self, end: impl Fn(&mut Micro)) -> Vec<Micro> {
+        let mut code = self.code.clone();
+        code.last_mut().filter(|_| self.makes_floats()).into_iter().for_each(end);
+        code
     }
 }
 
@@ -36,9 +46,14 @@ pub const ALIGNED: usize = 64;
 /// Strips with the memory that they take.
 pub struct Loop<'a> {
     strips: &'a Strips,
-    /// The same with the last result written past the caches.
+    /// The same with the last result written past the caches, or summed up.
     streaming: Vec<Micro>,
+    summing: Vec<Micro>,
     operands: Vec<Operand>,
+    /// The first of them, which are moved on.
+    moving: usize,
+    /// Which of them are sums of lanes: aside, where the rest of a result goes.
+    lanes: usize,
     /// Room for a strip of each operand but constants.
     aside: *mut u8,
 }
@@ -47,19 +62,45 @@ impl<'a> Loop<'a> {
     /// `find` says where constants are, and registers.
     pub fn new(strips: &'a Strips, aside: *mut u8, find: impl Fn(Source) -> *mut u8) -> Self {
         let length = strips.vectors.strip(strips.float);
-        let fixed = |at| Operand { at, step: 0, streams: false };
-        let moving = |at, size| Operand { at, step: length * size, streams: false };
+        let fixed = |at| Operand { at, step: 0 };
+        let moving = |at, size| Operand { at, step: length * size };
         let mut operands: Vec<Operand> = Vec::new();
         operands.extend(strips.inputs.iter().map(|(_, size)| moving(std::ptr::null_mut(), size)));
         operands.extend(strips.results.iter().map(|(_, size)| moving(std::ptr::null_mut(), size)));
         let slot = |n: usize| aside.wrapping_add((strips.aside() - strips.slots + n) * STRIP_BYTES);
         operands.extend(strips.constants.iter().map(|source| fixed(find(*source))));
         operands.extend((0..strips.slots).map(|n| fixed(slot(n))));
-        let mut streaming = strips.code.clone();
-        if let Some(last) = streaming.last_mut().filter(|_| strips.can_stream()) {
-            last.op = Op::Stream;
+        let lanes = operands.len();
+        operands.push(fixed(aside.wrapping_add(strips.inputs.len() * STRIP_BYTES)));
+        let moving = (strips.inputs.len() + strips.results.len()).next_multiple_of(MOVED);
+        operands.resize(operands.len().max(moving), fixed(std::ptr::null_mut()));
+        let streaming = strips.ending(|last| last.op = Op::Stream);
+        let summing = strips.ending(|last| (last.op, last.x) = (Op::Sum, lanes as u16));
+        Loop { strips, streaming, summing, operands, moving, lanes, aside }
+    }
+
+    /// Sees to where inputs and results are. Gives how much of the code to leave out at the beginning: if no input streams, none is asked for.
+    fn place(
+        &mut self,
+        input: impl Fn(Source) -> (*const u8, bool),
+        register: impl Fn(u16) -> *mut u8,
+        last: *mut u8,
+    ) -> usize {
+        let Strips { inputs, results, asks, .. } = self.strips;
+        let (ins, outs) = self.operands.split_at_mut(inputs.len());
+        let mut any_streams = false;
+        for (operand, (source, _)) in ins.iter_mut().zip(inputs) {
+            let (at, streams) = input(*source);
+            operand.at = at.cast_mut();
+            any_streams |= streams;
         }
-        Loop { strips, streaming, operands, aside }
+        for (operand, (to, _)) in outs.iter_mut().zip(results) {
+            operand.at = register(*to);
+        }
+        if let Some(operand) = outs[..results.len()].last_mut() {
+            operand.at = last;
+        }
+        if any_streams { 0 } else { *asks }
     }
 
     /// Runs on a tile of `n` elements. `input` says where an input is, and whether what lies behind it is read soon; the last result goes to `into`,
@@ -75,28 +116,47 @@ impl<'a> Loop<'a> {
         into: *mut u8,
         past_caches: bool,
     ) {
-        let Strips { vectors, float, code, inputs, results, .. } = self.strips;
-        let moving = inputs.len() + results.len();
-        let (ins, outs) = self.operands[..moving].split_at_mut(inputs.len());
-        for (operand, (source, _)) in ins.iter_mut().zip(inputs) {
-            let (at, streams) = input(*source);
-            (operand.at, operand.streams) = (at.cast_mut(), streams);
-        }
-        for (operand, (to, _)) in outs.iter_mut().zip(results) {
-            operand.at = register(*to);
-        }
-        if let Some(last) = outs.last_mut() {
-            last.at = into;
-        }
+        let Strips { vectors, float, code, .. } = self.strips;
+        let begin = self.place(input, register, into);
         let length = vectors.strip(*float);
         let streams = past_caches && into.addr().is_multiple_of(ALIGNED);
         let code = if streams { &self.streaming } else { code };
         // SAFETY: the vectors are the CPU's. Inputs and results have that many whole strips, constants and slots have one.
-        unsafe { vectors.run(*float, code, &mut self.operands, moving, n / length) };
+        unsafe { vectors.run(*float, &code[begin..], &mut self.operands, self.moving, n / length) };
         let rest = n % length;
         if rest > 0 {
             // SAFETY: the operands were moved to the elements behind the whole strips.
             unsafe { self.rest(rest) };
+        }
+    }
+
+    /// Runs on a tile of so many runs, of each of which the result's sum is written to `into`, in the order that [`crate::kernel::order`] tells. The
+    /// result, the only one, must be floats.
+    ///
+    /// # Safety
+    /// As of [`Loop::run`]; `into` must have room for the sums.
+    pub unsafe fn sums(&mut self, runs: usize, input: impl Fn(Source) -> (*const u8, bool), into: *mut u8) {
+        let Strips { vectors, float, results, .. } = self.strips;
+        assert!(results.len() == 1 && self.strips.makes_floats(), "only floats are summed up");
+        let (lanes, length) = (self.operands[self.lanes].at, vectors.strip(*float));
+        let begin = self.place(input, |_| lanes, lanes);
+        for run in 0..runs {
+            macro_rules! sum {
+                ($T:ty) => {{
+                    // SAFETY: there is room for a strip aside, which is no shorter than lanes; inputs have that many whole strips, and `into` has
+                    // room for the sum. A sum begins with -0, which changes nothing.
+                    unsafe {
+                        let lanes = lanes.cast::<[$T; LANES]>();
+                        lanes.write([-0.0; LANES]);
+                        vectors.run(*float, &self.summing[begin..], &mut self.operands, self.moving, RUN / length);
+                        into.cast::<$T>().add(run).write(across(lanes.read(), |a, b| a + b));
+                    }
+                }};
+            }
+            match float {
+                Float::F32 => sum!(f32),
+                Float::F64 => sum!(f64),
+            }
         }
     }
 
@@ -106,21 +166,20 @@ impl<'a> Loop<'a> {
     /// The operands that move have so many elements.
     #[cold]
     unsafe fn rest(&mut self, rest: usize) {
-        let Strips { vectors, float, code, inputs, results, .. } = self.strips;
-        let (length, moving) = (vectors.strip(*float), inputs.len() + results.len());
+        let Strips { vectors, float, code, asks, inputs, results, .. } = self.strips;
+        let (length, moved) = (vectors.strip(*float), inputs.len() + results.len());
         let bytes = |operand: &Operand| rest * operand.step / length;
-        let ends: SmallVec<[*mut u8; 8]> = self.operands[..moving].iter().map(|operand| operand.at).collect();
-        for (i, operand) in self.operands[..moving].iter_mut().enumerate() {
+        let ends: SmallVec<[*mut u8; 8]> = self.operands[..moved].iter().map(|operand| operand.at).collect();
+        for (i, operand) in self.operands[..moved].iter_mut().enumerate() {
             operand.at = self.aside.wrapping_add(i * STRIP_BYTES);
-            operand.streams = false;
             if i < inputs.len() {
                 // SAFETY: the input has that many elements; there is room for a strip aside.
                 unsafe { std::ptr::copy_nonoverlapping(ends[i], operand.at, bytes(operand)) };
             }
         }
         // SAFETY: aside is room for a strip of each operand, and that is initialised memory.
-        unsafe { vectors.run(*float, code, &mut self.operands, moving, 1) };
-        for i in inputs.len()..moving {
+        unsafe { vectors.run(*float, &code[*asks..], &mut self.operands, self.moving, 1) };
+        for i in inputs.len()..moved {
             // SAFETY: as above; the result has room for these elements.
             unsafe {
                 let from = self.aside.wrapping_add(i * STRIP_BYTES);

@@ -2,6 +2,7 @@
 
 use super::Reduce;
 use crate::data::{DType, prefetch};
+use crate::kernel::order::{LANES, RUN, across, split};
 use crate::kernel::tile::complex::Arithmetic;
 use crate::kernel::tile::scalar::Real;
 use crate::kernel::tile::{of_bits, of_integers};
@@ -17,6 +18,8 @@ pub struct Tile {
     pub columns: usize,
     pub rows_reduced: bool,
     pub columns_reduced: bool,
+    /// So many of the first elements are each what a run of them was folded to.
+    pub folded: usize,
     /// So many bytes ahead of what is folded memory is asked for: 0 where what lies behind the tile is not read next. It may be
     /// another worker's, who would wait for it.
     pub ahead: usize,
@@ -83,15 +86,6 @@ impl<P> Carry<P> {
     }
 }
 
-const LANES: usize = 32;
-/// Runs of this many elements are folded lane by lane, longer ones in parts.
-const RUN: usize = 512;
-
-/// Where more than a run is split: as [`Carry`] would put together its runs, so that it is the same what tiles they come in.
-fn split(len: usize) -> usize {
-    RUN << (len.div_ceil(RUN) - 1).ilog2()
-}
-
 /// Said in a loop over rows of lanes, so that the compiler makes vectors of the lanes: where order does not count, it would rather take
 /// a lane of many rows at once, and gather it from all over memory.
 #[inline(always)]
@@ -125,14 +119,7 @@ fn fold_run<T: Copy, U: Copy, G: Fn(T) -> U, F: Fn(U, U) -> U>(x: &[T], ahead: u
             *lane = f(*lane, g(x));
         }
     }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] = f(lanes[i], lanes[i + width]);
-        }
-        width /= 2;
-    }
-    rest.iter().fold(lanes[0], |a, &b| f(a, g(b)))
+    rest.iter().fold(across(lanes, &f), |a, &b| f(a, g(b)))
 }
 
 /// Folds at least one element, more than a run in parts.
@@ -140,8 +127,20 @@ fn fold_all<T: Copy, F: Fn(T, T) -> T + Copy>(x: &[T], ahead: usize, f: F) -> T 
     if x.len() <= RUN {
         return fold_run(x, ahead, |x| x, f);
     }
-    let (a, b) = x.split_at(split(x.len()));
+    let (a, b) = x.split_at(RUN * split(x.len().div_ceil(RUN)));
     f(fold_all(a, ahead, f), fold_all(b, ahead, f))
+}
+
+/// Folds runs, some or all of which are already folded to one element each. Of the others there is one at most.
+fn fold_folded<T: Copy, F: Fn(T, T) -> T + Copy>(folded: &[T], rest: &[T], f: F) -> T {
+    match (folded, rest) {
+        ([], rest) => fold_run(rest, 0, |x| x, f),
+        (&[one], []) => one,
+        _ => {
+            let (a, b) = folded.split_at(split(folded.len() + usize::from(!rest.is_empty())));
+            f(fold_folded(a, &[], f), fold_folded(b, rest, f))
+        }
+    }
 }
 
 /// A float of which a sum of products with 0 tells whether all that went in were finite.
@@ -172,18 +171,10 @@ fn extreme_run<T: Finite + Copy, B: Fn(T, T) -> T, F: Fn(T, T) -> T + Copy>(
             *zero = *zero + x * T::default();
         }
     }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] = better(lanes[i], lanes[i + width]);
-            zeros[i] = zeros[i] + zeros[i + width];
-        }
-        width /= 2;
-    }
-    if zeros[0] != T::default() {
+    if across(zeros, |a, b| a + b) != T::default() {
         return fold_run(x, ahead, |x| x, f);
     }
-    rest.iter().fold(lanes[0], |a, &b| f(a, b))
+    rest.iter().fold(across(lanes, better), |a, &b| f(a, b))
 }
 
 /// As [`fold_all`], of the least or the greatest.
@@ -196,7 +187,7 @@ fn extreme<T: Finite + Copy, B: Fn(T, T) -> T + Copy, F: Fn(T, T) -> T + Copy>(
     if x.len() <= RUN {
         return extreme_run(x, ahead, better, f);
     }
-    let (a, b) = x.split_at(split(x.len()));
+    let (a, b) = x.split_at(RUN * split(x.len().div_ceil(RUN)));
     f(extreme(a, ahead, better, f), extreme(b, ahead, better, f))
 }
 
@@ -231,6 +222,7 @@ unsafe fn fold_tile_by<T: Copy + 'static, A: Fn(&[T], usize) -> T, F: Fn(T, T) -
     // SAFETY: passed on to the caller.
     let all = unsafe { tile.all::<T>() };
     match (tile.rows_reduced, tile.columns_reduced) {
+        _ if tile.folded > 0 => out.push(fold_folded(&all[..tile.folded], &all[tile.folded..], f)),
         (true, true) => out.push(fold_all(all, tile.ahead)),
         (false, true) => out.extend(all.chunks_exact(tile.columns).map(|row| fold_all(row, tile.ahead))),
         (true, false) => fold_rows(all, tile.columns, f, out),

@@ -12,8 +12,9 @@ mod runs;
 pub use moments::{mean, merge_moments, var};
 
 use super::elementwise::Binary;
-use super::fused::{Expr, Machine, Nest, Program, STREAMS, copy_tile};
+use super::fused::{Expr, Machine, Nest, Program, STREAMS, Target, copy_tile};
 use super::layout::broadcast_shapes;
+use super::order::RUN;
 use crate::data::block::row_major;
 use crate::data::{Block, Buffer, DType, Dims, Kind, Value, buffer, cancel};
 use crate::err;
@@ -202,9 +203,13 @@ impl Reduction {
         // The tiles are those of a block in row-major order: runs of its elements.
         let nest = Nest::marked(shape, &[to, row_major(shape).to_vec()], axes);
         let bare = self.program.is_input();
-        let computed = !bare && matches!(self.fold, Fold::Op(_));
-        // A run that is all there is to reduce is put together in the same way whatever its tiles are.
-        let limit = if computed && nest.reduces_runs() { COMPUTED } else { TILE };
+        let reduced = nest.reduced_run();
+        let sums = self.fold == Fold::Op(Reduce::Sum) && self.program.can_sum() && reduced.is_some();
+        // What is all there is to reduce is put together in the same way whatever its tiles are.
+        let limit = match reduced {
+            Some(run) if !bare && matches!(self.fold, Fold::Op(_)) && !(sums && run >= TILE) => COMPUTED,
+            _ => TILE,
+        };
         let plan = nest.reduction(limit, TILE, TALL_BYTES / size);
         let (rows_reduced, columns_reduced) = plan.marks();
         let mut runs: Vec<Runs> = inputs.iter().map(|b| Runs::new(b, shape, plan.elements())).collect();
@@ -212,7 +217,7 @@ impl Reduction {
         let elements = if bare { 0 } else { plan.elements() };
         let streams = shape.iter().product::<usize>() * sizes.iter().sum::<isize>() as usize >= STREAMS;
         let ahead = if bare && runs[0].lie_in_order() { fold::AHEAD } else { 0 };
-        let step = if self.program.is_one_loop() { COMPUTED } else { STEP };
+        let step = if self.program.is_of_loops() { COMPUTED } else { STEP };
         let mut machine = Machine::new(&self.program, elements.min(step), None).ahead(streams);
         let mut buffer = Buffer::new(elements * size);
         let made = buffer.bytes_mut().as_mut_ptr();
@@ -227,26 +232,37 @@ impl Reduction {
                     // SAFETY: the plan stays within the shape that the runs were made for; the blocks are borrowed.
                     *pointer = unsafe { runs.get(offsets[1] as usize, rows * columns) };
                 }
+                // Sums of runs are made without writing the runs; then come the elements of what is less than a run.
+                let elements = rows * columns;
+                let folded = if sums && rows == 1 { elements / RUN } else { 0 };
+                let mut steps =
+                    Steps { machine: &mut machine, pointers: &mut pointers, sizes: &sizes, packed: &packed };
                 let data = if bare {
-                    pointers[0]
+                    steps.pointers[0]
                 } else {
-                    // In smaller tiles, so that what is between the steps stays in the first cache.
-                    let elements = rows * columns;
-                    for start in (0..elements).step_by(step) {
-                        let n = step.min(elements - start);
-                        // SAFETY: packed tiles of the inputs lie there, and the buffer has room for this one.
-                        let done =
-                            unsafe { machine.tile(&pointers, &packed, 1, n, Some(made.wrapping_add(start * size))) };
-                        done.ok_or_else(super::fused::negative_power)?;
-                        for (pointer, size) in pointers.iter_mut().zip(&sizes) {
-                            *pointer = pointer.wrapping_offset(n as isize * size);
-                        }
+                    let each = if self.program.is_one_loop() { TILE } else { step };
+                    // SAFETY: packed elements of the inputs lie there, and the buffer has room for a tile.
+                    unsafe {
+                        steps.run(folded * RUN, each, |start| Target::Sums(made.wrapping_add(start / RUN * size)))?;
+                        let rest = made.wrapping_add(folded * size);
+                        steps.run(elements - folded * RUN, step, |start| {
+                            Target::Memory(rest.wrapping_add(start * size))
+                        })?;
                     }
                     made.cast_const()
                 };
+                let columns = if folded > 0 { folded + elements % RUN } else { columns };
                 // SAFETY: a tile of `rows` × `columns` elements of the program's dtype lies there.
                 unsafe {
-                    accumulator.borrow_mut().push(Tile { data, rows, columns, rows_reduced, columns_reduced, ahead })
+                    accumulator.borrow_mut().push(Tile {
+                        data,
+                        rows,
+                        columns,
+                        rows_reduced,
+                        columns_reduced,
+                        folded,
+                        ahead,
+                    })
                 };
                 Ok(())
             },
@@ -263,5 +279,33 @@ impl Reduction {
                 Ok(())
             },
         )
+    }
+}
+
+/// An expression that is computed in small tiles, so that what is between its steps stays in the first cache.
+struct Steps<'a, 'p> {
+    machine: &'a mut Machine<'p>,
+    /// The elements of the inputs that come next.
+    pointers: &'a mut [*const u8],
+    sizes: &'a [isize],
+    packed: &'a [[isize; 2]],
+}
+
+impl Steps<'_, '_> {
+    /// Computes the next so many elements, in tiles of so many at most, to where `target` says of the first of each.
+    ///
+    /// # Safety
+    /// As of [`Machine::tile`], for all of them.
+    unsafe fn run(&mut self, elements: usize, each: usize, target: impl Fn(usize) -> Target) -> Result<()> {
+        for start in (0..elements).step_by(each) {
+            let n = each.min(elements - start);
+            // SAFETY: the caller's.
+            let done = unsafe { self.machine.tile(self.pointers, self.packed, 1, n, target(start)) };
+            done.ok_or_else(super::fused::negative_power)?;
+            for (pointer, size) in self.pointers.iter_mut().zip(self.sizes) {
+                *pointer = pointer.wrapping_offset(n as isize * size);
+            }
+        }
+        Ok(())
     }
 }

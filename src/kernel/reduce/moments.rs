@@ -10,6 +10,7 @@ use crate::data::{Block, DType};
 use crate::kernel::elementwise::{Binary, Unary};
 use crate::kernel::fused::{Expr, Program};
 use crate::kernel::layout::concatenate;
+use crate::kernel::order::{LANES, across};
 use crate::text::Result;
 use multiversion::multiversion;
 use num_complex::Complex;
@@ -73,9 +74,6 @@ fn merge<T: Number>(m2: &mut [f64], sum: &mut [T], (m2_b, sum_b): (&[f64], &[T])
     }
 }
 
-/// Elements that are summed up side by side.
-const LANES: usize = 32;
-
 /// The sums of the distances of elements from `shift`, and of their squares.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 fn shifted<T: Number>(x: &[T], shift: T) -> (T, f64) {
@@ -94,15 +92,7 @@ fn shifted<T: Number>(x: &[T], shift: T) -> (T, f64) {
         *sum = *sum + apart;
         *square += apart.square();
     }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            sums[i] = sums[i] + sums[i + width];
-            squares[i] += squares[i + width];
-        }
-        width /= 2;
-    }
-    (sums[0], squares[0])
+    (across(sums, |a, b| a + b), across(squares, |a, b| a + b))
 }
 
 /// As [`shifted`], of each column of rows of as many elements as there are shifts.

@@ -25,6 +25,8 @@ pub(super) const STRIP_BYTES: usize = LONGEST * 8;
 /// has all bits of a lane or none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Op {
+    /// Has memory brought to the caches that is read soon, some way behind what this strip reads.
+    Ask,
     Load,
     Store,
     /// Past the caches, to an address that is a multiple of a vector's bytes.
@@ -35,11 +37,14 @@ pub(super) enum Op {
     /// Between float32 and float64: lanes of one, memory of the other.
     LoadOther,
     StoreOther,
+    /// Adds the elements to [`LANES`] sums, each in its turn.
+    Sum,
 
     Negative,
     Absolute,
     Sqrt,
     Square,
+    Cube,
     Reciprocal,
     Floor,
     Ceil,
@@ -88,6 +93,15 @@ pub(super) enum Op {
     SelectElse,
 }
 
+impl Op {
+    /// Whether it can load the accumulator itself: what computes, and has one operand besides or none.
+    pub fn can_load(self) -> bool {
+        use Op::*;
+        let moves = matches!(self, Ask | Load | Store | Stream | LoadBools | StoreBools | LoadOther | StoreOther | Sum);
+        !moves && !matches!(self, Select | SelectThen | SelectElse)
+    }
+}
+
 /// An operation, with its operands by number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Micro {
@@ -96,15 +110,18 @@ pub(super) struct Micro {
     pub y: u16,
     /// Whether all of the operand `x` is one number.
     pub uniform: bool,
+    /// Whether `y` is loaded first, as if an [`Op::Load`] of it stood before: see [`Op::can_load`].
+    pub loads: bool,
 }
+
+/// So many operands are moved on at a time.
+pub(super) const MOVED: usize = 4;
 
 /// Memory that an operation reads or writes. The next strip's lies `step` bytes behind: 0 for constants and what is put aside.
 #[derive(Clone, Copy)]
 pub(super) struct Operand {
     pub at: *mut u8,
     pub step: usize,
-    /// Whether it comes from memory: then what is read soon is asked for, a little with every strip.
-    pub streams: bool,
 }
 
 /// The floats of a strip.
@@ -182,13 +199,14 @@ impl Vectors {
         bytes / float.size()
     }
 
-    /// Runs code on so many strips. Operands are moved on: the first `moving` of them are those that move.
+    /// Runs code on so many strips. The first `moving` operands, a multiple of [`MOVED`], are moved on; no others have a step.
     ///
     /// # Safety
     /// The CPU has the vectors. Every operand that the code names must have memory for each of the strips, of the type that the operation
     /// reads or writes there, and nothing else may write it meanwhile.
     pub unsafe fn run(self, float: Float, code: &[Micro], operands: &mut [Operand], moving: usize, strips: usize) {
         assert!(code.iter().all(|micro| usize::from(micro.x.max(micro.y)) < operands.len()));
+        debug_assert!(operands.iter().skip(moving).all(|operand| operand.step == 0) && moving.is_multiple_of(MOVED));
         // SAFETY: the numbers of operands were looked at, the rest is the caller's.
         #[cfg(target_arch = "x86_64")]
         unsafe {

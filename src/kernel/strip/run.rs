@@ -1,8 +1,9 @@
 //! The loop over strips, for each kind of vectors.
 
 use super::lanes::Lanes;
-use super::{Micro, Op, Operand};
+use super::{MOVED, Micro, Op, Operand};
 use crate::data::prefetch;
+use crate::kernel::order::LANES;
 use std::arch::x86_64::*;
 
 /// So many bytes ahead memory is asked for.
@@ -13,9 +14,9 @@ const AHEAD: usize = 8192;
 #[inline(always)]
 unsafe fn strips<L: Lanes>(code: &[Micro], operands: &mut [Operand], moving: usize, strips: usize) {
     let vector = L::N * L::SIZE;
+    // SAFETY: the CPU has the vectors.
+    let mut a = unsafe { [L::zero(); 16] };
     for _ in 0..strips {
-        // SAFETY: the CPU has the vectors.
-        let mut a = unsafe { [L::zero(); 16] };
         for micro in code {
             // SAFETY: the number is within the operands.
             let at = |n: u16| unsafe { operands.get_unchecked(usize::from(n)).at };
@@ -33,15 +34,26 @@ unsafe fn strips<L: Lanes>(code: &[Micro], operands: &mut [Operand], moving: usi
                     $({ const $i: usize = $n; a[$n] = unsafe { $value }; })*
                 };
             }
+            // Of what is in the accumulator, or is loaded first.
+            macro_rules! of {
+                ($i:ident, $a:ident => $value:expr) => {
+                    if micro.loads {
+                        let y = at(micro.y);
+                        each!($i => { let $a = L::load(y.add($i * vector)); $value })
+                    } else {
+                        each!($i => { let $a = a[$i]; $value })
+                    }
+                };
+            }
             // With an operand, which is read once where all of it is one number.
             macro_rules! with {
-                ($i:ident, $x:ident => $value:expr) => {
+                ($i:ident, $a:ident, $x:ident => $value:expr) => {
                     if micro.uniform {
                         // SAFETY: as above.
                         let $x = unsafe { L::load(x) };
-                        each!($i => $value)
+                        of!($i, $a => $value)
                     } else {
-                        each!($i => { let $x = L::load(x.add($i * vector)); $value })
+                        of!($i, $a => { let $x = L::load(x.add($i * vector)); $value })
                     }
                 };
             }
@@ -56,6 +68,18 @@ unsafe fn strips<L: Lanes>(code: &[Micro], operands: &mut [Operand], moving: usi
             }
             let other = L::N * (12 - L::SIZE);
             match micro.op {
+                Op::Ask => {
+                    // SAFETY: the number is within the operands.
+                    let mut left = unsafe { operands.get_unchecked(usize::from(micro.x)).step };
+                    let mut soon = x.wrapping_add(AHEAD);
+                    loop {
+                        (0..4).for_each(|line| prefetch::far(soon.wrapping_add(64 * line)));
+                        if left <= 4 * 64 {
+                            break;
+                        }
+                        (left, soon) = (left - 4 * 64, soon.wrapping_add(4 * 64));
+                    }
+                }
                 Op::Load => each!(I => L::load(x.add(I * vector))),
                 Op::Store => each!(I => { a[I].store(x.add(I * vector)); a[I] }),
                 Op::Stream => each!(I => { a[I].stream(x.add(I * vector)); a[I] }),
@@ -63,56 +87,59 @@ unsafe fn strips<L: Lanes>(code: &[Micro], operands: &mut [Operand], moving: usi
                 Op::StoreBools => each!(I => { a[I].store_bools(x.add(I * L::N)); a[I] }),
                 Op::LoadOther => each!(I => L::load_other(x.add(I * other))),
                 Op::StoreOther => each!(I => { a[I].store_other(x.add(I * other)); a[I] }),
+                Op::Sum => each!(I => {
+                    let sum = x.add(I % (LANES / L::N) * vector);
+                    L::load(sum).add(a[I]).store(sum);
+                    a[I]
+                }),
 
-                Op::Negative => each!(I => a[I].xor(L::sign_bit())),
-                Op::Absolute => each!(I => L::sign_bit().mask_out(a[I])),
-                Op::Sqrt => each!(I => a[I].sqrt()),
-                Op::Square => each!(I => a[I].mul(a[I])),
-                Op::Reciprocal => each!(I => L::one().div(a[I])),
-                Op::Floor => each!(I => a[I].floor()),
-                Op::Ceil => each!(I => a[I].ceil()),
-                Op::Trunc => each!(I => a[I].trunc()),
-                Op::Rint => each!(I => a[I].rint()),
-                Op::Isnan => each!(I => a[I].not_equal(a[I])),
+                Op::Negative => of!(I, a => a.xor(L::sign_bit())),
+                Op::Absolute => of!(I, a => L::sign_bit().mask_out(a)),
+                Op::Sqrt => of!(I, a => a.sqrt()),
+                Op::Square => of!(I, a => a.mul(a)),
+                Op::Cube => of!(I, a => a.mul(a.mul(a))),
+                Op::Reciprocal => of!(I, a => L::one().div(a)),
+                Op::Floor => of!(I, a => a.floor()),
+                Op::Ceil => of!(I, a => a.ceil()),
+                Op::Trunc => of!(I, a => a.trunc()),
+                Op::Rint => of!(I, a => a.rint()),
+                Op::Isnan => of!(I, a => a.not_equal(a)),
                 // Of what is not finite, the difference to itself is nan.
-                Op::Isfinite => each!(I => { let zero = a[I].sub(a[I]); zero.equal(zero) }),
-                Op::Not => each!(I => a[I].xor(L::all_bits())),
+                Op::Isfinite => of!(I, a => { let zero = a.sub(a); zero.equal(zero) }),
+                Op::Not => of!(I, a => a.xor(L::all_bits())),
 
-                Op::Add => with!(I, x => a[I].add(x)),
-                Op::Subtract => with!(I, x => a[I].sub(x)),
-                Op::SubtractFrom => with!(I, x => x.sub(a[I])),
-                Op::Multiply => with!(I, x => a[I].mul(x)),
-                Op::Divide => with!(I, x => a[I].div(x)),
-                Op::DivideInto => with!(I, x => x.div(a[I])),
-                Op::Maximum => with!(I, x => maximum(a[I], x)),
-                Op::MaximumOf => with!(I, x => maximum(x, a[I])),
-                Op::Minimum => with!(I, x => minimum(a[I], x)),
-                Op::MinimumOf => with!(I, x => minimum(x, a[I])),
-                Op::Fmax => with!(I, x => fmax(a[I], x)),
-                Op::FmaxOf => with!(I, x => fmax(x, a[I])),
-                Op::Fmin => with!(I, x => fmin(a[I], x)),
-                Op::FminOf => with!(I, x => fmin(x, a[I])),
-                Op::Equal => with!(I, x => a[I].equal(x)),
-                Op::NotEqual => with!(I, x => a[I].not_equal(x)),
-                Op::Less => with!(I, x => a[I].less(x)),
-                Op::Greater => with!(I, x => x.less(a[I])),
-                Op::LessEqual => with!(I, x => a[I].less_equal(x)),
-                Op::GreaterEqual => with!(I, x => x.less_equal(a[I])),
-                Op::And => with!(I, x => a[I].and(x)),
-                Op::Or => with!(I, x => a[I].or(x)),
-                Op::Xor => with!(I, x => a[I].xor(x)),
+                Op::Add => with!(I, a, x => a.add(x)),
+                Op::Subtract => with!(I, a, x => a.sub(x)),
+                Op::SubtractFrom => with!(I, a, x => x.sub(a)),
+                Op::Multiply => with!(I, a, x => a.mul(x)),
+                Op::Divide => with!(I, a, x => a.div(x)),
+                Op::DivideInto => with!(I, a, x => x.div(a)),
+                Op::Maximum => with!(I, a, x => maximum(a, x)),
+                Op::MaximumOf => with!(I, a, x => maximum(x, a)),
+                Op::Minimum => with!(I, a, x => minimum(a, x)),
+                Op::MinimumOf => with!(I, a, x => minimum(x, a)),
+                Op::Fmax => with!(I, a, x => fmax(a, x)),
+                Op::FmaxOf => with!(I, a, x => fmax(x, a)),
+                Op::Fmin => with!(I, a, x => fmin(a, x)),
+                Op::FminOf => with!(I, a, x => fmin(x, a)),
+                Op::Equal => with!(I, a, x => a.equal(x)),
+                Op::NotEqual => with!(I, a, x => a.not_equal(x)),
+                Op::Less => with!(I, a, x => a.less(x)),
+                Op::Greater => with!(I, a, x => x.less(a)),
+                Op::LessEqual => with!(I, a, x => a.less_equal(x)),
+                Op::GreaterEqual => with!(I, a, x => x.less_equal(a)),
+                Op::And => with!(I, a, x => a.and(x)),
+                Op::Or => with!(I, a, x => a.or(x)),
+                Op::Xor => with!(I, a, x => a.xor(x)),
 
                 Op::Select => choose!(I, x, y => a[I].select(x, y)),
                 Op::SelectThen => choose!(I, x, y => x.select(a[I], y)),
                 Op::SelectElse => choose!(I, x, y => x.select(y, a[I])),
             }
         }
-        for operand in &mut operands[..moving] {
-            operand.at = operand.at.wrapping_add(operand.step);
-            if operand.streams {
-                for line in (0..operand.step).step_by(64) {
-                    prefetch::far(operand.at.wrapping_add(AHEAD + line));
-                }
+        for few in operands[..moving].as_chunks_mut::<MOVED>().0 {
+            for operand in few {
+                operand.at = operand.at.wrapping_add(operand.step);
             }
         }
     }

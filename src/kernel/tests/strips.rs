@@ -3,6 +3,7 @@
 use crate::data::{Block, DType, Value};
 use crate::kernel::elementwise::{self, Operand};
 use crate::kernel::fused::{Expr, Program};
+use crate::kernel::reduce::{Reduce, Reduction, reduce};
 use crate::kernel::{Binary, Unary, strip};
 use proptest::prelude::*;
 
@@ -145,6 +146,56 @@ proptest! {
             prop_assert_eq!(got.dtype(), expected.dtype());
             let expected = expected.broadcast_to(got.shape()).unwrap().contiguous();
             prop_assert_eq!(bits(&got), bits(&expected), "wide: {}", wide);
+        }
+    }
+}
+
+/// Nests whose results are finite, each of both floats, with one loop, with a kernel before it and with one behind.
+fn finite_nests() -> Vec<Expr> {
+    let sum = |a, b| Expr::binary(Binary::Add, a, b);
+    let product = |a, b| Expr::binary(Binary::Multiply, a, b);
+    let [x, y] = [|| Expr::Input(0), || Expr::Input(1)];
+    vec![
+        sum(x(), Expr::Number(Value::Float(0.1))),
+        Expr::where_(Expr::binary(Binary::Less, x(), y()), product(x(), x()), Expr::unary(Unary::Negative, y())),
+        sum(Expr::unary(Unary::Sin, x()), y()),
+        Expr::unary(Unary::Sin, sum(x(), y())),
+        Expr::cast(DType::F64, product(x(), y())),
+        Expr::cast(DType::F32, sum(x(), y())),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_sum_of_a_loop_is_that_of_what_it_makes(
+        rows in prop_oneof![Just(1usize), 2usize..5],
+        columns in prop_oneof![1usize..600, 1000usize..1100, 4000usize..4200, 5000usize..20_000],
+        seed in 1u64..1 << 40,
+        mask in 1u8..4,
+    ) {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 11) as f64 / (1u64 << 53) as f64 - 0.3
+        };
+        let numbers: Vec<f64> = (0..2 * rows * columns).map(|_| next()).collect();
+        let (a, b) = numbers.split_at(rows * columns);
+        let axes: Vec<usize> = (0..2).filter(|axis| mask >> axis & 1 == 1).collect();
+        for dtype in [DType::F64, DType::F32] {
+            let inputs = [a, b].map(|x| Block::from_slice(&[rows, columns], x).cast(dtype).unwrap());
+            for expr in finite_nests() {
+                for wide in [true, false] {
+                    let (got, made) = strip::with_vectors(wide, || {
+                        let sum = Reduction::new(Reduce::Sum, &[dtype; 2], expr.clone(), None).unwrap();
+                        let made = Program::new(&[dtype; 2], &expr).unwrap().run(inputs.to_vec()).unwrap();
+                        (sum.run(&inputs, &axes).unwrap(), made)
+                    });
+                    let expected = reduce(Reduce::Sum, &made, &axes, None).unwrap();
+                    prop_assert_eq!(bits(&got), bits(&expected), "{:?} of {:?}, wide: {}", expr, dtype, wide);
+                }
+            }
         }
     }
 }
