@@ -167,12 +167,12 @@ pub trait Host: Send + Sync {
     }
 
     /// [`Host::apply_in`] again and again: after each call `next` takes the answer from the window and puts in what the next one is to be
-    /// called with, and says whether there is a next one.
+    /// called with, until it says that there is no more.
     fn apply_many(
         &self,
         callee: &Value,
         window: &mut [Value],
-        next: &mut dyn FnMut(&mut [Value]) -> Result<bool>,
+        next: &mut dyn FnMut(&mut [Value]) -> Result<Next>,
         span: Span,
     ) -> Result<()> {
         in_turn(self, callee, window, next, span)
@@ -245,15 +245,25 @@ pub fn in_turn<H: Host + ?Sized>(
     host: &H,
     callee: &Value,
     window: &mut [Value],
-    next: &mut dyn FnMut(&mut [Value]) -> Result<bool>,
+    next: &mut dyn FnMut(&mut [Value]) -> Result<Next>,
     span: Span,
 ) -> Result<()> {
     loop {
         host.apply_in(callee, window, span)?;
-        if !next(window)? {
+        if matches!(next(window)?, Next::End) {
             return Ok(());
         }
     }
+}
+
+/// What comes after a call of [`Host::apply_many`].
+#[derive(Clone, Copy)]
+pub enum Next {
+    End,
+    /// A call, and which entry of a map it is likely to ask for: any number where nothing is known.
+    Call {
+        near: usize,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]

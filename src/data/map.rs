@@ -237,12 +237,15 @@ impl Map {
         self.table.is_empty() && self.entries.len() > FEW
     }
 
-    /// As [`Map::insert`] of a key that is hashable, and is likely to be that of the entry `at`.
-    pub fn insert_near(&mut self, at: usize, key: Value, value: Value) {
-        match self.entries.get_mut(at) {
-            Some((other, old)) if same(other, &key) => *old = value,
-            _ => drop(self.put(key, value)),
-        }
+    /// What is under the key, if that is the one of the entry `at`, as is likely.
+    #[inline(always)]
+    pub fn entry_near(&mut self, at: usize, key: &Value) -> Option<&mut Value> {
+        self.entries.get_mut(at).filter(|(other, _)| same(other, key)).map(|(_, value)| value)
+    }
+
+    /// As [`Map::insert`] of a key that is hashable.
+    pub fn insert_hashable(&mut self, key: Value, value: Value) {
+        self.put(key, value);
     }
 
     /// Makes the table.
@@ -258,16 +261,25 @@ impl Map {
         self.position(key).map(|at| &self.entries[at].1)
     }
 
-    /// Has the entry that a key is likely to have brought to the first cache, for it is looked up soon.
+    /// Has the entry that a key is likely to have brought to the first cache, for it is looked up soon. Gives which that is, if it is known.
     #[inline]
-    pub fn prefetch(&self, key: &Value) {
-        if let Value::Str(_) | Value::Keyword(_) | Value::Int(_) = key
-            && !self.table.is_empty()
-        {
-            let hash = hash_of(key);
-            if let Some(place) = self.table.find(Place::wide(hash), |place| place.hash == hash) {
-                prefetch::near(&self.entries[place.at as usize]);
-            }
+    pub fn prefetch(&self, key: &Value) -> Option<usize> {
+        if !matches!(key, Value::Str(_) | Value::Keyword(_) | Value::Int(_)) || self.table.is_empty() {
+            return None;
+        }
+        let hash = hash_of(key);
+        let at = self.table.find(Place::wide(hash), |place| place.hash == hash)?.at as usize;
+        prefetch::near(&self.entries[at]);
+        Some(at)
+    }
+
+    /// As [`Map::position`], of a key that is likely to be that of the entry `at`.
+    #[inline(always)]
+    pub fn position_near(&self, at: usize, key: &Value) -> Option<usize> {
+        // Without a table others are found as soon.
+        match self.entries.get(at) {
+            Some((other, _)) if !self.table.is_empty() && same(other, key) => Some(at),
+            _ => self.position(key),
         }
     }
 
@@ -366,7 +378,13 @@ mod tests {
                     (Some(at), false) => {
                         model[at].1 = n as i64;
                         if n % 2 == 0 {
-                            map.insert_near(if n % 3 == 0 { 0 } else { at }, key, Value::from(n));
+                            let near = if n % 3 == 0 { 0 } else { at };
+                            prop_assert_eq!(map.position_near(near, &key), Some(at));
+                            prop_assert!(map.prefetch(&key).is_none_or(|found| found < map.len()));
+                            match map.entry_near(near, &key) {
+                                Some(old) => *old = Value::from(n),
+                                None => map.insert_hashable(key, Value::from(n)),
+                            }
                         } else {
                             prop_assert!(map.insert(key, Value::from(n)).is_ok_and(|old| old.is_some()));
                         }

@@ -8,6 +8,7 @@ use super::operator::{Operator, Operators};
 use super::quasi::Internals;
 use super::{analyze, lazy, machine};
 use crate::data::buffer::{Entered, Room};
+use crate::data::function::Next;
 use crate::data::{Args, Form, Function, Host, Pool, Reads, Seeds, Str, Task, Value, function, task::deep};
 use crate::err;
 use crate::memory::CacheInfo;
@@ -416,7 +417,7 @@ impl Host for Interpreter {
         &self,
         callee: &Value,
         window: &mut [Value],
-        next: &mut dyn FnMut(&mut [Value]) -> Result<bool>,
+        next: &mut dyn FnMut(&mut [Value]) -> Result<Next>,
         span: Span,
     ) -> Result<()> {
         if let Value::Function(f) = callee

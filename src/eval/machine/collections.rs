@@ -1,7 +1,7 @@
 //! Instructions that make values of several parts, and those that take such values apart.
 
 use super::run::Run;
-use super::{call, counted};
+use super::{call, carry, counted};
 use crate::data::{Map, Task, Value, own};
 use crate::eval::closure::Closure;
 use crate::eval::code::{Captured, Instr, Reg};
@@ -138,7 +138,7 @@ impl Run<'_> {
         unsafe {
             let (coll, key) = (self.register(operands.first), self.register(operands.second));
             let found = match (&*coll, &*key) {
-                (Value::Map(map), key) => match map.position(key) {
+                (Value::Map(map), key) => match map.position_near(self.found, key) {
                     // A key that is yet to be computed makes the answer lazy, which is the op's to say.
                     None if key.is_lazy() => return false,
                     found => found.and_then(|at| {
@@ -159,11 +159,12 @@ impl Run<'_> {
             if operands.takes_second() {
                 *key = Value::Nil;
             }
-            let default = match count {
-                3 => std::mem::take(&mut *self.register(at + 3)),
-                _ => Value::Nil,
-            };
-            self.set(at, found.unwrap_or(default));
+            // Each is moved whole: put together from either, it would be written in pieces.
+            let default = (count == 3).then(|| std::mem::take(&mut *self.register(at + 3)));
+            match found {
+                Some(value) => self.set(at, value),
+                None => self.set(at, default.unwrap_or_default()),
+            }
             true
         }
     }
@@ -177,12 +178,24 @@ impl Run<'_> {
             if !matches!(&*coll, Value::Map(_)) || !(*key).is_hashable() {
                 return false;
             }
-            let coll = if operands.takes_first() { std::mem::take(&mut *coll) } else { (*coll).clone() };
-            let key = if operands.takes_second() { std::mem::take(&mut *key) } else { (*key).clone() };
-            let value = std::mem::take(&mut *self.register(at + 3));
-            let Value::Map(mut map) = coll else { return false };
-            own(&mut map).insert_near(self.found, key, value);
-            self.set(at, Value::Map(map));
+            // It stays the value that it is, for the same reason as in `get`, and a number goes from register to map in its parts.
+            let mut coll = if operands.takes_first() { std::mem::take(&mut *coll) } else { (*coll).clone() };
+            let Value::Map(map) = &mut coll else { return false };
+            let (map, value) = (own(map), self.register(at + 3));
+            match map.entry_near(self.found, &*key) {
+                Some(old) => {
+                    std::ptr::drop_in_place(old);
+                    carry(&mut *value, old);
+                    if operands.takes_second() {
+                        *key = Value::Nil;
+                    }
+                }
+                None => {
+                    let key = if operands.takes_second() { std::mem::take(&mut *key) } else { (*key).clone() };
+                    map.insert_hashable(key, std::mem::take(&mut *value));
+                }
+            }
+            self.set(at, coll);
             true
         }
     }

@@ -33,6 +33,7 @@ use super::closure::Closure;
 use super::code::{Instr, Reg};
 use super::globals::Running;
 use super::interpreter::Interpreter;
+use crate::data::function::Next;
 use crate::data::{Args, Reads, Value, task::deep};
 use crate::err;
 use crate::text::{Error, Result, Span};
@@ -185,12 +186,9 @@ pub(super) fn call_each(
         // Others may go the short way again.
         at += 1;
         at += straight(interpreter, closure, &mut values[at..], 1, reads);
-        let next = values.get_mut(at);
-        let more = next.is_some();
-        if let Some(next) = next {
-            std::mem::swap(next, &mut window[0]);
-        }
-        Ok(more)
+        let Some(next) = values.get_mut(at) else { return Ok(Next::End) };
+        std::mem::swap(next, &mut window[0]);
+        Ok(Next::Call { near: 0 })
     };
     call_many(interpreter, closure, &mut window, &mut next, span)
 }
@@ -200,14 +198,14 @@ pub(super) fn call_many(
     interpreter: &Interpreter,
     closure: &Closure,
     window: &mut [Value],
-    next: &mut dyn FnMut(&mut [Value]) -> Result<bool>,
+    next: &mut dyn FnMut(&mut [Value]) -> Result<Next>,
     span: Span,
 ) -> Result<()> {
     let count = window.len();
     if closure.proto.plain as usize != count || count == 0 {
         loop {
             call_with(interpreter, closure, window, count, span)?;
-            if !next(window)? {
+            if matches!(next(window)?, Next::End) {
                 return Ok(());
             }
         }
@@ -221,6 +219,7 @@ pub(super) fn call_many(
         let mut visit = Visit::begin(machine, interpreter);
         let base = visit.base;
         let result = deep(|| {
+            let mut likely = 0;
             loop {
                 if interpreter.cancel.load(Relaxed) {
                     return Err(interrupted());
@@ -231,10 +230,11 @@ pub(super) fn call_many(
                     carry(value, slot);
                 }
                 m.top = base + 1 + count;
-                run::run(interpreter, machine, closure, base, window.as_mut_ptr())?;
+                run::run(interpreter, machine, closure, base, window.as_mut_ptr(), likely)?;
                 (*machine).top = base;
-                if !next(window)? {
-                    return Ok(());
+                match next(window)? {
+                    Next::End => return Ok(()),
+                    Next::Call { near } => likely = near,
                 }
             }
         });
@@ -329,7 +329,7 @@ fn enter(
     // SAFETY: `prepare` put the arguments down, and the reserve makes room for the window.
     let result = unsafe {
         (*machine).reserve(interpreter, base + closure.proto.registers as usize).map_err(|e| e.at(span))?;
-        deep(|| run::run(interpreter, machine, closure, base, answer))
+        deep(|| run::run(interpreter, machine, closure, base, answer, 0))
     };
     visit.clean = true;
     result

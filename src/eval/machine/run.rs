@@ -27,7 +27,7 @@ pub(super) struct Run<'a> {
     /// Whether this call put counted values into its window, or got some as arguments: if not, there is nothing to
     /// clear when it returns.
     pub dirty: bool,
-    /// Which of a map's entries was found last: often the next is to change it.
+    /// Which of a map's entries was found last, or is likely to be asked for: often it is the next one to be read, or changed.
     pub found: usize,
     pub entry: Entry,
 }
@@ -142,6 +142,7 @@ pub(super) unsafe fn run(
     closure: &Closure,
     base: usize,
     answer: *mut Value,
+    found: usize,
 ) -> Result<()> {
     // SAFETY (of the whole function): registers are numbered by `emit`, which gives every function a window that holds
     // all it uses, and jumps and positions of constants, globals and protos are in range by construction; the rules at
@@ -154,7 +155,7 @@ pub(super) unsafe fn run(
             pending: (*machine).pending.len(),
         };
         let proto: *const Proto = &*closure.proto;
-        let mut run = Run { interpreter, machine, base, closure, proto, dirty: true, found: 0, entry };
+        let mut run = Run { interpreter, machine, base, closure, proto, dirty: true, found, entry };
         let mut pc: *const Instr = (*proto).code.as_ptr();
         let mut regs: *mut Value = run.regs();
 

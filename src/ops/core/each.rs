@@ -2,6 +2,7 @@
 //! collection last, so that `->>` reads well. Maps are lists of pairs here, strings of characters.
 
 use super::access::look_up;
+use crate::data::function::Next;
 use crate::data::{Args, List, Value};
 use crate::err;
 use crate::op;
@@ -214,17 +215,27 @@ const AHEAD: usize = 4;
 pub fn folded(args: &Args, f: &Value, start: Value, mut items: vec::IntoIter<Value>) -> Result<Value> {
     let Some(first) = items.next() else { return Ok(start) };
     let (mut window, mut n) = ([start, first], 0);
+    // Of the items to come, which entries they are likely to be the keys of.
+    let mut entries = [0; AHEAD];
     let mut next = |window: &mut [Value]| {
         n += 1;
         args.check_interrupt(n)?;
         // A fold that makes a map most often goes by what it is given as the key.
-        if let (Value::Map(map), Some(key)) = (&window[0], items.as_slice().get(AHEAD)) {
-            map.prefetch(key);
-        }
-        let item = items.next();
-        let more = item.is_some();
-        window[1] = item.unwrap_or_default();
-        Ok(more)
+        let ahead = match (&window[0], items.as_slice().get(AHEAD)) {
+            (Value::Map(map), Some(key)) => map.prefetch(key).unwrap_or_default(),
+            _ => 0,
+        };
+        let near = std::mem::replace(&mut entries[n % AHEAD], ahead);
+        Ok(match items.next() {
+            Some(item) => {
+                window[1] = item;
+                Next::Call { near }
+            }
+            None => {
+                window[1] = Value::Nil;
+                Next::End
+            }
+        })
     };
     args.host.apply_many(f, &mut window, &mut next, args.span)?;
     let [total, _] = window;
