@@ -17,7 +17,7 @@ pub fn is_rare(x: f64) -> bool {
 /// count. Quarter turns below 2¹⁷ times the first digits of π/2 leave no error, for the difference has fewer digits.
 #[inline(always)]
 fn reduced(x: f64) -> (Pair, i64) {
-    let (k, quarter) = nearest(x * FRAC_2_PI);
+    let (k, quarter) = nearest(x, FRAC_2_PI);
     let near = (-k).mul_add(FRAC_PI_2, x);
     let second = Pair::of_product(k, HALF_PI_LOW);
     let high = near - second.high;

@@ -22,12 +22,23 @@ impl Reduced {
         Reduced { k, bits, r, low: (r * r).mul_add(rest, error) }
     }
 
+    #[inline(always)]
+    fn of(x: f64) -> Reduced {
+        Reduced::shifted(x, |k| -k * LN_2_LOW)
+    }
+
     /// Of `x + error`.
     #[inline(always)]
-    fn of(x: f64, error: f64) -> Reduced {
-        let (k, bits) = nearest(x * LOG2_E);
+    fn of_inexact(x: f64, error: f64) -> Reduced {
+        Reduced::shifted(x, |k| (-k).mul_add(LN_2_LOW, error))
+    }
+
+    /// With what is left to add when the first digits of k·ln 2 are taken off.
+    #[inline(always)]
+    fn shifted(x: f64, shift: impl Fn(f64) -> f64) -> Reduced {
+        let (k, bits) = nearest(x, LOG2_E);
         let near = (-k).mul_add(LN_2, x);
-        let shift = (-k).mul_add(LN_2_LOW, error);
+        let shift = shift(k);
         let r = near + shift;
         Reduced::new(k, bits, r, shift - (r - near))
     }
@@ -85,7 +96,7 @@ fn within(x: f64, low: f64, high: f64) -> f64 {
 
 #[inline(always)]
 pub fn exp(x: f64) -> f64 {
-    Reduced::of(within(x, -746.0, 710.0), 0.0).exp()
+    Reduced::of(within(x, -746.0, 710.0)).exp()
 }
 
 /// Of what the exponential is near the end of the range, or beyond.
@@ -98,7 +109,7 @@ pub fn exp_is_rare(x: f64) -> bool {
 /// The exponential of what is not rare: a normal number, of which the exponent is added to.
 #[inline(always)]
 pub fn exp_within(x: f64) -> f64 {
-    let reduced = Reduced::of(x, 0.0);
+    let reduced = Reduced::of(x);
     let significand = 1.0 + (reduced.r + reduced.low);
     f64::from_bits(significand.to_bits().wrapping_add((reduced.bits as u64) << 52))
 }
@@ -106,14 +117,14 @@ pub fn exp_within(x: f64) -> f64 {
 #[inline(always)]
 pub fn exp2(x: f64) -> f64 {
     let x = within(x, -1076.0, 1025.0);
-    let (k, bits) = nearest(x);
+    let (k, bits) = nearest(x, 1.0);
     let scaled = Pair::of_product(x - k, LN_2);
     Reduced::new(k, bits, scaled.high, (x - k).mul_add(LN_2_LOW, scaled.low)).exp()
 }
 
 #[inline(always)]
 pub fn expm1(x: f64) -> f64 {
-    let reduced = Reduced::of(within(x, -40.0, 710.0), 0.0);
+    let reduced = Reduced::of(within(x, -40.0, 710.0));
     // Of the great ones 1 is no part.
     let one = 1.0 - power_of_two(pick(reduced.k > 60.0, 60, reduced.bits).wrapping_neg());
     pick(x == 0.0, x, scaled(reduced.less(one).rounded(), reduced.bits))
@@ -122,7 +133,7 @@ pub fn expm1(x: f64) -> f64 {
 /// eˣ - 1 of a number from 0 to 709, with its error.
 #[inline(always)]
 fn exact_expm1(x: f64) -> Pair {
-    let reduced = Reduced::of(x, 0.0);
+    let reduced = Reduced::of(x);
     let one = 1.0 - power_of_two(pick(reduced.k > 60.0, 60, reduced.bits).wrapping_neg());
     let Pair { high, low } = reduced.less(one);
     Pair { high: scaled(high, reduced.bits), low: scaled(low, reduced.bits) }
@@ -290,7 +301,7 @@ pub fn power(x: f64, y: f64) -> f64 {
     let error = log.low.mul_add(y, product.low);
     // Beyond the bounds nothing else counts.
     let beyond = product.high.abs() > 746.0;
-    Reduced::of(within(product.high, -746.0, 710.0), pick(beyond, 0.0, error)).exp()
+    Reduced::of_inexact(within(product.high, -746.0, 710.0), pick(beyond, 0.0, error)).exp()
 }
 
 /// (2 artanh s - 2 s - ⅔ s³) / s⁵, of s².

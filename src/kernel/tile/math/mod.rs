@@ -189,10 +189,10 @@ fn polynomial<const N: usize>(x: f64, coefficients: [f64; N]) -> f64 {
 /// Added to a number below 2⁵¹, it leaves no room for a fraction: the sum's lowest bits are the nearest integer.
 const TO_INTEGER: f64 = 6_755_399_441_055_744.0;
 
-/// The nearest integer, as a number and as bits of which the lowest count.
+/// The integer nearest to `x · factor`, as a number and as bits of which the lowest count.
 #[inline(always)]
-fn nearest(x: f64) -> (f64, i64) {
-    let shifted = x + TO_INTEGER;
+fn nearest(x: f64, factor: f64) -> (f64, i64) {
+    let shifted = x.mul_add(factor, TO_INTEGER);
     (shifted - TO_INTEGER, (shifted.to_bits() as i64).wrapping_sub(TO_INTEGER.to_bits() as i64))
 }
 
