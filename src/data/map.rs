@@ -197,7 +197,7 @@ impl Map {
     }
 
     /// Inserts a key that is hashable.
-    fn put(&mut self, key: Value, value: Value) -> Option<Value> {
+    pub(crate) fn put(&mut self, key: Value, value: Value) -> Option<Value> {
         let count = self.entries.len();
         let found = if self.table.is_empty() {
             let found = self.position(&key);
@@ -241,11 +241,6 @@ impl Map {
     #[inline(always)]
     pub fn entry_near(&mut self, at: usize, key: &Value) -> Option<&mut Value> {
         self.entries.get_mut(at).filter(|(other, _)| same(other, key)).map(|(_, value)| value)
-    }
-
-    /// As [`Map::insert`] of a key that is hashable.
-    pub fn insert_hashable(&mut self, key: Value, value: Value) {
-        self.put(key, value);
     }
 
     /// Makes the table.
@@ -383,7 +378,7 @@ mod tests {
                             prop_assert!(map.prefetch(&key).is_none_or(|found| found < map.len()));
                             match map.entry_near(near, &key) {
                                 Some(old) => *old = Value::from(n),
-                                None => map.insert_hashable(key, Value::from(n)),
+                                None => drop(map.put(key, Value::from(n))),
                             }
                         } else {
                             prop_assert!(map.insert(key, Value::from(n)).is_ok_and(|old| old.is_some()));

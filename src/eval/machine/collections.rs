@@ -192,7 +192,7 @@ impl Run<'_> {
                 }
                 None => {
                     let key = if operands.takes_second() { std::mem::take(&mut *key) } else { (*key).clone() };
-                    map.insert_hashable(key, std::mem::take(&mut *value));
+                    map.put(key, std::mem::take(&mut *value));
                 }
             }
             self.set(at, coll);

@@ -8,7 +8,7 @@ use crate::kernel::strip::LONGEST;
 use smallvec::SmallVec;
 
 /// Where a machine puts what it computes.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub enum Target {
     /// With itself, until the next tile.
     Own,

@@ -232,23 +232,30 @@ impl Reduction {
                     // SAFETY: the plan stays within the shape that the runs were made for; the blocks are borrowed.
                     *pointer = unsafe { runs.get(offsets[1] as usize, rows * columns) };
                 }
-                // Sums of runs are made without writing the runs; then come the elements of what is less than a run.
+                // Sums of runs are made without writing the runs; then come the elements of what is less than a run. All in smaller tiles, so
+                // that what is between the steps stays in the first cache.
                 let elements = rows * columns;
                 let folded = if sums && rows == 1 { elements / RUN } else { 0 };
-                let mut steps =
-                    Steps { machine: &mut machine, pointers: &mut pointers, sizes: &sizes, packed: &packed };
+                // Computes the next so many elements, in tiles of so many at most, to where `target` says of the first of each.
+                let mut compute = |elements: usize, each: usize, target: &dyn Fn(usize) -> Target| {
+                    for start in (0..elements).step_by(each) {
+                        let n = each.min(elements - start);
+                        // SAFETY: packed elements of the inputs lie there, and the buffer, of which targets are, has room for a tile.
+                        let done = unsafe { machine.tile(&pointers, &packed, 1, n, target(start)) };
+                        done.ok_or_else(super::fused::negative_power)?;
+                        for (pointer, size) in pointers.iter_mut().zip(&sizes) {
+                            *pointer = pointer.wrapping_offset(n as isize * size);
+                        }
+                    }
+                    Ok(())
+                };
                 let data = if bare {
-                    steps.pointers[0]
+                    pointers[0]
                 } else {
                     let each = if self.program.is_one_loop() { TILE } else { step };
-                    // SAFETY: packed elements of the inputs lie there, and the buffer has room for a tile.
-                    unsafe {
-                        steps.run(folded * RUN, each, |start| Target::Sums(made.wrapping_add(start / RUN * size)))?;
-                        let rest = made.wrapping_add(folded * size);
-                        steps.run(elements - folded * RUN, step, |start| {
-                            Target::Memory(rest.wrapping_add(start * size))
-                        })?;
-                    }
+                    let rest = made.wrapping_add(folded * size);
+                    compute(folded * RUN, each, &|start| Target::Sums(made.wrapping_add(start / RUN * size)))?;
+                    compute(elements - folded * RUN, step, &|start| Target::Memory(rest.wrapping_add(start * size)))?;
                     made.cast_const()
                 };
                 let columns = if folded > 0 { folded + elements % RUN } else { columns };
@@ -279,33 +286,5 @@ impl Reduction {
                 Ok(())
             },
         )
-    }
-}
-
-/// An expression that is computed in small tiles, so that what is between its steps stays in the first cache.
-struct Steps<'a, 'p> {
-    machine: &'a mut Machine<'p>,
-    /// The elements of the inputs that come next.
-    pointers: &'a mut [*const u8],
-    sizes: &'a [isize],
-    packed: &'a [[isize; 2]],
-}
-
-impl Steps<'_, '_> {
-    /// Computes the next so many elements, in tiles of so many at most, to where `target` says of the first of each.
-    ///
-    /// # Safety
-    /// As of [`Machine::tile`], for all of them.
-    unsafe fn run(&mut self, elements: usize, each: usize, target: impl Fn(usize) -> Target) -> Result<()> {
-        for start in (0..elements).step_by(each) {
-            let n = each.min(elements - start);
-            // SAFETY: the caller's.
-            let done = unsafe { self.machine.tile(self.pointers, self.packed, 1, n, target(start)) };
-            done.ok_or_else(super::fused::negative_power)?;
-            for (pointer, size) in self.pointers.iter_mut().zip(self.sizes) {
-                *pointer = pointer.wrapping_offset(n as isize * size);
-            }
-        }
-        Ok(())
     }
 }
