@@ -30,7 +30,7 @@ pub struct Draft {
     pub act: Act,
     pub args: Vec<Source>,
     pub out: DType,
-    kernel: Kernel,
+    pub kernel: Kernel,
 }
 
 /// Steps that run at once: one kernel over a tile, or a loop over strips.
@@ -316,12 +316,12 @@ impl Compiler<'_> {
         let (mut units, mut at) = (Vec::new(), 0);
         let vectors = strip::vectors();
         while at < self.steps.len() {
-            match (vectors, group::find(&self.steps, at)) {
-                (Some(vectors), Some((float, end))) => {
+            match vectors.and_then(|vectors| Some((vectors, group::find(&self.steps, at, vectors)?))) {
+                Some((vectors, (float, end))) => {
                     units.push(Unit::Strips(end, group::code(&self.steps, (at, end), vectors, float, last_uses)));
                     at = end;
                 }
-                _ => {
+                None => {
                     units.push(Unit::Kernel(at));
                     at += 1;
                 }

@@ -8,8 +8,8 @@ use crate::kernel::elementwise::{Binary, Unary};
 use crate::kernel::strip::{Float, Micro, Op, Vectors};
 use rustc_hash::FxHashMap;
 
-/// More steps than these are several loops: their code stays in the first cache, and operands are few.
-const MOST_STEPS: usize = 1024;
+/// More steps than these are several loops: their code stays in the first cache, and operands and kernels are few.
+const MOST_STEPS: usize = 256;
 
 /// How a step is done on strips.
 #[derive(Clone, Copy)]
@@ -18,6 +18,8 @@ enum Way {
     /// With the accumulator as the first argument, and as the second one.
     Binary(Op, Op),
     Where,
+    /// By its kernel, a strip at a time.
+    Call,
     /// From the other float type, and to it.
     FromOther,
     ToOther,
@@ -47,6 +49,7 @@ fn way(act: Act, strip: Float) -> Option<Way> {
             Unary::Rint => Op::Rint,
             Unary::Isnan => Op::Isnan,
             Unary::Isfinite => Op::Isfinite,
+            _ if is_elementary(op) => return Some(Way::Call),
             _ => return None,
         }),
         Act::Unary(Unary::LogicalNot | Unary::Invert, DType::Bool) => Way::Unary(Op::Not),
@@ -81,6 +84,13 @@ fn way(act: Act, strip: Float) -> Option<Way> {
     })
 }
 
+/// Functions that take so long that a call for each strip costs little, and less than other steps' values on their way to a kernel of a
+/// whole tile and back.
+fn is_elementary(op: Unary) -> bool {
+    use Unary::*;
+    matches!(op, Exp | Exp2 | Expm1 | Sin | Cos | Log | Log2 | Log10 | Log1p | Sinh | Cosh | Tanh | Tan | Arctan)
+}
+
 /// The floats that a step computes with, if it is one that begins a group.
 fn begins(act: Act) -> Option<Float> {
     match act {
@@ -90,13 +100,15 @@ fn begins(act: Act) -> Option<Float> {
 }
 
 /// The steps from `start` on that strips can do together, if there are any.
-pub fn find(drafts: &[Draft], start: usize) -> Option<(Float, usize)> {
+pub fn find(drafts: &[Draft], start: usize, vectors: Vectors) -> Option<(Float, usize)> {
     // A conversion can begin the loop of the type it makes, or end that of the type it takes.
     let strip = begins(drafts[start].act)?;
     let joins = |&at: &usize| {
         let draft = &drafts[at];
         match way(draft.act, strip) {
             None => false,
+            // Short strips are not worth a call.
+            Some(Way::Call) => vectors == Vectors::Avx512,
             // What the loop makes of the other type leaves it.
             Some(Way::FromOther) => draft.args.iter().filter_map(Source::register).all(|value| value < start),
             Some(_) => true,
@@ -104,7 +116,9 @@ pub fn find(drafts: &[Draft], start: usize) -> Option<(Float, usize)> {
     };
     let most = drafts.len().min(start + MOST_STEPS);
     let end = (start..most).find(|at| !joins(at)).unwrap_or(most);
-    (end > start).then_some((strip, end))
+    let all_calls = |&at: &usize| matches!(way(drafts[at].act, strip), Some(Way::Call));
+    let is_worth = !(start..end).all(|at| all_calls(&at));
+    is_worth.then_some((strip, end))
 }
 
 /// An operand before all are numbered.
@@ -123,6 +137,7 @@ struct Line {
     x: Option<Place>,
     y: Option<Place>,
     loads: bool,
+    kernel: u8,
 }
 
 struct Coder<'a> {
@@ -188,6 +203,7 @@ pub fn code(
         float,
         code: Vec::new(),
         asks: 0,
+        kernels: Vec::new(),
         inputs: Vec::new(),
         results: Vec::new(),
         constants: Vec::new(),
@@ -219,16 +235,17 @@ pub fn code(
         Some(Place::Constant(i)) => (constants + i) as u16,
         Some(Place::Slot(i)) => (slots + i) as u16,
     };
-    let micro = |Line { op, x, y, loads }: Line| Micro {
+    let micro = |Line { op, x, y, loads, kernel }: Line| Micro {
         op,
         x: number(x),
         y: number(y),
         uniform: matches!(x, Some(Place::Constant(_))),
         loads,
+        kernel,
     };
     // What a step before left is in the caches.
     let comes = |source: &Source| matches!(source, Source::Input(_));
-    let ask = |i| Micro { op: Op::Ask, x: i as u16, y: 0, uniform: false, loads: false };
+    let ask = |i| Micro { op: Op::Ask, x: i as u16, y: 0, uniform: false, loads: false, kernel: 0 };
     strips.code = (0..strips.inputs.len()).filter(|&i| comes(&strips.inputs[i].0)).map(ask).collect();
     strips.asks = strips.code.len();
     strips.code.extend(tightened(&code).into_iter().map(micro));
@@ -246,7 +263,7 @@ fn tightened(code: &[Line]) -> Vec<Line> {
                 if line.op == Op::Multiply && line.x == Some(aside) && !is_read(&code[i + 1..], aside) =>
             {
                 lines.truncate(lines.len() - 2);
-                lines.push(Line { op: Op::Cube, x: None, y: None, loads: false });
+                lines.push(Line { op: Op::Cube, x: None, y: None, loads: false, kernel: 0 });
             }
             [.., Line { op: Op::Load, x: from, .. }] if line.op.can_load() => {
                 lines.pop();
@@ -267,7 +284,7 @@ fn is_read(code: &[Line], place: Place) -> bool {
 
 impl Coder<'_> {
     fn emit(&mut self, op: Op, x: Option<Place>, y: Option<Place>) {
-        self.code.push(Line { op, x, y, loads: false });
+        self.code.push(Line { op, x, y, loads: false, kernel: 0 });
     }
 
     fn is_inner(&self, source: Source) -> bool {
@@ -368,6 +385,24 @@ impl Coder<'_> {
                     }
                 }
             }
+            Way::Call => {
+                let from = match self.places.get(&args[0]) {
+                    Some(place) => *place,
+                    // It is held, and nobody else wants it.
+                    None if self.is_inner(args[0]) => {
+                        let slot = self.slot();
+                        self.emit(Op::Store, Some(slot), None);
+                        self.places.insert(args[0], slot);
+                        slot
+                    }
+                    None => self.place(args[0]),
+                };
+                let to = self.slot();
+                let kernel = self.strips.kernels.len() as u8;
+                self.strips.kernels.push(draft.kernel);
+                self.code.push(Line { op: Op::Call, x: Some(to), y: Some(from), loads: false, kernel });
+                self.places.insert(Source::Register(at as u16), to);
+            }
             Way::FromOther => {
                 let from = self.input(args[0], self.strips.float.other().size());
                 self.emit(Op::LoadOther, Some(from), None);
@@ -407,6 +442,15 @@ impl Coder<'_> {
         // The next step finds it in the accumulator; for all others, and where it is wanted there twice, it is put aside.
         let reads = |&at: &usize| self.drafts[at].args.iter().filter(|&&arg| arg == value).count();
         let (next, later) = (self.order.get(n + 1).map_or(0, reads), self.uses[at - self.start]);
+        match self.places.get(&value) {
+            // A kernel has put it there.
+            Some(&Place::Slot(slot)) if later == 0 => {
+                self.places.remove(&value);
+                self.free.push(slot);
+            }
+            Some(_) => return,
+            None => {}
+        }
         if !other && (later > next || next > 1) {
             let slot = self.slot();
             self.emit(Op::Store, Some(slot), None);

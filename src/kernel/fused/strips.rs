@@ -2,7 +2,8 @@
 
 use super::Source;
 use crate::kernel::order::{LANES, RUN, across};
-use crate::kernel::strip::{Float, MOVED, Micro, Op, Operand, STRIP_BYTES, Vectors};
+use crate::kernel::strip::{Code, Float, MOVED, Micro, Op, Operand, STRIP_BYTES, Vectors};
+use crate::kernel::tile::Kernel;
 use smallvec::SmallVec;
 
 /// Operations that run strip by strip. While a program is compiled, registers are the numbers of the steps that make the values. The operands of the code are the inputs, the results, the constants, and so many slots.
@@ -13,6 +14,8 @@ pub struct Strips {
     /// What asks for memory comes first.
     pub code: Vec<Micro>,
     pub asks: usize,
+    /// What the code calls.
+    pub kernels: Vec<Kernel>,
     /// With the size of their elements.
     pub inputs: Vec<(Source, usize)>,
     /// Registers, with the size of their elements.
@@ -116,13 +119,14 @@ impl<'a> Loop<'a> {
         into: *mut u8,
         past_caches: bool,
     ) {
-        let Strips { vectors, float, code, .. } = self.strips;
+        let Strips { vectors, float, code, kernels, .. } = self.strips;
         let begin = self.place(input, register, into);
         let length = vectors.strip(*float);
         let streams = past_caches && into.addr().is_multiple_of(ALIGNED);
-        let code = if streams { &self.streaming } else { code };
+        let micros = if streams { &self.streaming } else { code };
+        let code = Code { micros: &micros[begin..], kernels };
         // SAFETY: the vectors are the CPU's. Inputs and results have that many whole strips, constants and slots have one.
-        unsafe { vectors.run(*float, &code[begin..], &mut self.operands, self.moving, n / length) };
+        unsafe { vectors.run(*float, &code, &mut self.operands, self.moving, n / length) };
         let rest = n % length;
         if rest > 0 {
             // SAFETY: the operands were moved to the elements behind the whole strips.
@@ -136,10 +140,11 @@ impl<'a> Loop<'a> {
     /// # Safety
     /// As of [`Loop::run`]; `into` must have room for the sums.
     pub unsafe fn sums(&mut self, runs: usize, input: impl Fn(Source) -> (*const u8, bool), into: *mut u8) {
-        let Strips { vectors, float, results, .. } = self.strips;
+        let Strips { vectors, float, kernels, results, .. } = self.strips;
         assert!(results.len() == 1 && self.strips.makes_floats(), "only floats are summed up");
         let (lanes, length) = (self.operands[self.lanes].at, vectors.strip(*float));
         let begin = self.place(input, |_| lanes, lanes);
+        let code = Code { micros: &self.summing[begin..], kernels };
         for run in 0..runs {
             macro_rules! sum {
                 ($T:ty) => {{
@@ -148,7 +153,7 @@ impl<'a> Loop<'a> {
                     unsafe {
                         let lanes = lanes.cast::<[$T; LANES]>();
                         lanes.write([-0.0; LANES]);
-                        vectors.run(*float, &self.summing[begin..], &mut self.operands, self.moving, RUN / length);
+                        vectors.run(*float, &code, &mut self.operands, self.moving, RUN / length);
                         into.cast::<$T>().add(run).write(across(lanes.read(), |a, b| a + b));
                     }
                 }};
@@ -166,7 +171,7 @@ impl<'a> Loop<'a> {
     /// The operands that move have so many elements.
     #[cold]
     unsafe fn rest(&mut self, rest: usize) {
-        let Strips { vectors, float, code, asks, inputs, results, .. } = self.strips;
+        let Strips { vectors, float, code, asks, kernels, inputs, results, .. } = self.strips;
         let (length, moved) = (vectors.strip(*float), inputs.len() + results.len());
         let bytes = |operand: &Operand| rest * operand.step / length;
         let ends: SmallVec<[*mut u8; 8]> = self.operands[..moved].iter().map(|operand| operand.at).collect();
@@ -177,8 +182,9 @@ impl<'a> Loop<'a> {
                 unsafe { std::ptr::copy_nonoverlapping(ends[i], operand.at, bytes(operand)) };
             }
         }
+        let code = Code { micros: &code[*asks..], kernels };
         // SAFETY: aside is room for a strip of each operand, and that is initialised memory.
-        unsafe { vectors.run(*float, &code[*asks..], &mut self.operands, self.moving, 1) };
+        unsafe { vectors.run(*float, &code, &mut self.operands, self.moving, 1) };
         for i in inputs.len()..moved {
             // SAFETY: as above; the result has room for these elements.
             unsafe {

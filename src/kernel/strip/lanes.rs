@@ -88,7 +88,6 @@ unsafe impl Lanes for __m512d {
         sub(other) = _mm512_sub_pd;
         mul(other) = _mm512_mul_pd;
         div(other) = _mm512_div_pd;
-        sqrt() = _mm512_sqrt_pd;
         floor() = _mm512_roundscale_pd::<0x09>;
         ceil() = _mm512_roundscale_pd::<0x0a>;
         trunc() = _mm512_roundscale_pd::<0x0b>;
@@ -112,6 +111,7 @@ unsafe impl Lanes for __m512d {
         };
         load_other(from: *const u8) -> Self = _mm512_cvtps_pd(_mm256_loadu_ps(from.cast()));
         store_other(self: Self, to: *mut u8) = _mm256_storeu_ps(to.cast(), _mm512_cvtpd_ps(self));
+        sqrt(self: Self) -> Self = sqrt(self);
         zero() -> Self = _mm512_setzero_pd();
         one() -> Self = _mm512_set1_pd(1.0);
         sign_bit() -> Self = _mm512_set1_pd(-0.0);
@@ -126,6 +126,38 @@ unsafe impl Lanes for __m512d {
             _mm512_castsi512_pd(_mm512_movm_epi64(_mm512_cmp_pd_mask::<_CMP_LE_OQ>(self, other)));
         select(self: Self, yes: Self, no: Self) -> Self =
             _mm512_mask_blend_pd(_mm512_movepi64_mask(_mm512_castpd_si512(self)), no, yes);
+    }
+}
+
+/// Square roots, rounded as the processor rounds them, for which it takes twice as long: twice Newton's step for the root and half its
+/// inverse, from the processor's guess of that; then P. Markstein's last step ("Computation of elementary functions on the IBM RISC
+/// System/6000 processor", 1990), by what the square of the root still lacks, which is exact.
+///
+/// Before that is rounded once it is off by less than 2⁻¹⁰² of itself. Only of a few numbers the root is that near to where rounding turns;
+/// the tests find all of these.
+///
+/// # Safety
+/// The CPU has AVX-512.
+#[inline(always)]
+unsafe fn sqrt(x: __m512d) -> __m512d {
+    // Below, what is lacking would lose bits; 0, what is negative or no number, and infinity are beyond, too.
+    const LEAST: i64 = (1023 - 900) << 52;
+    const BEYOND: i64 = (2047 << 52) - LEAST;
+    // SAFETY: the caller's.
+    unsafe {
+        let above = _mm512_sub_epi64(_mm512_castpd_si512(x), _mm512_set1_epi64(LEAST));
+        if _mm512_cmplt_epu64_mask(above, _mm512_set1_epi64(BEYOND)) != 0xff {
+            return _mm512_sqrt_pd(x);
+        }
+        let half = _mm512_set1_pd(0.5);
+        let inverse = _mm512_rsqrt14_pd(x);
+        let (mut root, mut half_inverse) = (_mm512_mul_pd(x, inverse), _mm512_mul_pd(half, inverse));
+        for _ in 0..2 {
+            let lacks = _mm512_fnmadd_pd(root, half_inverse, half);
+            root = _mm512_fmadd_pd(root, lacks, root);
+            half_inverse = _mm512_fmadd_pd(half_inverse, lacks, half_inverse);
+        }
+        _mm512_fmadd_pd(_mm512_fnmadd_pd(root, root, x), half_inverse, root)
     }
 }
 
@@ -287,5 +319,78 @@ unsafe impl Lanes for __m256 {
         sign_bit() -> Self = _mm256_set1_ps(-0.0);
         all_bits() -> Self = _mm256_castsi256_ps(_mm256_set1_epi64x(-1));
         select(self: Self, yes: Self, no: Self) -> Self = _mm256_blendv_ps(no, yes, self);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::strip::{Vectors, vectors};
+    use proptest::prelude::*;
+
+    /// The square root of eight numbers, if this CPU has AVX-512.
+    fn roots(x: [f64; 8]) -> Option<[f64; 8]> {
+        #[target_feature(enable = "avx512f")]
+        unsafe fn roots(x: [f64; 8]) -> [f64; 8] {
+            let mut roots = [0.0; 8];
+            // SAFETY: arrays are as long as a vector.
+            unsafe { _mm512_storeu_pd(roots.as_mut_ptr(), sqrt(_mm512_loadu_pd(x.as_ptr()))) };
+            roots
+        }
+        // SAFETY: the CPU was asked.
+        (vectors() == Some(Vectors::Avx512)).then(|| unsafe { roots(x) })
+    }
+
+    fn is_rounded(x: f64) -> bool {
+        let all = |roots: [f64; 8]| roots.iter().all(|root| root.to_bits() == x.sqrt().to_bits());
+        roots([x; 8]).is_none_or(all)
+    }
+
+    /// An odd number whose square is `c`, which is 1 more than a multiple of 8, but for multiples of 2 to the `bits`.
+    fn root_of(c: i64, bits: u32) -> u128 {
+        (3..bits).fold(1u128, |root, bit| {
+            let differs = (root * root).wrapping_sub(i128::from(c) as u128) >> bit & 1;
+            root + (differs << (bit - 1))
+        })
+    }
+
+    /// A root is nearest to a middle m between two floats, of 54 bits, where m² is nearest to a float: m² = x + c, with c small beside
+    /// the last bit of x. For these c all m, and so all x, are known, those between 1 and 4 stand for all others.
+    #[test]
+    fn roots_beside_a_middle_are_rounded_to_the_right_side() {
+        let mut tried = 0;
+        for c in (-8191..8192i64).filter(|c| c.rem_euclid(8) == 1) {
+            for (bits, exponent) in [(54, 0), (55, 1)] {
+                let (root, end) = (root_of(c, bits), 1u128 << bits);
+                let all = [root, end - root, (root + end / 2) % end, (end / 2 + end - root) % end];
+                for middle in all.into_iter().flat_map(|m| [m, m + end]) {
+                    let significand = (middle * middle).wrapping_sub(i128::from(c) as u128) >> bits;
+                    if (1 << 53..1 << 54).contains(&middle) && (1 << 52..1 << 53).contains(&significand) {
+                        let x = significand as f64 * 2f64.powi(exponent - 52);
+                        assert!(is_rounded(x), "√{x:e}");
+                        assert!(is_rounded(x * 2f64.powi(-600)) && is_rounded(x * 2f64.powi(900)), "√{x:e}, scaled");
+                        tried += 1;
+                    }
+                }
+            }
+        }
+        assert!(tried > 2500, "{tried}");
+    }
+
+    #[test]
+    fn roots_of_what_is_no_usual_number() {
+        let odd = [0.0, -0.0, f64::INFINITY, f64::MIN_POSITIVE, 5e-324, f64::MAX, 1e-300, 2f64.powi(-900)];
+        assert!(odd.into_iter().all(is_rounded));
+        assert!(
+            roots([-1.0, f64::NAN, -0.5, f64::NEG_INFINITY, -1e-310, -5.0, -f64::MAX, f64::NAN])
+                .is_none_or(|roots| roots.iter().all(|root| root.is_nan()))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn roots_are_rounded(bits in 0..f64::INFINITY.to_bits()) {
+            prop_assert!(is_rounded(f64::from_bits(bits)));
+        }
     }
 }

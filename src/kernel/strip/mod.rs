@@ -16,6 +16,8 @@ mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod run;
 
+use super::tile::Kernel;
+
 /// Elements of the longest strip.
 pub(super) const LONGEST: usize = 256;
 /// Bytes of one value of a strip, at most: that of the longest in float64.
@@ -39,6 +41,8 @@ pub(super) enum Op {
     StoreOther,
     /// Adds the elements to [`LANES`] sums, each in its turn.
     Sum,
+    /// Calls a kernel with a strip in memory, `y`; what it makes is then in the accumulator and at `x`.
+    Call,
 
     Negative,
     Absolute,
@@ -97,7 +101,8 @@ impl Op {
     /// Whether it can load the accumulator itself: what computes, and has one operand besides or none.
     pub fn can_load(self) -> bool {
         use Op::*;
-        let moves = matches!(self, Ask | Load | Store | Stream | LoadBools | StoreBools | LoadOther | StoreOther | Sum);
+        let moves =
+            matches!(self, Ask | Load | Store | Stream | LoadBools | StoreBools | LoadOther | StoreOther | Sum | Call);
         !moves && !matches!(self, Select | SelectThen | SelectElse)
     }
 }
@@ -112,6 +117,14 @@ pub(super) struct Micro {
     pub uniform: bool,
     /// Whether `y` is loaded first, as if an [`Op::Load`] of it stood before: see [`Op::can_load`].
     pub loads: bool,
+    /// Which kernel is called.
+    pub kernel: u8,
+}
+
+/// What runs on a strip, and the kernels that it calls.
+pub(super) struct Code<'a> {
+    pub micros: &'a [Micro],
+    pub kernels: &'a [Kernel],
 }
 
 /// So many operands are moved on at a time.
@@ -203,9 +216,10 @@ impl Vectors {
     ///
     /// # Safety
     /// The CPU has the vectors. Every operand that the code names must have memory for each of the strips, of the type that the operation
-    /// reads or writes there, and nothing else may write it meanwhile.
-    pub unsafe fn run(self, float: Float, code: &[Micro], operands: &mut [Operand], moving: usize, strips: usize) {
-        assert!(code.iter().all(|micro| usize::from(micro.x.max(micro.y)) < operands.len()));
+    /// reads or writes there, and nothing else may write it meanwhile. Kernels take one argument of the strip's floats and make such; what
+    /// they are called with and what they make are two operands.
+    pub unsafe fn run(self, float: Float, code: &Code, operands: &mut [Operand], moving: usize, strips: usize) {
+        assert!(code.micros.iter().all(|micro| usize::from(micro.x.max(micro.y)) < operands.len()));
         debug_assert!(operands.iter().skip(moving).all(|operand| operand.step == 0) && moving.is_multiple_of(MOVED));
         // SAFETY: the numbers of operands were looked at, the rest is the caller's.
         #[cfg(target_arch = "x86_64")]

@@ -1,7 +1,7 @@
 //! The loop over strips, for each kind of vectors.
 
 use super::lanes::Lanes;
-use super::{MOVED, Micro, Op, Operand};
+use super::{Code, MOVED, Op, Operand};
 use crate::data::prefetch;
 use crate::kernel::order::LANES;
 use std::arch::x86_64::*;
@@ -12,12 +12,12 @@ const AHEAD: usize = 8192;
 /// # Safety
 /// As [`super::Vectors::run`], and operands' numbers are within them.
 #[inline(always)]
-unsafe fn strips<L: Lanes>(code: &[Micro], operands: &mut [Operand], moving: usize, strips: usize) {
+unsafe fn strips<L: Lanes>(code: &Code, operands: &mut [Operand], moving: usize, strips: usize) {
     let vector = L::N * L::SIZE;
     // SAFETY: the CPU has the vectors.
     let mut a = unsafe { [L::zero(); 16] };
     for _ in 0..strips {
-        for micro in code {
+        for micro in code.micros {
             // SAFETY: the number is within the operands.
             let at = |n: u16| unsafe { operands.get_unchecked(usize::from(n)).at };
             let x = at(micro.x);
@@ -87,6 +87,12 @@ unsafe fn strips<L: Lanes>(code: &[Micro], operands: &mut [Operand], moving: usi
                 Op::StoreBools => each!(I => { a[I].store_bools(x.add(I * L::N)); a[I] }),
                 Op::LoadOther => each!(I => L::load_other(x.add(I * other))),
                 Op::StoreOther => each!(I => { a[I].store_other(x.add(I * other)); a[I] }),
+                Op::Call => {
+                    let kernel = code.kernels[usize::from(micro.kernel)];
+                    // SAFETY: both are strips of the floats that the kernel takes and makes, says the caller.
+                    unsafe { kernel.run(&[at(micro.y), std::ptr::null(), std::ptr::null()], x, L::N * L::VECTORS) };
+                    each!(I => L::load(x.add(I * vector)))
+                }
                 Op::Sum => each!(I => {
                     let sum = x.add(I % (LANES / L::N) * vector);
                     L::load(sum).add(a[I]).store(sum);
@@ -175,7 +181,7 @@ macro_rules! compiled {
         /// # Safety
         /// As [`super::Vectors::run`].
         #[target_feature(enable = $feature)]
-        pub unsafe fn $name(code: &[Micro], operands: &mut [Operand], moving: usize, count: usize) {
+        pub unsafe fn $name(code: &Code, operands: &mut [Operand], moving: usize, count: usize) {
             // SAFETY: the caller's.
             unsafe { strips::<$L>(code, operands, moving, count) }
         }
