@@ -244,8 +244,7 @@ impl<R: Read> Reading<'_, R> {
         let dtype = *DType::ALL.get(self.len()?).ok_or_else(wrong)?;
         let ndim = self.len()?;
         let shape = (0..ndim.min(MOST_RESERVED)).map(|_| self.len()).collect::<Result<Vec<usize>>>()?;
-        let bytes = shape.iter().try_fold(dtype.size(), |bytes, &n| bytes.checked_mul(n));
-        if shape.len() != ndim || bytes.is_none_or(|bytes| bytes > SMALL_BLOCK) {
+        if shape.len() != ndim || Block::byte_size(dtype, &shape).map_or(true, |bytes| bytes > SMALL_BLOCK) {
             return Err(wrong());
         }
         let mut block = Block::alloc(dtype, &shape);
@@ -362,6 +361,14 @@ mod tests {
             let read = read(&mut &bytes[..]);
             prop_assert!(!cut || read.is_err());
         }
+    }
+
+    #[test]
+    fn a_block_without_elements_may_not_be_larger_than_any_memory() {
+        let mut bytes = written(&Block::from_slice(&[0, 3], &[0.0; 0]).into());
+        let at = bytes.iter().rposition(|&byte| byte == 3).unwrap();
+        bytes.splice(at..=at, [0xff; 9].into_iter().chain([1]));
+        assert!(read(&mut &bytes[..]).is_err());
     }
 
     #[test]
