@@ -1,8 +1,8 @@
 //! `read-array`, `store` and their kin, as programs use them.
 
-use dsk::Engine;
 use dsk::data::Value;
 use dsk::text::Code;
+use dsk::{Config, Engine};
 use std::path::Path;
 
 mod desk;
@@ -36,6 +36,28 @@ fn what_is_stored_is_read_back() {
     d.is_true("(= 10 (sum (read-array (at \"a.h5::/list\"))))");
     d.is_true("(= [0 3] (shape (read-array (at \"a.h5::/none\"))))");
     d.is_true("(all (= 1 (read-array (at \"a.h5::/ones\"))))");
+}
+
+/// Rows to columns: written as it comes there is a block for each worker, and else pieces of all.
+#[test]
+fn what_was_rechunked_is_written_in_the_blocks_that_it_had() {
+    let limits = Config { workers: 2, memory_limit: 6 << 20, max_spill: 0, ..Config::default() };
+    let d = Desk::with_config(limits);
+    d.run("(def x (random/random [2048 1024] :seed 1 :chunks [128 1024]))");
+    d.run("(def columns (rechunk x [2048 64]))");
+    let stored = |name: &str| d.is_true(&format!("(all (= (read-array (at \"{name}\") :chunks [128 1024]) x))"));
+    for (name, keywords) in
+        [("a.h5::/x", ":storage-chunks [2048 64]"), ("x.npy", ""), ("x.zarr", ":storage-chunks [128 64]")]
+    {
+        d.run(&format!("(store columns (at \"{name}\") {keywords})"));
+        stored(name);
+    }
+    // Several times, and along with others.
+    d.run("(store [(rechunk columns [512 256]) (+ x 1)] [(at \"a.h5::/y\") (at \"a.h5::/z\")] :storage-chunks [128 64] :compression 1)");
+    stored("a.h5::/y");
+    // Of a chunk that is compressed, or is a file, parts are not written.
+    let (code, ..) = d.fails("(store columns (at \"a.h5::/w\") :storage-chunks [2048 64] :compression 1)");
+    assert_eq!(code, Code::Memory);
 }
 
 #[test]

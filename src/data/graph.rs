@@ -48,6 +48,8 @@ pub struct Parts {
     pub make: Option<Arc<MakePart>>,
     /// All that the layer does is to take a part of its only parent's array.
     pub taken: Option<Arc<Taken>>,
+    /// It is this array, in other blocks.
+    pub recut: Option<Arc<Array>>,
 }
 
 /// The part that ranges take, all of which go forward; `None` where that part is not made of parts.

@@ -1,6 +1,7 @@
 //! Reading and writing many small pieces of a file with few calls, straight from and to where they belong in memory.
 
 use super::walk::{Run, Walk};
+use parking_lot::{Mutex, MutexGuard};
 use rustix::io::{Errno, preadv, pwritev};
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut};
@@ -134,17 +135,20 @@ pub struct Output {
     file: File,
     /// Written pages go to the disk at once and are not kept.
     streamed: AtomicBool,
+    turn: Mutex<()>,
 }
 
 /// A piece shorter than this is kept by the system until it has its neighbours, even where it is not for longer.
 const STREAMED: usize = 128 * 1024;
+/// What the system keeps or does not is a multiple of this.
+const PAGE: u64 = 4096;
 
 impl Output {
     /// For writing so many bytes in all. The system keeps a copy of what was written, for those who read it soon. Where it is
     /// a good part of the machine's memory, the pages for it are taken from what is read meanwhile, and finding fresh ones costs
     /// more than the writing: 0.2 to 1 GB/s were seen for kept pages, where others were written at 2 to 3.
     pub fn new(file: File, bytes: u64) -> Output {
-        Output { file, streamed: AtomicBool::new(bytes > system::memory() / 32) }
+        Output { file, streamed: AtomicBool::new(bytes > system::memory() / 32), turn: Mutex::new(()) }
     }
 
     /// Makes sure that so many bytes can be written from `at` on. What is there stays as it is.
@@ -159,28 +163,50 @@ impl Output {
         }
     }
 
+    /// For all of a block. The system lets one thread write to a file at a time: those that took turns piece by piece would be
+    /// done together, and nobody would write while they all read what comes next.
+    pub fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock()
+    }
+
     /// Writes every run of a walk, from `bytes` to its place in the file, counted from `base`. What is between runs in the
     /// file stays as it is.
     pub fn write(&self, base: u64, walk: Walk, bytes: &[u8]) -> Result<(), Trouble> {
         let mut runs = walk.peekable();
         while let Some(&first) = runs.peek() {
-            let mut pieces: Vec<IoSlice> = Vec::with_capacity(64);
+            let mut pieces: Vec<&[u8]> = Vec::with_capacity(64);
             let mut end = first.to;
             while let Some(&run) = runs.peek() {
                 if run.to != end || pieces.len() == MOST_PIECES {
                     break;
                 }
-                pieces.push(IoSlice::new(&bytes[run.from..run.from + run.len]));
+                pieces.push(&bytes[run.from..run.from + run.len]);
                 end = run.to + run.len;
                 runs.next();
             }
-            let streamed = end - first.to >= STREAMED;
-            self.write_pieces(base + first.to as u64, &mut pieces, streamed)?;
+            let at = base + first.to as u64;
+            match end - first.to >= STREAMED && self.streamed.load(Relaxed) {
+                true => self.stream_pieces(at, end - first.to, pieces)?,
+                false => self.write_pieces(at, &pieces, false)?,
+            }
         }
         Ok(())
     }
 
-    fn write_pieces(&self, mut at: u64, mut pieces: &mut [IoSlice], streamed: bool) -> Result<(), Trouble> {
+    /// Streams all but the pages at both ends that others write the rest of: it would be read back from the disk for these.
+    fn stream_pieces(&self, at: u64, bytes: usize, mut pieces: Vec<&[u8]>) -> Result<(), Trouble> {
+        let head = (at.next_multiple_of(PAGE) - at) as usize;
+        let tail = ((at + bytes as u64) % PAGE) as usize;
+        let last = split_off(&mut pieces, bytes - tail);
+        let whole = split_off(&mut pieces, head);
+        self.write_pieces(at, &pieces, false)?;
+        self.write_pieces(at + head as u64, &whole, true)?;
+        self.write_pieces(at + (bytes - tail) as u64, &last, false)
+    }
+
+    fn write_pieces(&self, mut at: u64, pieces: &[&[u8]], streamed: bool) -> Result<(), Trouble> {
+        let mut pieces: Vec<IoSlice> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        let mut pieces = &mut pieces[..];
         while !pieces.is_empty() {
             let streamed = streamed && self.streamed.load(Relaxed);
             let written =
@@ -199,6 +225,21 @@ impl Output {
         }
         Ok(())
     }
+}
+
+/// Takes what is behind so many bytes off the end of pieces.
+fn split_off<'b>(pieces: &mut Vec<&'b [u8]>, bytes: usize) -> Vec<&'b [u8]> {
+    let mut end = 0;
+    let behind = |piece: &&[u8]| {
+        end += piece.len();
+        end > bytes
+    };
+    let Some(at) = pieces.iter().position(behind) else { return Vec::new() };
+    let mut rest = pieces.split_off(at);
+    let (before, behind) = rest[0].split_at(rest[0].len() - (end - bytes));
+    rest[0] = behind;
+    pieces.extend(Some(before).filter(|piece| !piece.is_empty()));
+    rest
 }
 
 /// Bytes of memory in the machine; no end of them where that cannot be told.
@@ -260,7 +301,7 @@ mod tests {
     fn what_is_streamed_arrives() {
         for streamed in [false, true] {
             let file = tempfile::tempfile().unwrap();
-            let output = Output { file, streamed: AtomicBool::new(streamed) };
+            let output = Output { file, streamed: AtomicBool::new(streamed), turn: Mutex::default() };
             let bytes: Vec<u8> = (0..900_000u32).map(|n| (n % 251) as u8).collect();
             let walk = || Walk::new(1, &[3, 299_999], &[300_000, 1], &[299_999, 1], (1, 5));
             output.write(7, walk(), &bytes).unwrap();

@@ -11,7 +11,8 @@
 //! part        the part of an array that is read                walk        a part of one array in another, as runs
 //! gather      many pieces of a file in few calls               encoding    bytes of the file to elements
 //! plain       elements at regular distances                    draft       a file in the making
-//! cut         the shape of storage chunks                      writing     marks, room and errors of what is being written
+//! cut         the shape of storage chunks                      pieces      what blocks suit them
+//! writing     marks, room and errors of what is being written
 //! ```
 
 pub mod codec;
@@ -25,6 +26,7 @@ pub mod listing;
 mod netcdf;
 mod npy;
 mod part;
+mod pieces;
 mod plain;
 pub mod stored;
 pub mod target;

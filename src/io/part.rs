@@ -1,7 +1,7 @@
 //! The part of an array that is read: a range for each axis, which files are read along forwards.
 
 use crate::data::slice::Range;
-use crate::data::{Block, DType};
+use crate::data::{Block, DType, Dims};
 use crate::err;
 use crate::text::Result;
 use smallvec::SmallVec;
@@ -86,6 +86,30 @@ pub fn turned(block: Block, region: &[Range]) -> Block {
     region.iter().enumerate().filter(|(_, range)| backwards(range)).fold(block, |block, (axis, range)| {
         block.slice_axis(axis, Range { start: range.count - 1, step: -1, count: range.count })
     })
+}
+
+/// Copies are made of parts of this many bytes: they are in the cache while they are written.
+const COPIED: usize = 1 << 20;
+
+/// Calls `write` with a block, which begins at `start`, if it lies in row-major order; otherwise with copies of its parts that do.
+pub fn in_row_major(start: &[usize], block: &Block, write: &dyn Fn(&[usize], &Block) -> Result<()>) -> Result<()> {
+    if block.is_contiguous() {
+        return write(start, block);
+    }
+    let parts = block.nbytes().div_ceil(COPIED);
+    match block.shape().iter().position(|&len| len > 1).filter(|_| parts > 1) {
+        None => write(start, &block.copied()),
+        Some(axis) => {
+            let len = block.shape()[axis];
+            let most = len.div_ceil(parts);
+            (0..len).step_by(most).try_for_each(|at| {
+                let mut start = Dims::from_slice(start);
+                start[axis] += at;
+                let range = Range { start: at, step: 1, count: most.min(len - at) };
+                in_row_major(&start, &block.slice_axis(axis, range), write)
+            })
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Arrays in files, whatever the kind of file: the one door through which ops read and write them.
 
+pub use super::pieces::Pieces;
 use super::target::{Format, Target};
 use super::{hdf5, netcdf, npy, zarr};
 use crate::data::slice::Range;
@@ -67,6 +68,9 @@ pub trait Sink: Send + Sync {
     /// Lets go of it at once, unfinished: a computation that failed is kept, to be looked at, and its tasks hold what they would have
     /// written to. Nothing can be written after.
     fn abandon(&self);
+
+    /// The pieces that it lies in.
+    fn pieces(&self) -> Pieces;
 
     /// What writing a part of it takes besides the block.
     fn outside(&self) -> Outside;
@@ -145,16 +149,12 @@ pub fn create(target: &Target, dtype: DType, chunks: &Chunks, options: &Options)
     })
 }
 
-/// What writing a part takes of an array that would be made so.
+/// The pieces of an array that would be made so in an HDF5 file, and what writing a part of it would take.
 ///
 /// # Errors
 /// `dsk::value` for storage chunks that do not fit.
-pub fn outside_of(format: Format, dtype: DType, chunks: &Chunks, options: &Options) -> Result<Outside> {
-    match format {
-        Format::Hdf5 | Format::Netcdf => hdf5::Sink::outside_of(dtype, chunks, options),
-        Format::Npy => Ok(npy::outside_of(dtype, chunks.shape())),
-        Format::Zarr => zarr::Sink::outside_of(dtype, chunks, options),
-    }
+pub fn imagined(dtype: DType, chunks: &Chunks, options: &Options) -> Result<(Pieces, Outside)> {
+    hdf5::Sink::imagined(dtype, chunks, options)
 }
 
 /// Writes a block to its place in an array that is there.

@@ -19,6 +19,7 @@ use crate::data::slice::Range;
 use crate::data::{Array, BlockRef, Chunks, Cost, Task};
 use crate::text::Span;
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// The same array in other blocks.
 pub fn recut(array: &Array, chunks: Chunks, span: Span) -> Array {
@@ -26,10 +27,14 @@ pub fn recut(array: &Array, chunks: Chunks, span: Span) -> Array {
         return array.clone();
     }
     let (whole, cut) = (array.clone(), chunks.clone());
-    parts::with_parts(by_stages(array, chunks, span), move |ranges| {
+    let mut made = parts::with_parts(by_stages(array, chunks, span), move |ranges| {
         let cut = parts::cut(&parts::pieces(&cut, ranges));
         Some(recut(&parts::taken(&whole, ranges, span), cut, span))
-    })
+    });
+    if let Some(layer) = Arc::get_mut(&mut made.layer) {
+        layer.parts.recut = Some(Arc::new(array.clone()));
+    }
+    made
 }
 
 fn by_stages(array: &Array, chunks: Chunks, span: Span) -> Array {

@@ -2,9 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
-use dsk::Engine;
 use dsk::data::Value;
 use dsk::text::Code;
+use dsk::{Config, Engine};
 use std::path::PathBuf;
 
 /// An engine whose programs name files in its folder: `(at "a.h5::/A")`.
@@ -15,8 +15,12 @@ pub struct Desk {
 
 impl Desk {
     pub fn new() -> Desk {
+        Desk::with_config(Config::default())
+    }
+
+    pub fn with_config(config: Config) -> Desk {
         let folder = tempfile::tempdir().expect("a folder");
-        let engine = Engine::new();
+        let engine = Engine::with_config(config);
         let path = folder.path().display().to_string();
         engine.register("(at name)", move |name: String| format!("{path}/{name}")).expect("a new name");
         Desk { folder, engine }

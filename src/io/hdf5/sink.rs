@@ -13,6 +13,7 @@ use super::pipeline::{Filter, Pipeline};
 use super::source::{Miss, Source};
 use super::target::{self, Open, Target, check_room, check_whole, open_for_writing, write_error};
 use super::{file, listing};
+use crate::data::slice::Range;
 use crate::data::{Block, Chunks, DType, Dims, Outside};
 use crate::err;
 use crate::io::codec::deflate::Encoder;
@@ -22,7 +23,7 @@ use crate::io::files;
 use crate::io::gather::{Output, Trouble};
 use crate::io::listing::{Content, Entry};
 use crate::io::part;
-use crate::io::stored::Options;
+use crate::io::stored::{Options, Pieces};
 use crate::io::walk::{Walk, byte_strides};
 use crate::io::writing::{FAILED, MARK};
 use crate::text::{Error, Result};
@@ -151,32 +152,56 @@ impl Sink {
     /// Writes a block to its place, which begins at `start`. Blocks that do not overlap can be written at the same time.
     pub fn write(&self, start: &[usize], block: &Block) -> Result<()> {
         part::check_fits(&|| self.target(), (self.dtype, &self.shape), start, block)?;
-        let block = block.contiguous();
-        let Some(bytes) = block.as_bytes().filter(|b| !b.is_empty()) else { return Ok(()) };
+        if block.is_empty() {
+            return Ok(());
+        }
+        self.touched.store(true, Relaxed);
+        let place = self.place.read();
+        let put = |start: &[usize], block: &Block| self.put(&place, start, block);
+        match &*place {
+            Target::Chunked { dims, .. } if !block.is_contiguous() => self.each_chunk(dims, start, block, |part| {
+                let (start, piece) = part.of(block, start);
+                part::in_row_major(&start, &piece, &put)
+            }),
+            Target::Filtered { dims, .. } if !block.is_contiguous() => self.each_chunk(dims, start, block, |part| {
+                let (start, piece) = part.of(block, start);
+                put(&start, &piece.contiguous())
+            }),
+            _ => part::in_row_major(start, block, &put),
+        }
+    }
+
+    /// Writes a block that lies in row-major order.
+    fn put(&self, place: &Target, start: &[usize], block: &Block) -> Result<()> {
         let size = self.dtype.size();
-        let (Some(from), Some(to)) = (byte_strides(size, block.shape()), byte_strides(size, &self.shape)) else {
+        let (Some(bytes), Some(from), Some(to)) =
+            (block.as_bytes(), byte_strides(size, block.shape()), byte_strides(size, &self.shape))
+        else {
             return Err(err!(Internal, "`{}` is larger than any memory", self.target()));
         };
-        self.touched.store(true, Relaxed);
-        match &*self.place.read() {
+        match place {
             Target::Closed => Err(self.failed("it is complete already, or its store has failed")),
             Target::Nowhere => Ok(()),
             Target::Contiguous(at) => {
                 let first = start.iter().zip(&to).map(|(s, t)| s * t).sum();
                 let walk = Walk::new(size, block.shape(), &from, &to, (0, first));
+                let _turn = self.output.turn();
                 self.output.write(*at, walk, bytes).map_err(|t| self.trouble(t))
             }
-            Target::Chunked { dims, places } => self.each_chunk(dims, start, &block, |part| {
-                let position =
-                    places.position(part.number as u64).ok_or_else(|| self.failed("a chunk has no space"))?;
-                let walk = Walk::new(size, &part.count, &from, &part.inner, (part.from, part.to));
-                self.output.write(position, walk, bytes).map_err(|t| self.trouble(t))
-            }),
+            Target::Chunked { dims, places } => {
+                let _turn = self.output.turn();
+                self.each_chunk(dims, start, block, |part| {
+                    let position =
+                        places.position(part.number as u64).ok_or_else(|| self.failed("a chunk has no space"))?;
+                    let walk = Walk::new(size, &part.count, &from, &part.inner, (part.from, part.to));
+                    self.output.write(position, walk, bytes).map_err(|t| self.trouble(t))
+                })
+            }
             Target::Filtered { dims, pipeline, level, open } => {
                 let mut encoder = Encoder::new(*level);
                 let whole = dims.iter().product::<usize>() * size;
                 check_room(&self.path, &self.name, 2 * bytes.len() as u64)?;
-                self.each_chunk(dims, start, &block, |part| {
+                self.each_chunk(dims, start, block, |part| {
                     let covers = (0..dims.len()).all(|a| {
                         let end = (part.origin[a] + dims[a]).min(self.shape[a]);
                         part.count[a] == end - part.origin[a]
@@ -195,8 +220,7 @@ impl Sink {
                         }),
                         // Blocks that share chunks: the library reads, changes and writes the chunk.
                         false => {
-                            let piece = part.of(&block, start, dims);
-                            let start: Vec<usize> = (0..dims.len()).map(|a| part.origin[a].max(start[a])).collect();
+                            let (start, piece) = part.of(block, start);
                             locked(|lib| write_to(lib, &open.dataset, &start, &piece))
                         }
                     };
@@ -243,22 +267,29 @@ impl Sink {
 
     /// What writing a part of it takes besides the block.
     pub fn outside(&self) -> Outside {
-        let encoded = match &*self.place.read() {
-            Target::Filtered { dims, .. } => Some(dims.clone()),
-            _ => None,
-        };
-        Self::beside(self.dtype, self.shape.clone(), encoded.as_deref())
+        Self::beside(self.dtype, self.shape.clone(), &self.pieces())
     }
 
-    /// What writing a part takes of a dataset that would be made so.
-    pub fn outside_of(dtype: DType, chunks: &Chunks, options: &Options) -> Result<Outside> {
-        let encoded = cut(chunks, dtype.size(), options.chunks.as_ref(), options.is_filtered())?
-            .filter(|_| options.is_filtered());
-        Ok(Self::beside(dtype, chunks.shape(), encoded.as_deref()))
+    /// The storage chunks, if it has any.
+    pub fn pieces(&self) -> Pieces {
+        match &*self.place.read() {
+            Target::Chunked { dims, .. } => Pieces { chunks: Some(dims.clone()), whole: false },
+            Target::Filtered { dims, .. } => Pieces { chunks: Some(dims.clone()), whole: true },
+            Target::Contiguous(_) | Target::Nowhere | Target::Closed => Pieces::default(),
+        }
     }
 
-    fn beside(dtype: DType, shape: Dims, encoded: Option<&[usize]>) -> Outside {
+    /// The pieces of a dataset that would be made so, and what writing a part of it would take.
+    pub fn imagined(dtype: DType, chunks: &Chunks, options: &Options) -> Result<(Pieces, Outside)> {
+        let whole = options.is_filtered();
+        let pieces = Pieces { chunks: cut(chunks, dtype.size(), options.chunks.as_ref(), whole)?, whole };
+        let outside = Self::beside(dtype, chunks.shape(), &pieces);
+        Ok((pieces, outside))
+    }
+
+    fn beside(dtype: DType, shape: Dims, pieces: &Pieces) -> Outside {
         // A chunk as it is, shuffled, and encoded; the library's copy of it.
+        let encoded = pieces.chunks.as_ref().filter(|_| pieces.whole);
         let scratch = encoded.map_or(0, |dims| 4 * dims.iter().product::<usize>() * dtype.size() + (1 << 20));
         Outside { dtype, shape, scratch, wider: 0 }
     }
@@ -400,11 +431,13 @@ struct Part {
 }
 
 impl Part {
-    fn of(&self, block: &Block, start: &[usize], dims: &[usize]) -> Block {
-        (0..dims.len()).fold(block.clone(), |piece, axis| {
-            let begin = self.origin[axis].max(start[axis]) - start[axis];
-            piece.slice_axis(axis, crate::data::slice::Range { start: begin, step: 1, count: self.count[axis] })
-        })
+    /// Where it begins in the dataset, and the part of the block that it is.
+    fn of(&self, block: &Block, start: &[usize]) -> (Dims, Block) {
+        let at: Dims = (0..start.len()).map(|axis| self.origin[axis].max(start[axis])).collect();
+        let piece = (0..start.len()).fold(block.clone(), |piece, axis| {
+            piece.slice_axis(axis, Range { start: at[axis] - start[axis], step: 1, count: self.count[axis] })
+        });
+        (at, piece)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Dataset, Sink};
 use crate::data::slice::Range;
 use crate::data::{Block, DType, Outside};
-use crate::io::stored;
+use crate::io::stored::{self, Pieces};
 use crate::text::Result;
 
 impl stored::Stored for Dataset {
@@ -68,6 +68,10 @@ impl stored::Sink for Sink {
 
     fn abandon(&self) {
         self.abandon();
+    }
+
+    fn pieces(&self) -> Pieces {
+        self.pieces()
     }
 
     fn outside(&self) -> Outside {

@@ -8,4 +8,4 @@ mod literal;
 mod sink;
 
 pub use array::{Npy, listing, write_part};
-pub use sink::{Sink, outside_of};
+pub use sink::Sink;

@@ -6,7 +6,7 @@ use crate::err;
 use crate::io::draft::Draft;
 use crate::io::gather::Output;
 use crate::io::part;
-use crate::io::stored::{self, Options, Sink as _};
+use crate::io::stored::{self, Options, Pieces, Sink as _};
 use crate::io::walk::{Walk, byte_strides};
 use crate::io::writing::cannot_write;
 use crate::text::Result;
@@ -81,11 +81,6 @@ fn check_options(path: &Path, options: &Options) -> Result<()> {
     }
 }
 
-/// What writing a part takes of an array that would be made so.
-pub fn outside_of(dtype: DType, shape: Dims) -> Outside {
-    Outside { dtype, shape, scratch: 0, wider: 0 }
-}
-
 impl stored::Sink for Sink {
     fn target(&self) -> String {
         self.path.display().to_string()
@@ -105,16 +100,24 @@ impl stored::Sink for Sink {
         if *closed {
             return Err(cannot_write(&self.target(), "it is complete already, or its store has failed"));
         }
-        let block = block.contiguous();
-        let Some(bytes) = block.as_bytes().filter(|b| !b.is_empty()) else { return Ok(()) };
-        let size = self.dtype.size();
-        let (Some(from), Some(to)) = (byte_strides(size, block.shape()), byte_strides(size, &self.shape)) else {
-            return Err(err!(Internal, "`{}` is larger than any memory", self.target()));
-        };
+        if block.is_empty() {
+            return Ok(());
+        }
         self.touched.store(true, Relaxed);
-        let first = start.iter().zip(&to).map(|(s, t)| s * t).sum();
-        let walk = Walk::new(size, block.shape(), &from, &to, (0, first));
-        self.output.write(self.at, walk, bytes).map_err(|trouble| cannot_write(&self.target(), &trouble.to_string()))
+        let size = self.dtype.size();
+        part::in_row_major(start, block, &|start, block| {
+            let (Some(bytes), Some(from), Some(to)) =
+                (block.as_bytes(), byte_strides(size, block.shape()), byte_strides(size, &self.shape))
+            else {
+                return Err(err!(Internal, "`{}` is larger than any memory", self.target()));
+            };
+            let first = start.iter().zip(&to).map(|(s, t)| s * t).sum();
+            let walk = Walk::new(size, block.shape(), &from, &to, (0, first));
+            let _turn = self.output.turn();
+            self.output
+                .write(self.at, walk, bytes)
+                .map_err(|trouble| cannot_write(&self.target(), &trouble.to_string()))
+        })
     }
 
     fn finish(&self) -> Result<()> {
@@ -133,8 +136,12 @@ impl stored::Sink for Sink {
         }
     }
 
+    fn pieces(&self) -> Pieces {
+        Pieces::default()
+    }
+
     fn outside(&self) -> Outside {
-        outside_of(self.dtype, self.shape.clone())
+        Outside { dtype: self.dtype, shape: self.shape.clone(), scratch: 0, wider: 0 }
     }
 }
 

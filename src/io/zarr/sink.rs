@@ -14,7 +14,7 @@ use crate::err;
 use crate::io::cut::cut;
 use crate::io::part;
 use crate::io::stored::Sink as _;
-use crate::io::stored::{self, Options, Stored};
+use crate::io::stored::{self, Options, Pieces, Stored};
 use crate::io::writing::{FAILED, MARK, cannot_write, check_room};
 use crate::text::{Error, Result};
 use parking_lot::RwLock;
@@ -114,20 +114,6 @@ impl Sink {
         place::write_metadata(&self.writer.folder, &metadata).map_err(|what| self.failed(&what))
     }
 
-    /// What writing a part takes of an array that would be made so.
-    ///
-    /// # Errors
-    /// `dsk::value` for options that Zarr does not have.
-    pub fn outside_of(dtype: DType, chunks: &Chunks, options: &Options) -> Result<Outside> {
-        Ok(Self::beside(dtype, chunks.shape(), &pieces(chunks, dtype, options)?))
-    }
-
-    fn beside(dtype: DType, shape: Dims, pieces: &[usize]) -> Outside {
-        // A chunk as it is, and encoded; the encoder's own.
-        let scratch = 2 * pieces.iter().product::<usize>() * dtype.size() + (1 << 20);
-        Outside { dtype, shape, scratch, wider: 0 }
-    }
-
     fn failed(&self, what: &str) -> Error {
         cannot_write(&self.target(), what)
     }
@@ -161,9 +147,15 @@ impl stored::Sink for Sink {
         self.writer.write(start, block).map_err(|what| self.failed(&what))
     }
 
+    fn pieces(&self) -> Pieces {
+        Pieces { chunks: Some(self.writer.chunks.clone()), whole: true }
+    }
+
     /// What writing a part of it takes besides the block.
     fn outside(&self) -> Outside {
-        Self::beside(self.dtype, self.writer.shape.clone(), &self.writer.chunks)
+        // A chunk as it is, and encoded; the encoder's own.
+        let scratch = 2 * self.writer.chunks.iter().product::<usize>() * self.dtype.size() + (1 << 20);
+        Outside { dtype: self.dtype, shape: self.writer.shape.clone(), scratch, wider: 0 }
     }
 
     /// Whether a block was written.

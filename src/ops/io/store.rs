@@ -5,7 +5,7 @@ use crate::data::{
     Args, Array, At, BlockRef, Body, Chunks, Cost, Delayed, Dims, Input, Layer, Map, Parts, Slice, Task, Value,
 };
 use crate::err;
-use crate::io::stored::{self, Options, Sink};
+use crate::io::stored::{self, Options, Pieces, Sink};
 use crate::io::target::{Format, Target};
 use crate::op::chunking::Bounds;
 use crate::op::{Given, Kind, Op, Token, layers};
@@ -26,6 +26,7 @@ pub static OP: Op = Op {
           blocks unless `:storage-chunks` gives their shape. `:attributes` is a map of numbers, strings and arrays, or a list of such maps. A `.npy` file has none of these four, and Zarr no `:shuffle`; its compression is gzip, and its attribute `_ARRAY_DIMENSIONS`, a list of strings, names the axes, which xarray asks for. The other keywords are those of `compute`.\n\
           Until it is complete, a dataset is called `/path.incomplete`, an array that is a file of its own `x.npy.incomplete` or `x.zarr.incomplete`. If the store fails it stays, with the blocks written so far, for the next \
           store to replace; nothing else in the file has changed.\n\
+          An array that `rechunk` made is written in the blocks that it had before, where these are written as fast: its storage chunks fit the new ones.\n\
           One program writes an HDF5 file at a time: while another one has it open, for writing or for reading, a store waits, up to ten \
           seconds. The space of what is replaced or removed stays in the file: HDF5 uses it again only before the file is closed. \
           `h5repack old.h5 new.h5` writes the file anew without it.\n\
@@ -112,7 +113,15 @@ fn finish(sinks: Vec<Arc<dyn Sink>>) -> Result<()> {
 /// stored-9b  [[store-1f 0 0] [store-1f 0 1] …]
 /// ```
 fn written(array: &Arc<Array>, sink: &Arc<dyn Sink>, span: Span) -> Value {
-    writes(array, &sink.incomplete(), Place::value(sink.clone()), span)
+    writes(&as_it_comes(array, &sink.pieces()), &sink.incomplete(), Place::value(sink.clone()), span)
+}
+
+/// The array in blocks that it was cut from, if these are written as fast: nobody sees in which it was.
+fn as_it_comes(array: &Arc<Array>, pieces: &Pieces) -> Arc<Array> {
+    let before = |array: &Arc<Array>| array.layer.parts.recut.clone();
+    let all = std::iter::successors(before(array), before);
+    let fits = |other: &Arc<Array>| pieces.suit(&other.chunks, &array.chunks, array.dtype.size());
+    all.filter(fits).last().unwrap_or_else(|| array.clone())
 }
 
 /// What storing an array would compute with these keywords of `store`, which has nowhere to go: for forecasts.
@@ -121,8 +130,8 @@ pub fn as_stored(array: &Arc<Array>, keywords: &Map, args: &Args) -> Result<Valu
     let given = keywords.iter().flat_map(|(name, value)| [name.clone(), value.clone()]);
     let given = [Value::Array(array.clone()), "nowhere::/x".into()].into_iter().chain(given).collect();
     let options = settings(&store.bind(args.host, given, args.span)?)?;
-    let outside = stored::outside_of(Format::Hdf5, array.dtype, &array.chunks, &options)?;
-    Ok(writes(array, "nowhere", Place::imagined(outside), args.span))
+    let (pieces, outside) = stored::imagined(array.dtype, &array.chunks, &options)?;
+    Ok(writes(&as_it_comes(array, &pieces), "nowhere", Place::imagined(outside), args.span))
 }
 
 fn writes(array: &Arc<Array>, target: &str, place: Value, span: Span) -> Value {
