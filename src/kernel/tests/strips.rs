@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 const INPUTS: [DType; 6] = [DType::F64, DType::F64, DType::F32, DType::F32, DType::Bool, DType::I64];
 
-const UNARY: [Unary; 14] = [
+const UNARY: [Unary; 17] = [
     Unary::Negative,
     Unary::Absolute,
     Unary::Sqrt,
@@ -22,8 +22,12 @@ const UNARY: [Unary; 14] = [
     Unary::Isnan,
     Unary::Isfinite,
     Unary::LogicalNot,
-    // Not done on strips: ends one loop and begins another.
+    // Called for each strip, where strips are long; else these end one loop and begin another.
     Unary::Sin,
+    Unary::Exp,
+    Unary::Log,
+    Unary::Tanh,
+    // Not done on strips.
     Unary::Sign,
 ];
 
