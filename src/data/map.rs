@@ -323,6 +323,10 @@ impl Map {
     pub fn get_index(&self, n: usize) -> Option<(&Value, &Value)> {
         self.entries.get(n).map(|(k, v)| (k, v))
     }
+
+    pub fn get_index_mut(&mut self, n: usize) -> Option<(&Value, &mut Value)> {
+        self.entries.get_mut(n).map(|(k, v)| (&*k, v))
+    }
 }
 
 impl Drop for Map {

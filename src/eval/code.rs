@@ -5,7 +5,7 @@
 //! register 1. A call's window lies at the end of its caller's, so arguments are computed where the callee wants them.
 
 use super::globals::Cell;
-use super::machine::{Columns, Straight, Whole};
+use super::machine::{Columns, Straight, Tally, Whole};
 use crate::data::{Signature, Str, Task, Value};
 use crate::text::Span;
 use rustc_hash::FxHashMap;
@@ -427,6 +427,8 @@ pub struct Proto {
     pub columns: Option<Columns>,
     /// If it does nothing but compute with whole numbers.
     pub whole: Option<Whole>,
+    /// If it does nothing but change a number in a map.
+    pub tally: Option<Tally>,
     /// For each parameter the keys under which it is looked up, if nothing else is done with it.
     pub reads: Box<[Option<Box<[Value]>>]>,
     /// Whether a register after the parameters takes the bits of those that were given.
@@ -465,6 +467,7 @@ impl Proto {
             straight: None,
             whole: None,
             columns: None,
+            tally: None,
             reads: Box::default(),
             wants_given: false,
             source: None,

@@ -11,7 +11,7 @@ use crate::err;
 use crate::eval::code::{Argument, Captured, Definition, Instr, Proto, Reg};
 use crate::eval::globals::Cell;
 use crate::eval::liveness;
-use crate::eval::machine::{Columns, Straight, Whole};
+use crate::eval::machine::{Columns, Straight, Tally, Whole};
 use crate::eval::reads;
 use crate::eval::syntax::{Body, Id, Kind, Source, Var};
 use crate::text::{Result, Span};
@@ -65,6 +65,7 @@ pub(super) fn emit(mut body: Body, head: Head) -> Result<Proto> {
         straight: None,
         whole: None,
         columns: None,
+        tally: None,
         reads,
         plain: if plain { head.signature.params.len() as u32 } else { Proto::SORTED },
         name: head.name,
@@ -86,6 +87,7 @@ pub(super) fn emit(mut body: Body, head: Head) -> Result<Proto> {
     proto.straight = Straight::of(&proto);
     proto.columns = Columns::of(&proto);
     proto.whole = Whole::of(&proto);
+    proto.tally = Tally::of(&proto);
     Ok(proto)
 }
 

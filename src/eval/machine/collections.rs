@@ -1,5 +1,6 @@
 //! Instructions that make values of several parts, and those that take such values apart.
 
+use super::arithmetic::put;
 use super::run::Run;
 use super::{call, carry, counted};
 use crate::data::{Map, Task, Value, own};
@@ -8,6 +9,7 @@ use crate::eval::code::{Captured, Instr, Reg};
 use crate::eval::globals::{Binding, Role};
 use crate::eval::interpreter::Interpreter;
 use crate::text::{Result, Span};
+use std::ptr;
 use std::sync::Arc;
 
 /// A part of a value, as destructuring asks for it.
@@ -143,29 +145,59 @@ impl Run<'_> {
                     None if key.is_lazy() => return false,
                     found => found.and_then(|at| {
                         self.found = at;
-                        map.get_index(at).map(|(_, value)| value.clone())
+                        map.get_index(at).map(|(_, value)| value)
                     }),
                 },
                 (Value::List(items), &Value::Int(n)) => match usize::try_from(n).ok().and_then(|n| items.get(n)) {
-                    Some(item) => Some(item.clone()),
+                    Some(item) => Some(item),
                     None => return false,
                 },
                 _ => return false,
             };
-            // The collection goes before what was found is used: it may be held by nobody else then.
-            if operands.takes_first() {
-                *coll = Value::Nil;
-            }
-            if operands.takes_second() {
-                *key = Value::Nil;
-            }
-            // Each is moved whole: put together from either, it would be written in pieces.
-            let default = (count == 3).then(|| std::mem::take(&mut *self.register(at + 3)));
+            // The collection goes before what was found is used: it may be held by nobody else then. What is written is a number in its
+            // parts, or a value whole: put together from either, it would be written in pieces.
             match found {
-                Some(value) => self.set(at, value),
-                None => self.set(at, default.unwrap_or_default()),
+                Some(&Value::Int(n)) => {
+                    self.release(at, count, operands);
+                    put!(self.register(at), Int, n);
+                }
+                Some(value) => {
+                    let value = value.clone();
+                    self.release(at, count, operands);
+                    self.set(at, value);
+                }
+                None if count == 3 => {
+                    self.dirty |= counted(&*self.register(at + 3));
+                    let (default, to) = (self.register(at + 3), self.register(at));
+                    self.release(at, 2, operands);
+                    ptr::drop_in_place(to);
+                    carry(&mut *default, to);
+                }
+                None => {
+                    self.release(at, 2, operands);
+                    self.set(at, Value::Nil);
+                }
             }
             true
+        }
+    }
+
+    /// Lets go of the operands of a call that are not used again, and of its third argument.
+    #[inline(always)]
+    unsafe fn release(&mut self, at: Reg, count: u8, operands: Operands) {
+        // SAFETY: by contract.
+        unsafe {
+            let registers = [
+                (operands.first, operands.takes_first()),
+                (operands.second, operands.takes_second()),
+                (at + 3, count == 3),
+            ];
+            for (register, _) in registers.into_iter().filter(|(_, taken)| *taken) {
+                let slot = self.register(register);
+                if counted(&*slot) {
+                    *slot = Value::Nil;
+                }
+            }
         }
     }
 
@@ -184,7 +216,7 @@ impl Run<'_> {
             let (map, value) = (own(map), self.register(at + 3));
             match map.entry_near(self.found, &*key) {
                 Some(old) => {
-                    std::ptr::drop_in_place(old);
+                    ptr::drop_in_place(old);
                     carry(&mut *value, old);
                     if operands.takes_second() {
                         *key = Value::Nil;

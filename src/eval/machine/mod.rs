@@ -6,7 +6,7 @@
 //!
 //! This file has the stacks and how a run begins and ends; [`run`] is the loop, with what is done inside it all the
 //! time. Instructions that take longer are methods of [`run::Run`]: [`calls`], [`collections`], [`tries`]. Functions of certain kinds
-//! need no window here: [`straight`], [`columns`], [`whole`].
+//! need no window here: [`straight`], [`columns`], [`whole`], [`tally`].
 //!
 //! Three rules keep plain pointers good:
 //! - A frame's closure is held by whoever called it: a global binding, which is not freed while a thread runs
@@ -21,11 +21,13 @@ mod collections;
 mod columns;
 mod run;
 mod straight;
+mod tally;
 mod tries;
 mod whole;
 
 pub(super) use columns::Columns;
 pub(super) use straight::Straight;
+pub(super) use tally::Tally;
 pub(super) use whole::Whole;
 
 use super::call;
@@ -224,14 +226,17 @@ pub(super) fn call_many(
                 if interpreter.cancel.load(Relaxed) {
                     return Err(interrupted());
                 }
-                let m = &mut *machine;
-                m.reserve(interpreter, base + count + 1 + closure.proto.registers as usize).map_err(|e| e.at(span))?;
-                for (value, slot) in window.iter_mut().zip(&mut m.stack[base + 1..]) {
-                    carry(value, slot);
+                if !closure.proto.tally.as_ref().is_some_and(|tally| tally.put(closure, window, likely)) {
+                    let m = &mut *machine;
+                    m.reserve(interpreter, base + count + 1 + closure.proto.registers as usize)
+                        .map_err(|e| e.at(span))?;
+                    for (value, slot) in window.iter_mut().zip(&mut m.stack[base + 1..]) {
+                        carry(value, slot);
+                    }
+                    m.top = base + 1 + count;
+                    run::run(interpreter, machine, closure, base, window.as_mut_ptr(), likely)?;
+                    (*machine).top = base;
                 }
-                m.top = base + 1 + count;
-                run::run(interpreter, machine, closure, base, window.as_mut_ptr(), likely)?;
-                (*machine).top = base;
                 match next(window)? {
                     Next::End => return Ok(()),
                     Next::Call { near } => likely = near,
