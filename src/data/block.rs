@@ -319,6 +319,11 @@ impl Block {
         self.is_contiguous() && Arc::get_mut(&mut self.buffer).is_some()
     }
 
+    /// Whether its memory can become that of a result as large: nobody else holds it, and it takes no more than fresh memory would.
+    pub fn is_reusable(&mut self) -> bool {
+        self.is_unshared() && self.held_bytes() <= buffer::capacity(self.nbytes())
+    }
+
     /// Whether the block is most of what its buffer holds: a small part of a large buffer keeps all of it alive.
     pub fn fills_its_buffer(&self) -> bool {
         self.buffer.len() <= 2 * self.nbytes()

@@ -237,9 +237,8 @@ impl Program {
                 return Ok(input.clone());
             }
         }
-        let reused = inputs.iter_mut().position(|b| {
-            b.dtype() == self.out && b.shape() == shape.as_slice() && b.is_unshared() && b.fills_its_buffer()
-        });
+        let reused =
+            inputs.iter_mut().position(|b| b.dtype() == self.out && b.shape() == shape.as_slice() && b.is_reusable());
         let mut out = match reused {
             // The block stays among the inputs only as a view of its own memory.
             Some(i) => std::mem::replace(&mut inputs[i], Block::alloc(self.inputs[i], &[])),

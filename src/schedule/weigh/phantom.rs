@@ -72,7 +72,7 @@ impl Phantom {
         self.contiguous
             && !self.memory.lent
             && Rc::strong_count(&self.memory) == 1
-            && self.memory.capacity <= 3 * self.nbytes()
+            && self.memory.capacity <= buffer::capacity(self.nbytes())
     }
 }
 
