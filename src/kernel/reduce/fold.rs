@@ -97,10 +97,11 @@ pub fn stay_in_rows() {
 pub const AHEAD: usize = 4096;
 
 /// Asks for what comes so many bytes after a chunk: the processor does so by itself, but too late for a loop that has more to do than to add.
+/// Asked to the first cache, lines are waited for in the few places that the loop's own loads need.
 #[inline(always)]
 fn ask_ahead<T>(chunk: &[T; LANES], ahead: usize) {
     for line in (0..size_of::<[T; LANES]>()).step_by(64) {
-        prefetch::near(chunk.as_ptr().wrapping_byte_add(ahead + line));
+        prefetch::far(chunk.as_ptr().wrapping_byte_add(ahead + line));
     }
 }
 
