@@ -48,6 +48,11 @@ impl<T> Strided<T> {
     fn at(self, i: usize, j: usize) -> *const T {
         self.pointer.wrapping_offset(i as isize * self.row + j as isize * self.column)
     }
+
+    /// Whether the other one is this one transposed.
+    fn transposes(self, other: Strided<T>) -> bool {
+        std::ptr::eq(self.pointer, other.pointer) && self.row == other.column && self.column == other.row
+    }
 }
 
 /// Sizes of a product: m×k times k×n.
@@ -65,7 +70,19 @@ trait Factor: Element {
     /// # Safety
     /// Every element of `a` (m×k) and `b` (k×n) can be read.
     unsafe fn multiply(sizes: Sizes, a: Strided<Self>, b: Strided<Self>, c: &mut [Self], add: bool);
+
+    /// The way to multiply a matrix by itself transposed in half the time, if there is one.
+    fn by_itself() -> Option<ByItself<Self>> {
+        None
+    }
 }
+
+/// The product of n rows of k elements and these as columns is its own mirror image. Given are m of the rows, from one on, and all as
+/// columns: what is made is of these rows the part up to the diagonal, and its image. `c` is all of it, n×n.
+///
+/// # Safety
+/// As [`Factor::multiply`]; of `c` nothing else accesses those elements meanwhile.
+type ByItself<T> = unsafe fn((usize, usize, usize), Strided<T>, Strided<T>, *mut T, usize, bool);
 
 macro_rules! through_crate {
     ($T:ty, $zero:expr, $one:expr) => {
@@ -133,6 +150,14 @@ macro_rules! real_factor {
                 }
                 // SAFETY: the caller's.
                 unsafe { by_crate(s, a, b, c, add) }
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            fn by_itself() -> Option<ByItself<$T>> {
+                Some(match vector::Extension::found()? {
+                    vector::Extension::Avx512 => vector::avx512::$module::by_itself,
+                    vector::Extension::Avx2 => vector::avx2::$module::by_itself,
+                })
             }
         }
     };
@@ -230,6 +255,12 @@ fn product<T: Factor>(a: &Block, b: &Block, c: &mut [T], add: bool, threads: Thr
         Threads::Up(most) if sizes.m * sizes.n * sizes.k >= WORTH_THREADS => most.min(sizes.m).max(1),
         _ => 1,
     };
+    if sizes.m == sizes.n
+        && a.transposes(b)
+        && let Some(multiply) = T::by_itself()
+    {
+        return by_itself(sizes, a, b, c, add, cores, multiply);
+    }
     if cores == 1 {
         // SAFETY: pointers and strides are of blocks that are borrowed for this call, with these sizes.
         unsafe { T::multiply(sizes, a, b, c, add) };
@@ -251,6 +282,57 @@ fn product<T: Factor>(a: &Block, b: &Block, c: &mut [T], add: bool, threads: Thr
         });
     });
     cancel::check()
+}
+
+/// [`product`] of a matrix and its transposed, in the memory of one.
+fn by_itself<T: Factor>(
+    sizes: Sizes,
+    a: Strided<T>,
+    b: Strided<T>,
+    c: &mut [T],
+    add: bool,
+    cores: usize,
+    multiply: ByItself<T>,
+) -> Result<()> {
+    // Rows further down take longer: the part up to the diagonal is as large for each of the threads.
+    let start = |n: usize| ((n as f64 / cores as f64).sqrt() * sizes.m as f64).round() as usize;
+    let c = Shared(c.as_mut_ptr());
+    let part = |n: usize| {
+        let (first, stop) = (start(n), start(n + 1));
+        let rows = Strided { pointer: a.at(first, 0), ..a };
+        // SAFETY: pointers and strides are of blocks that are borrowed for this call, with these sizes; each part of c is written by one.
+        unsafe { multiply((stop - first, sizes.n, sizes.k), rows, b, c.get(), first, add) }
+    };
+    if cores == 1 {
+        part(0);
+        return cancel::check();
+    }
+    cancel::with_flag(|flag| {
+        std::thread::scope(|scope| {
+            for n in 0..cores {
+                scope.spawn(move || match flag {
+                    Some(flag) => cancel::during(flag, || part(n)),
+                    None => part(n),
+                });
+            }
+        });
+    });
+    cancel::check()
+}
+
+/// The product that several threads write to, each other elements of it.
+#[derive(Clone, Copy)]
+struct Shared<T>(*mut T);
+
+// SAFETY: only lives within a call that borrows the product.
+unsafe impl<T: Send> Send for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    fn get(self) -> *mut T {
+        self.0
+    }
 }
 
 /// The block as a matrix whose rows are its first `split` axes and whose columns are the others: a view where the
@@ -377,12 +459,8 @@ fn target(c: Option<Block>, dtype: DType, shape: &[usize]) -> Result<(Block, boo
     if c.dtype() != dtype {
         return Ok((c, true));
     }
-    if !c.is_unshared() {
-        let mut copy = Block::alloc(dtype, shape);
-        with_dtype!(dtype, T => {
-            copy.as_mut_slice::<T>().iter_mut().zip(c.view::<T>().iter()).for_each(|(to, from)| *to = *from);
-        });
-        c = copy;
+    if !c.is_reusable() {
+        c = c.copied();
     }
     Ok((c, true))
 }
@@ -513,6 +591,31 @@ mod tests {
                 let (other_a, other_b) = (other_b.transpose(&[1, 0]), other_a.transpose(&[1, 0]));
                 let one = matmul(&a, &b, Threads::One).unwrap();
                 prop_assert!(one.same(&matmul(&other_a, &other_b, Threads::One).unwrap()), "{dtype}, turned");
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// The same bits as of a matrix and a copy of it, which is the product that is not its own mirror image to us.
+        #[test]
+        fn a_matrix_times_itself_transposed(n in 1usize..230, k in 1usize..1100, turn: bool, threads in 1usize..4, add: bool) {
+            for dtype in [DType::F32, DType::F64, DType::C128, DType::I64] {
+                let odd = |shape: &[usize], by: usize| {
+                    let len = shape.iter().product::<usize>();
+                    let numbers: Vec<f64> = (0..len).map(|x| 1.0 + (x * by % 1009) as f64 / 7.0).collect();
+                    Block::from_slice(shape, &numbers).cast(dtype).unwrap()
+                };
+                let a = if turn { odd(&[k, n], 7919).transpose(&[1, 0]) } else { odd(&[n, k], 7919) };
+                let (turned, copy) = (a.transpose(&[1, 0]), a.contiguous().transpose(&[1, 0]).contiguous());
+                let threads = if threads == 1 { Threads::One } else { Threads::Up(threads) };
+                let to = |b: &Block| match add {
+                    true => accumulate(odd(&[n, n], 31), &a, b),
+                    false => matmul(&a, b, threads),
+                };
+                let (c, d) = (to(&turned).unwrap(), to(&copy).unwrap());
+                prop_assert!(c.same(&d), "{dtype} {n} {k}");
             }
         }
     }

@@ -6,7 +6,7 @@
 //! accumulators, 3 vectors of B and one broadcast element of A are 28 of 32 registers; with AVX2 4 rows, and 16 of 16.
 
 use super::Strided;
-use crate::data::Buffer;
+use crate::data::{Buffer, prefetch};
 use std::arch::x86_64::*;
 
 /// Vectors across the register tile.
@@ -35,13 +35,121 @@ macro_rules! product {
             /// every one of `c` read and written, and nothing else accesses `c` meanwhile.
             #[target_feature(enable = $feature)]
             pub unsafe fn multiply(
-                (m, n, k): (usize, usize, usize),
+                sizes: (usize, usize, usize),
                 a: Strided<$T>,
                 b: Strided<$T>,
                 c: *mut $T,
                 c_row: usize,
                 add: bool,
             ) {
+                // SAFETY: the caller's.
+                unsafe { panels(sizes, a, b, To { c, c_row, add, below: None }) }
+            }
+
+            /// Of a matrix times itself transposed, `c` all of it, row by row: the part of m rows from the row `first` on that is on the
+            /// diagonal and below, and its mirror image. `a` are those rows of the matrix, m×k, and `b` is it transposed, k×n.
+            ///
+            /// # Safety
+            /// As [`multiply`]; of `c` nothing else accesses those elements meanwhile.
+            #[target_feature(enable = $feature)]
+            pub unsafe fn by_itself(
+                (m, n, k): (usize, usize, usize),
+                a: Strided<$T>,
+                b: Strided<$T>,
+                c: *mut $T,
+                first: usize,
+                add: bool,
+            ) {
+                let below = Some(Below { c, row: first, column: 0 });
+                // SAFETY: the caller's; columns end with the diagonal.
+                unsafe {
+                    let to = To { c: c.add(first * n), c_row: n, add, below };
+                    panels((m, n.min(first + m), k), a, b, to);
+                }
+            }
+
+            /// Where a product goes.
+            #[derive(Clone, Copy)]
+            struct To {
+                c: *mut $T,
+                c_row: usize,
+                add: bool,
+                below: Option<Below>,
+            }
+
+            /// Where in a product `c` that is its own mirror image a part begins.
+            #[derive(Clone, Copy)]
+            struct Below {
+                c: *mut $T,
+                row: usize,
+                column: usize,
+            }
+
+            impl Below {
+                /// Asks for the memory of a part and of its image: it takes as long as the product does.
+                fn ask(self, height: usize, width: usize, to: To) {
+                    let Below { c, row, column } = self;
+                    for y in 0..height {
+                        for x in (0..COLUMNS).step_by(64 / size_of::<$T>()) {
+                            prefetch::near(to.c.wrapping_add(y * to.c_row + x));
+                        }
+                    }
+                    for x in 0..width {
+                        prefetch::near(c.wrapping_add((column + x) * to.c_row + row));
+                    }
+                }
+
+                /// A whole tile below the diagonal, and its image.
+                ///
+                /// # Safety
+                /// As [`by_itself`].
+                #[target_feature(enable = $feature)]
+                unsafe fn put_whole(self, tile: &[$T; ROWS * COLUMNS], to: To) {
+                    let (rows, _) = tile.as_chunks::<COLUMNS>();
+                    // SAFETY: by contract; the image is above the diagonal.
+                    unsafe {
+                        for (y, sums) in rows.iter().enumerate() {
+                            let row = to.c.add(y * to.c_row).cast::<[$T; COLUMNS]>();
+                            *row = if to.add { std::array::from_fn(|x| (*row)[x] + sums[x]) } else { *sums };
+                        }
+                        for x in 0..COLUMNS {
+                            let sums: [$T; ROWS] = std::array::from_fn(|y| rows[y][x]);
+                            let row = self.c.add((self.column + x) * to.c_row + self.row).cast::<[$T; ROWS]>();
+                            *row = if to.add { std::array::from_fn(|y| (*row)[y] + sums[y]) } else { sums };
+                        }
+                    }
+                }
+            }
+
+            impl To {
+                /// The part that begins so many rows and columns after this one.
+                ///
+                /// # Safety
+                /// It is within this one.
+                unsafe fn part(self, i: usize, j: usize) -> To {
+                    let below = self.below.map(|b| Below { row: b.row + i, column: b.column + j, ..b });
+                    // SAFETY: by contract.
+                    To { c: unsafe { self.c.add(i * self.c_row + j) }, below, ..self }
+                }
+
+                /// Puts, or adds, one element.
+                ///
+                /// # Safety
+                /// It is within this.
+                #[inline(always)]
+                unsafe fn set(self, i: usize, j: usize, sum: $T) {
+                    // SAFETY: by contract.
+                    unsafe {
+                        let at = self.c.add(i * self.c_row + j);
+                        *at = if self.add { *at + sum } else { sum };
+                    }
+                }
+            }
+
+            /// # Safety
+            /// As [`multiply`].
+            #[target_feature(enable = $feature)]
+            unsafe fn panels((m, n, k): (usize, usize, usize), a: Strided<$T>, b: Strided<$T>, to: To) {
                 let depth = if k == 0 { 0 } else { k.div_ceil(k.div_ceil(DEPTH)) };
                 let wide = B_COLUMNS.min(n.next_multiple_of(COLUMNS));
                 let mut a_memory = Buffer::new(A_ROWS.min(m.next_multiple_of(ROWS)) * depth * size_of::<$T>());
@@ -62,8 +170,8 @@ macro_rules! product {
                                 }
                                 let rows = A_ROWS.min(m - i);
                                 pack_a(packed_a, a, i, rows, p, deep);
-                                let c = c.add(i * c_row + j);
-                                tiles((rows, columns, deep), packed_a, packed_b, c, c_row, add || p > 0);
+                                let to = To { add: to.add || p > 0, ..to.part(i, j) };
+                                tiles((rows, columns, deep), packed_a, packed_b, to);
                             }
                         }
                     }
@@ -105,17 +213,25 @@ macro_rules! product {
             unsafe fn pack_a(to: *mut $T, a: Strided<$T>, i: usize, rows: usize, p: usize, deep: usize) {
                 for first in (0..rows).step_by(ROWS) {
                     let height = ROWS.min(rows - first);
-                    for q in 0..deep {
-                        // SAFETY: column p + q and rows from i + first on are A's; the column of the panel is `to`'s.
-                        unsafe {
-                            let column = to.add(first * deep + q * ROWS);
-                            if height == ROWS {
+                    // SAFETY: columns from p on and rows from i + first on are A's; the columns of the panel are `to`'s.
+                    unsafe {
+                        let panel = to.add(first * deep);
+                        if height < ROWS {
+                            for q in 0..deep {
                                 for x in 0..ROWS {
-                                    *column.add(x) = *a.at(i + first + x, p + q);
+                                    let part = if x < height { *a.at(i + first + x, p + q) } else { 0.0 };
+                                    *panel.add(q * ROWS + x) = part;
                                 }
-                            } else {
+                            }
+                        } else if a.row == 1 {
+                            for q in 0..deep {
+                                let column = a.at(i + first, p + q).cast::<[$T; ROWS]>();
+                                *panel.add(q * ROWS).cast::<[$T; ROWS]>() = *column;
+                            }
+                        } else {
+                            for q in 0..deep {
                                 for x in 0..ROWS {
-                                    *column.add(x) = if x < height { *a.at(i + first + x, p + q) } else { 0.0 };
+                                    *panel.add(q * ROWS + x) = *a.at(i + first + x, p + q);
                                 }
                             }
                         }
@@ -128,33 +244,78 @@ macro_rules! product {
             /// # Safety
             /// As [`multiply`]; the panels were packed for these sizes.
             #[target_feature(enable = $feature)]
-            unsafe fn tiles(
-                (rows, columns, deep): (usize, usize, usize),
-                a: *const $T,
-                b: *const $T,
-                c: *mut $T,
-                c_row: usize,
-                add: bool,
-            ) {
+            unsafe fn tiles((rows, columns, deep): (usize, usize, usize), a: *const $T, b: *const $T, to: To) {
                 for j in (0..columns).step_by(COLUMNS) {
                     for i in (0..rows).step_by(ROWS) {
                         let (height, width) = (ROWS.min(rows - i), COLUMNS.min(columns - j));
                         // SAFETY: a tile that is not whole goes through `edge`, so that only elements of c are touched.
                         unsafe {
-                            let (a, b, c) = (a.add(i * deep), b.add(j * deep), c.add(i * c_row + j));
-                            if height == ROWS && width == COLUMNS {
-                                tile(deep, a, b, c, c_row, add);
-                            } else {
-                                let mut edge = [0.0; ROWS * COLUMNS];
-                                tile(deep, a, b, edge.as_mut_ptr(), COLUMNS, false);
-                                for y in 0..height {
-                                    for x in 0..width {
-                                        let old = if add { *c.add(y * c_row + x) } else { 0.0 };
-                                        *c.add(y * c_row + x) = old + edge[y * COLUMNS + x];
-                                    }
+                            let (a, b, to) = (a.add(i * deep), b.add(j * deep), to.part(i, j));
+                            if to.below.is_some_and(|below| below.column >= below.row + height) {
+                                continue;
+                            }
+                            if height == ROWS && width == COLUMNS && to.below.is_none() {
+                                tile(deep, a, b, to.c, to.c_row, to.add);
+                                continue;
+                            }
+                            let mut edge = [0.0; ROWS * COLUMNS];
+                            if let Some(below) = to.below {
+                                below.ask(height, width, to);
+                            }
+                            tile(deep, a, b, edge.as_mut_ptr(), COLUMNS, false);
+                            match to.below {
+                                None => put(&edge, height, width, to),
+                                Some(below)
+                                    if height == ROWS && width == COLUMNS && below.column + COLUMNS <= below.row =>
+                                {
+                                    below.put_whole(&edge, to);
                                 }
+                                Some(below) => put_twice(&edge, height, width, to, below),
                             }
                         }
+                    }
+                }
+            }
+
+            /// The part of a tile that is within c.
+            ///
+            /// # Safety
+            /// As [`multiply`].
+            #[target_feature(enable = $feature)]
+            unsafe fn put(tile: &[$T; ROWS * COLUMNS], height: usize, width: usize, to: To) {
+                for (y, row) in tile.chunks_exact(COLUMNS).enumerate().take(height) {
+                    for (x, &sum) in row.iter().enumerate().take(width) {
+                        // SAFETY: by contract.
+                        unsafe { to.set(y, x, sum) };
+                    }
+                }
+            }
+
+            /// The elements of a tile that are on the diagonal or below, and their mirror images.
+            ///
+            /// # Safety
+            /// As [`by_itself`].
+            #[target_feature(enable = $feature)]
+            unsafe fn put_twice(
+                tile: &[$T; ROWS * COLUMNS],
+                height: usize,
+                width: usize,
+                to: To,
+                Below { c, row, column }: Below,
+            ) {
+                let image = To { c, ..to };
+                for (y, sums) in tile.chunks_exact(COLUMNS).enumerate().take(height) {
+                    let up_to = width.min((row + y + 1).saturating_sub(column));
+                    for (x, &sum) in sums.iter().enumerate().take(up_to) {
+                        // SAFETY: by contract.
+                        unsafe { to.set(y, x, sum) };
+                    }
+                }
+                for x in 0..width {
+                    // Of this column, which is a row of the image, the elements after the one on the diagonal.
+                    for y in (column + x + 1).saturating_sub(row)..height {
+                        // SAFETY: by contract; the image of each is above the diagonal.
+                        unsafe { image.set(column + x, row + y, tile[y * COLUMNS + x]) };
                     }
                 }
             }
