@@ -1,6 +1,7 @@
 //! Linear algebra of stacks of matrices: factorizations, and solving with them. On one thread: blocks run side by side.
 
 use super::rank::Ranked;
+use super::tall_qr;
 use crate::data::{Block, Complex64, DType, Dims, Element, cancel};
 use crate::err;
 use crate::text::Result;
@@ -12,6 +13,10 @@ use dsk_dense::{Field, NotFound};
 pub enum Factors {
     /// Q (m×k) and R (k×n), of k columns and rows, the fewer of m and n.
     Qr,
+    /// The same of a tall matrix in less time; what is negative in one may be positive in the other.
+    TallQr,
+    /// P (m×k), S (k×k), upper triangular, and R (k×n): Q is P with S divided out, from the right. For a tall matrix in still less time.
+    PartQr,
     /// U (m×k), the singular values from the largest on (k), and V transposed and conjugated (k×n).
     Svd,
     /// Eigenvalues from the smallest on (n), and eigenvectors as columns (n×n), of what the lower triangle tells of a Hermitian matrix.
@@ -28,6 +33,8 @@ impl Factors {
     pub fn parse(name: &str) -> Option<Factors> {
         Some(match name {
             "qr" => Factors::Qr,
+            "tall-qr" => Factors::TallQr,
+            "part-qr" => Factors::PartQr,
             "svd" => Factors::Svd,
             "eigh" => Factors::Eigh,
             "eig" => Factors::Eig,
@@ -41,7 +48,8 @@ impl Factors {
     pub fn shapes(self, m: usize, n: usize) -> Vec<Dims> {
         let k = m.min(n);
         let all: &[&[usize]] = match self {
-            Factors::Qr => &[&[m, k], &[k, n]],
+            Factors::Qr | Factors::TallQr => &[&[m, k], &[k, n]],
+            Factors::PartQr => &[&[m, k], &[k, k], &[k, n]],
             Factors::Svd => &[&[m, k], &[k], &[k, n]],
             Factors::Eigh | Factors::Eig => &[&[n], &[n, n]],
             Factors::Eigvals => &[&[n]],
@@ -144,7 +152,15 @@ pub fn factors(stack: &Block, factors: Factors) -> Result<Block> {
         if len == 0 {
             return Ok(out);
         }
+        let tall = match factors {
+            Factors::TallQr => Some(tall_qr::Parts::Factors),
+            Factors::PartQr => Some(tall_qr::Parts::First),
+            _ => None,
+        };
         with_field!(dtype, T => {
+            if let Some(parts) = tall && tall_qr::factors::<T>(one, parts, &mut out)? {
+                return Ok(out);
+            }
             let mut rest = out.as_mut_slice::<T>();
             let mut parts = shapes.iter().map(|shape| {
                 let (part, left) = std::mem::take(&mut rest).split_at_mut(shape.iter().product());
@@ -154,7 +170,13 @@ pub fn factors(stack: &Block, factors: Factors) -> Result<Block> {
             let mut next = || parts.next().unwrap_or_default();
             let a = elements::<T>(one);
             match factors {
-                Factors::Qr => T::qr(a, [m, n], next(), next()),
+                Factors::Qr | Factors::TallQr => T::qr(a, [m, n], next(), next()),
+                Factors::PartQr => {
+                    let (p, s) = (next(), next());
+                    s.fill(T::from(0.0));
+                    s.iter_mut().step_by(m.min(n) + 1).for_each(|x| *x = T::from(1.0));
+                    T::qr(a, [m, n], p, next());
+                }
                 Factors::Svd => {
                     if a.iter().any(|&x| Ranked::is_nan(x)) {
                         return Err(singular("has a nan: there are no singular values"));
@@ -299,23 +321,52 @@ pub fn inverse(stack: &Block) -> Result<Block> {
 pub fn solve_triangular(a: &Block, b: &Block, triangle: Triangle) -> Result<Block> {
     let dtype = field(a.dtype().promote(b.dtype()));
     let wide = wide(dtype);
-    let (a, b) = (a.cast(wide)?.contiguous(), b.cast(wide)?.contiguous());
-    let n = a.shape()[0];
+    let (a, b) = (a.cast(wide)?.contiguous(), b.cast(wide)?);
+    // What lies column by column stays so, as a transposed view.
+    let turned = b.transpose(&[1, 0]);
+    let columns = turned.is_contiguous();
+    let b = if columns { turned } else { b.contiguous() };
     let mut x = Block::for_answer(wide, b.shape())?;
     with_field!(wide, T => {
-        let a = elements::<T>(&a);
+        let (n, a) = (a.shape()[0], elements::<T>(&a));
         if !triangle.unit && a.iter().step_by(n + 1).any(|&x| x == T::from(0.0)) {
             return Err(singular("has a zero on its diagonal: it has no inverse"));
         }
         x.as_mut_slice().copy_from_slice(elements::<T>(&b));
-        T::solve_triangular(a, n, triangle, x.as_mut_slice());
+        T::solve_triangular(a, n, triangle, x.as_mut_slice(), columns);
     });
+    let x = if columns { x.transpose(&[1, 0]) } else { x };
     x.cast(dtype)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Right sides may lie in any order in memory: on disk they are row by row.
+    #[test]
+    fn the_layout_of_right_sides_changes_no_bit() {
+        let numbers = |m: usize, n: usize| {
+            let numbers: Vec<f64> = (0..m * n).map(|x| 0.5 + ((x * 7919) % 1009) as f64 / 1009.0).collect();
+            Block::from_slice(&[m, n], &numbers)
+        };
+        for (n, columns) in [(1, 5), (7, 3), (40, 1), (33, 64), (130, 70), (300, 200)] {
+            for dtype in [DType::F32, DType::F64, DType::C128] {
+                let (mut a, b) = (numbers(n, n), numbers(n, columns));
+                // Not so large that what is found grows beyond all numbers.
+                a.as_mut_slice::<f64>().iter_mut().for_each(|x| *x /= n as f64);
+                a.as_mut_slice::<f64>().iter_mut().step_by(n + 1).for_each(|x| *x += 1.0);
+                let (a, b) = (a.cast(dtype).unwrap(), b.cast(dtype).unwrap());
+                let turned = b.transpose(&[1, 0]).contiguous().transpose(&[1, 0]);
+                for bits in 0..4 {
+                    let triangle = Triangle { lower: bits & 1 == 0, unit: bits & 2 == 0, conjugated: false };
+                    let (x, y) =
+                        (solve_triangular(&a, &b, triangle).unwrap(), solve_triangular(&a, &turned, triangle).unwrap());
+                    assert!(x.same(&y), "{n} {columns} {dtype} {triangle:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn factors_multiply_to_the_matrix() {

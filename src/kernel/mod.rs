@@ -19,6 +19,7 @@ pub mod scan;
 pub mod select;
 pub mod sort;
 mod strip;
+mod tall_qr;
 mod tile;
 
 pub use elementwise::{Binary, Operand, Typed, Unary};

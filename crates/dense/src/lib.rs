@@ -10,6 +10,10 @@ use faer::linalg::householder::{
     apply_block_householder_on_the_left_in_place_scratch, apply_block_householder_on_the_left_in_place_with_conj,
 };
 use faer::linalg::solvers::{DenseSolveCore, Qr, Solve};
+use faer::linalg::triangular_solve::{
+    solve_lower_triangular_in_place_with_conj, solve_unit_lower_triangular_in_place_with_conj,
+    solve_unit_upper_triangular_in_place_with_conj, solve_upper_triangular_in_place_with_conj,
+};
 use faer::traits::ComplexField;
 use faer::{Conj, Mat, MatMut, MatRef, Par, Side};
 pub use num_complex::Complex64;
@@ -24,6 +28,8 @@ pub struct NotFound;
 pub struct Triangle {
     pub lower: bool,
     pub unit: bool,
+    /// Whether of each element the conjugate is meant.
+    pub conjugated: bool,
 }
 
 /// Elements of matrices. Of m rows and n columns, k is the fewer.
@@ -57,15 +63,40 @@ pub trait Field: Copy + Sized {
     /// The inverse of a square matrix. Not found where it is singular.
     fn inverse(a: &[Self], n: usize, x: &mut [Self]) -> Result<(), NotFound>;
 
-    /// `b` becomes x of `a·x = b`, for a triangle of a square matrix without zeros on its diagonal.
-    fn solve_triangular(a: &[Self], n: usize, triangle: Triangle, b: &mut [Self]);
+    /// `b` becomes x of `a·x = b`, for a triangle of a square matrix without zeros on its diagonal. With `turned`, `b` and x lie
+    /// column by column, which is faster.
+    fn solve_triangular(a: &[Self], n: usize, triangle: Triangle, b: &mut [Self], turned: bool);
 }
 
 /// The elements in row-major order.
 fn write<T: Copy>(to: &mut [T], from: MatRef<T>) {
-    for (i, row) in to.chunks_exact_mut(from.ncols().max(1)).enumerate().take(from.nrows()) {
-        row.iter_mut().enumerate().for_each(|(j, x)| *x = from[(i, j)]);
+    let (m, n) = (from.nrows(), from.ncols());
+    for (at, height, width) in squares(m, n) {
+        let part = from.submatrix(at[0], at[1], height, width);
+        for y in 0..height {
+            let row = &mut to[(at[0] + y) * n + at[1]..][..width];
+            row.iter_mut().enumerate().for_each(|(x, to)| *to = part[(y, x)]);
+        }
     }
+}
+
+/// The matrix in column-major order, as faer works on it.
+fn read<T: ComplexField + Copy>(from: &[T], [m, n]: [usize; 2]) -> Mat<T> {
+    let mut matrix = Mat::zeros(m, n);
+    for (at, height, width) in squares(m, n) {
+        for x in at[1]..at[1] + width {
+            let column = &mut matrix.col_as_slice_mut(x)[at[0]..][..height];
+            column.iter_mut().zip(at[0]..).for_each(|(to, y)| *to = from[y * n + x]);
+        }
+    }
+    matrix
+}
+
+/// Parts of a matrix that the first-level cache holds in either order: where they begin, their heights and their widths.
+fn squares(m: usize, n: usize) -> impl Iterator<Item = ([usize; 2], usize, usize)> {
+    const SIDE: usize = 32;
+    let columns = move |i: usize| (0..n).step_by(SIDE).map(move |j| ([i, j], SIDE.min(m - i), SIDE.min(n - j)));
+    (0..m).step_by(SIDE).flat_map(columns)
 }
 
 fn zero_on_diagonal<T: Copy + PartialEq + Default>(upper: MatRef<T>) -> bool {
@@ -221,11 +252,8 @@ macro_rules! field {
 
             fn cholesky(a: &[Self], n: usize, l: &mut [Self]) -> Result<(), NotFound> {
                 let factor = MatRef::from_row_major_slice(a, n, n).llt(Side::Lower).map_err(|_| NotFound)?;
-                let lower = factor.L();
-                for (i, row) in l.chunks_exact_mut(n.max(1)).enumerate() {
-                    let zero = <$T>::default();
-                    row.iter_mut().enumerate().for_each(|(j, x)| *x = if j <= i { lower[(i, j)] } else { zero });
-                }
+                write(l, factor.L());
+                l.chunks_exact_mut(n.max(1)).enumerate().for_each(|(i, row)| row[i + 1..].fill(<$T>::default()));
                 Ok(())
             }
 
@@ -261,17 +289,23 @@ macro_rules! field {
                 Ok(())
             }
 
-            fn solve_triangular(a: &[Self], n: usize, triangle: Triangle, b: &mut [Self]) {
+            fn solve_triangular(a: &[Self], n: usize, triangle: Triangle, b: &mut [Self], turned: bool) {
                 let columns = b.len() / n.max(1);
-                let a = MatRef::from_row_major_slice(a, n, n);
-                let mut x: Mat<Self> = MatRef::from_row_major_slice(b, n, columns).to_owned();
-                let right: MatMut<Self> = x.as_mut();
-                match (triangle.lower, triangle.unit) {
-                    (true, true) => a.solve_unit_lower_triangular_in_place(right),
-                    (true, false) => a.solve_lower_triangular_in_place(right),
-                    (false, true) => a.solve_unit_upper_triangular_in_place(right),
-                    (false, false) => a.solve_upper_triangular_in_place(right),
+                let solve = |right: MatMut<Self>| {
+                    let a = MatRef::from_row_major_slice(a, n, n);
+                    let conj = if triangle.conjugated { Conj::Yes } else { Conj::No };
+                    match (triangle.lower, triangle.unit) {
+                        (true, true) => solve_unit_lower_triangular_in_place_with_conj(a, conj, right, Par::Seq),
+                        (true, false) => solve_lower_triangular_in_place_with_conj(a, conj, right, Par::Seq),
+                        (false, true) => solve_unit_upper_triangular_in_place_with_conj(a, conj, right, Par::Seq),
+                        (false, false) => solve_upper_triangular_in_place_with_conj(a, conj, right, Par::Seq),
+                    }
+                };
+                if turned {
+                    return solve(MatMut::from_column_major_slice_mut(b, n, columns));
                 }
+                let mut x = read(b, [n, columns]);
+                solve(x.as_mut());
                 write(b, x.as_ref());
             }
         }

@@ -15,8 +15,8 @@ use crate::text::{Result, Span};
 pub static OPS: &[Op] = &[
     Op {
         usage: "(linalg/packed-factors x kind)",
-        doc: "The factors of a matrix, one after the other, row by row, along the last axis.\nKinds are \"qr\" (Q and R), \"svd\" \
-            (U, the singular values, V transposed), \"eigh\" and \"eig\" (eigenvalues and vectors), \"eigvals\" (eigenvalues) and \"lu\" (the order of rows, L, \
+        doc: "The factors of a matrix, one after the other, row by row, along the last axis.\nKinds are \"qr\" (Q and R), \"tall-qr\" (the same in less \
+            time of what is tall, signs aside), \"part-qr\" (P, S and R: Q is P with S divided out, from the right), \"svd\" (U, the singular values, V transposed), \"eigh\" and \"eig\" (eigenvalues and vectors), \"eigvals\" (eigenvalues) and \"lu\" (the order of rows, L, \
             U).",
         examples: &[("(to-list (linalg/packed-factors [[2.0]] \"lu\"))", "[0.0 1.0 2.0]")],
         see: &["linalg/qr", "linalg/svd", "linalg/eigh", "linalg/lu"],
@@ -170,7 +170,10 @@ fn square(shape: &[usize]) -> Result<(Dims, usize)> {
 fn packed_factors(mut args: Args) -> Result<Value> {
     let kind = args.name("kind")?;
     let Some(factors) = Factors::parse(&kind) else {
-        return Err(err!(Value, "there are no factors `{kind}`; there are qr, svd, eigh, eig, eigvals and lu"));
+        return Err(err!(
+            Value,
+            "there are no factors `{kind}`; there are qr, tall-qr, part-qr, svd, eigh, eig, eigvals and lu"
+        ));
     };
     let x = Given::of(args.take("x"))?;
     let (_, m, n) = sides(&x.shape())?;
@@ -237,6 +240,6 @@ fn with_right_sides(mut args: Args, name: &'static str, triangle: Option<Triangl
 }
 
 fn solve_triangular(args: Args) -> Result<Value> {
-    let triangle = Triangle { lower: args.bool("lower")?, unit: args.bool("unit-diagonal")? };
+    let triangle = Triangle { lower: args.bool("lower")?, unit: args.bool("unit-diagonal")?, conjugated: false };
     with_right_sides(args, "linalg/whole-solve-triangular", Some(triangle))
 }
