@@ -65,6 +65,8 @@ impl Tally {
         registers.insert(1, Known::Map);
         registers.insert(2, Known::Part(Part::Whole));
         let mut found = None;
+        // What is taken of the item: taking it apart may fail, so that all of it has to be needed.
+        let mut taken: SmallVec<[Part; 2]> = SmallVec::new();
         let mut tally = Tally { globals: SmallVec::new(), key: Part::Whole, missing: 0, steps: SmallVec::new() };
         let mut code = proto.code.iter();
         while let Some(instr) = code.next() {
@@ -129,12 +131,29 @@ impl Tally {
                 Instr::Add { to, a, b } => (to, tally.step(Operator::Add, known(a)?, known(b)?)?),
                 Instr::Subtract { to, a, b } => (to, tally.step(Operator::Subtract, known(a)?, known(b)?)?),
                 Instr::Multiply { to, a, b } => (to, tally.step(Operator::Multiply, known(a)?, known(b)?)?),
-                Instr::Return { from } => return matches!(known(from)?, Known::Done).then_some(tally),
+                Instr::Return { from } => {
+                    let needed = taken.iter().all(|&part| tally.needs(part));
+                    return (matches!(known(from)?, Known::Done) && needed).then_some(tally);
+                }
                 _ => return None,
             };
+            // Nothing is done after the map is changed.
+            let changed = registers.values().any(|known| matches!(known, Known::Done));
+            if changed && !matches!(instr, Instr::Copy { .. } | Instr::Take { .. }) {
+                return None;
+            }
+            if let Known::Part(part) = result {
+                taken.push(part);
+            }
             registers.insert(to, result);
         }
         None
+    }
+
+    /// Whether that part is looked at.
+    fn needs(&self, part: Part) -> bool {
+        let is = |step: &Step| matches!(step.by, Amount::Part(by) if by == part);
+        part == Part::Whole || part == self.key || self.steps.iter().any(is)
     }
 
     /// Notes what is done to the number, if it is one of the two: what it is then.
