@@ -26,6 +26,9 @@ const WORTH_THREADS: usize = 64 * 64 * 64;
 /// Multiplications that the `gemm` crate is given at a time: it does not look whether it is cancelled.
 const AT_A_TIME: usize = 1 << 31;
 
+/// Rows that it is given at a time. How it sums goes by their number, so that this must not go by the number of threads.
+const ROWS_AT_A_TIME: usize = 256;
+
 /// Up to as many elements of a product, and for vectors, the `gemm` crate has ways of its own that go by the strides of the operands.
 /// The same numbers would make other bits where a block comes back from disk in another layout.
 const SMALL: usize = 16 * 16;
@@ -71,6 +74,9 @@ trait Factor: Element {
     /// Every element of `a` (m×k) and `b` (k×n) can be read.
     unsafe fn multiply(sizes: Sizes, a: Strided<Self>, b: Strided<Self>, c: &mut [Self], add: bool);
 
+    /// Rows of products of these sizes that are made together, so that threads take whole ones: bits may go by their number.
+    fn together(sizes: Sizes) -> usize;
+
     /// The way to multiply a matrix by itself transposed in half the time, if there is one.
     fn by_itself() -> Option<ByItself<Self>> {
         None
@@ -84,13 +90,17 @@ trait Factor: Element {
 /// As [`Factor::multiply`]; of `c` nothing else accesses those elements meanwhile.
 type ByItself<T> = unsafe fn((usize, usize, usize), Strided<T>, Strided<T>, *mut T, usize, bool);
 
+fn rows_at_a_time(s: Sizes) -> usize {
+    (AT_A_TIME / (s.n * s.k).max(1)).clamp(64, ROWS_AT_A_TIME)
+}
+
 macro_rules! through_crate {
     ($T:ty, $zero:expr, $one:expr) => {
         /// # Safety
         /// As [`Factor::multiply`].
         unsafe fn by_crate(s: Sizes, a: Strided<$T>, b: Strided<$T>, c: &mut [$T], add: bool) {
             debug_assert!(c.len() >= s.m * s.n);
-            let rows = (AT_A_TIME / (s.n * s.k).max(1)).max(64);
+            let rows = rows_at_a_time(s);
             for (n, c) in c.chunks_mut(rows * s.n).enumerate() {
                 if cancel::cancelled() {
                     return;
@@ -152,6 +162,14 @@ macro_rules! real_factor {
                 unsafe { by_crate(s, a, b, c, add) }
             }
 
+            fn together(sizes: Sizes) -> usize {
+                #[cfg(target_arch = "x86_64")]
+                if vector::Extension::found().is_some() {
+                    return 1;
+                }
+                rows_at_a_time(sizes)
+            }
+
             #[cfg(target_arch = "x86_64")]
             fn by_itself() -> Option<ByItself<$T>> {
                 Some(match vector::Extension::found()? {
@@ -174,6 +192,10 @@ macro_rules! complex_factor {
                 // SAFETY: the caller's.
                 unsafe { by_crate(s, a, b, c, add) }
             }
+
+            fn together(sizes: Sizes) -> usize {
+                rows_at_a_time(sizes)
+            }
         }
     };
 }
@@ -187,6 +209,10 @@ macro_rules! exact_factor {
             unsafe fn multiply(s: Sizes, a: Strided<$T>, b: Strided<$T>, c: &mut [$T], add: bool) {
                 // SAFETY: the caller's.
                 unsafe { row_by_row(s, a, b, c, add, |$c, $a, $b| $step) }
+            }
+
+            fn together(_: Sizes) -> usize {
+                1
             }
         }
     )*};
@@ -266,7 +292,8 @@ fn product<T: Factor>(a: &Block, b: &Block, c: &mut [T], add: bool, threads: Thr
         unsafe { T::multiply(sizes, a, b, c, add) };
         return cancel::check();
     }
-    let rows = sizes.m.div_ceil(cores);
+    let together = T::together(sizes);
+    let rows = sizes.m.div_ceil(together).div_ceil(cores) * together;
     cancel::with_flag(|flag| {
         std::thread::scope(|scope| {
             for (n, part) in c.chunks_mut(rows * sizes.n).enumerate() {
@@ -547,6 +574,23 @@ mod tests {
                     Some(crate::text::Code::Interrupted),
                     "{dtype} {threads:?}"
                 );
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn the_number_of_threads_changes_no_bit(m in 1usize..600, n in 1usize..90, k in 1usize..400, threads in 2usize..9) {
+            let odd = |shape: &[usize]| {
+                let len = shape.iter().product::<usize>();
+                Block::from_slice(shape, &(0..len).map(|x| ((x * 7919 % 1009) as f64).sqrt()).collect::<Vec<_>>())
+            };
+            for dtype in [DType::F32, DType::F64, DType::C64, DType::C128] {
+                let (a, b) = (odd(&[m, k]).cast(dtype).unwrap(), odd(&[k, n]).cast(dtype).unwrap());
+                let one = matmul(&a, &b, Threads::One).unwrap();
+                prop_assert!(one.same(&matmul(&a, &b, Threads::Up(threads)).unwrap()), "{dtype}");
             }
         }
     }
