@@ -1,6 +1,5 @@
 //! Linear algebra of stacks of matrices: factorizations, and solving with them. On one thread: blocks run side by side.
 
-use super::rank::Ranked;
 use super::tall_qr;
 use crate::data::{Block, Complex64, DType, Dims, Element, cancel};
 use crate::err;
@@ -56,6 +55,19 @@ impl Factors {
             Factors::Lu => &[&[m], &[m, k], &[k, n]],
         };
         all.iter().map(|shape| Dims::from_slice(shape)).collect()
+    }
+
+    fn is_qr(self) -> bool {
+        matches!(self, Factors::Qr | Factors::TallQr | Factors::PartQr)
+    }
+
+    /// Which of the factors grows as the matrix does.
+    fn proportional(self) -> usize {
+        match self {
+            Factors::Qr | Factors::TallQr | Factors::Svd => 1,
+            Factors::PartQr | Factors::Lu => 2,
+            Factors::Eigh | Factors::Eig | Factors::Eigvals => 0,
+        }
     }
 
     /// Whether there are factors of a square matrix only.
@@ -152,6 +164,29 @@ pub fn factors(stack: &Block, factors: Factors) -> Result<Block> {
         if len == 0 {
             return Ok(out);
         }
+        let exponent = with_field!(dtype, T => exponent(elements::<T>(one), factors));
+        let Some(exponent) = exponent else {
+            let Some(last) = shapes.last().filter(|_| factors.is_qr()) else {
+                return Err(singular("has elements that are not finite: there are no singular values"));
+            };
+            with_field!(dtype, T => no_numbers(out.as_mut_slice::<T>(), last[0], last[1]));
+            return Ok(out);
+        };
+        let scaled = match exponent {
+            0 => one.clone(),
+            _ => {
+                let mut copy = one.copied();
+                with_field!(dtype, T => scale(copy.as_mut_slice::<T>(), exponent));
+                copy
+            }
+        };
+        let one = &scaled;
+        let scaled_back = |out: &mut Block| {
+            let lengths: Vec<usize> = shapes.iter().map(|shape| shape.iter().product()).collect();
+            let at = factors.proportional();
+            let start = lengths[..at].iter().sum::<usize>();
+            with_field!(dtype, T => scale(&mut out.as_mut_slice::<T>()[start..][..lengths[at]], -exponent));
+        };
         let tall = match factors {
             Factors::TallQr => Some(tall_qr::Parts::Factors),
             Factors::PartQr => Some(tall_qr::Parts::First),
@@ -159,6 +194,7 @@ pub fn factors(stack: &Block, factors: Factors) -> Result<Block> {
         };
         with_field!(dtype, T => {
             if let Some(parts) = tall && tall_qr::factors::<T>(one, parts, &mut out)? {
+                scaled_back(&mut out);
                 return Ok(out);
             }
             let mut rest = out.as_mut_slice::<T>();
@@ -178,9 +214,6 @@ pub fn factors(stack: &Block, factors: Factors) -> Result<Block> {
                     T::qr(a, [m, n], p, next());
                 }
                 Factors::Svd => {
-                    if a.iter().any(|&x| Ranked::is_nan(x)) {
-                        return Err(singular("has a nan: there are no singular values"));
-                    }
                     let found = T::svd(a, [m, n], next(), next(), next());
                     found.map_err(|NotFound| singular("has singular values that are not found"))?;
                 }
@@ -198,8 +231,50 @@ pub fn factors(stack: &Block, factors: Factors) -> Result<Block> {
                 }
             }
         });
+        scaled_back(&mut out);
         Ok(out)
     })
+}
+
+/// The power of two that a matrix is multiplied by before it is factorized, so that squares of elements are neither too large nor too small. None
+/// where an element is not finite and there are no factors then.
+fn exponent<T: Copy + Into<Complex64>>(a: &[T], factors: Factors) -> Option<i32> {
+    if !factors.is_qr() && factors != Factors::Svd {
+        return Some(0);
+    }
+    let parts = |&x: &T| {
+        let Complex64 { re, im } = x.into();
+        [re.abs(), im.abs()]
+    };
+    if !a.iter().flat_map(parts).all(f64::is_finite) {
+        return None;
+    }
+    let largest = a.iter().flat_map(parts).fold(0.0, f64::max);
+    let power = || largest.log2() as i32;
+    Some(match largest {
+        0.0 => 0,
+        x if x < 1e-140 => -power(),
+        // Reflections are careful; and what is small beside it is kept.
+        x if x > 1e140 && factors == Factors::Svd => 450 - power(),
+        _ => 0,
+    })
+}
+
+/// Times a power of two, which may be beyond the largest number.
+fn scale<T: Copy + std::ops::Mul<f64, Output = T>>(elements: &mut [T], exponent: i32) {
+    if exponent != 0 {
+        let (a, b) = (2f64.powi(exponent / 2), 2f64.powi(exponent - exponent / 2));
+        elements.iter_mut().for_each(|x| *x = *x * a * b);
+    }
+}
+
+/// Writes what the factors Q and R (k×n), the last of these, are of a matrix with elements that are not finite.
+fn no_numbers<T: Copy + Default + From<f64>>(factors: &mut [T], k: usize, n: usize) {
+    factors.fill(T::from(f64::NAN));
+    let r = factors.len() - k * n;
+    for (i, row) in factors[r..].chunks_exact_mut(n.max(1)).enumerate() {
+        row[..i.min(n)].fill(T::default());
+    }
 }
 
 /// Eigenvalues, and where there is room for them eigenvectors, of the square matrices of a stack.
@@ -365,6 +440,42 @@ mod tests {
                     assert!(x.same(&y), "{n} {columns} {dtype} {triangle:?}");
                 }
             }
+        }
+    }
+
+    /// Squares of the elements are too large, or too small, for a float.
+    #[test]
+    fn matrices_of_any_size_have_singular_values() {
+        for power in [1.0, 1e-150, 1e-200, 1e-300, 1e150, 1e200, 1e300] {
+            let a = Block::from_slice(&[2, 2], &[power, power, 0.0, 2.0 * power]);
+            let packed = factors(&a, Factors::Svd).unwrap();
+            let s = &packed.as_slice::<f64>().unwrap()[4..6];
+            // The roots of 3 ± √5.
+            let near = |x: f64, y: f64| (x / power - y).abs() < 1e-14;
+            assert!(near(s[0], 2.288245611270737) && near(s[1], 0.8740320488976421), "{power}: {s:?}");
+        }
+        let tiny = Block::from_slice(&[3, 2], &[1e-310, 1e-310, 2e-310, 0.0, 4e-310, 5e-310]);
+        for kind in [Factors::Qr, Factors::TallQr, Factors::PartQr] {
+            let packed = factors(&tiny, kind).unwrap();
+            let packed = packed.as_slice::<f64>().unwrap();
+            let r = packed[packed.len() - 4].abs();
+            assert!((r / 1e-310 - 21f64.sqrt()).abs() < 1e-10, "{kind:?}: {r:e}");
+        }
+    }
+
+    /// Nobody takes a Q of what is not a number for one of numbers.
+    #[test]
+    fn what_is_not_finite_has_no_finite_factors() {
+        for odd in [f64::NAN, f64::INFINITY] {
+            let a = Block::from_slice(&[3, 2], &[odd, 1.0, 2.0, 3.0, 4.0, 5.0]);
+            for kind in [Factors::Qr, Factors::TallQr, Factors::PartQr] {
+                let packed = factors(&a, kind).unwrap();
+                let packed = packed.as_slice::<f64>().unwrap();
+                assert!(packed[..6].iter().all(|x| x.is_nan()), "{kind:?}");
+                let r = &packed[packed.len() - 4..];
+                assert!(r[0].is_nan() && r[1].is_nan() && r[2] == 0.0 && r[3].is_nan(), "{kind:?}");
+            }
+            assert_eq!(factors(&a, Factors::Svd).unwrap_err().code().as_str(), "dsk::singular");
         }
     }
 
