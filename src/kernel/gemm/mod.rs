@@ -74,7 +74,9 @@ trait Factor: Element {
     unsafe fn multiply(sizes: Sizes, a: Strided<Self>, b: Strided<Self>, c: &mut [Self], add: bool);
 
     /// Rows of products of these sizes that are made together, so that threads take whole ones: bits may go by their number.
-    fn together(sizes: Sizes) -> usize;
+    fn together(_: Sizes) -> usize {
+        1
+    }
 
     /// The way to multiply a matrix by itself transposed in half the time, if there is one.
     fn by_itself() -> Option<ByItself<Self>> {
@@ -208,10 +210,6 @@ macro_rules! exact_factor {
             unsafe fn multiply(s: Sizes, a: Strided<$T>, b: Strided<$T>, c: &mut [$T], add: bool) {
                 // SAFETY: the caller's.
                 unsafe { row_by_row(s, a, b, c, add, |$c, $a, $b| $step) }
-            }
-
-            fn together(_: Sizes) -> usize {
-                1
             }
         }
     )*};

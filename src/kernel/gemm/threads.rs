@@ -98,6 +98,7 @@ unsafe impl<T: Send> Send for Shared<T> {}
 unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
+    /// The field by itself would be what closures capture, and is not [`Sync`].
     fn get(self) -> *mut T {
         self.0
     }
