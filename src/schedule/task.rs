@@ -363,7 +363,7 @@ fn unhashable(key: &Value, span: Span) -> Error {
 }
 
 impl Call {
-    pub(super) fn function(&self) -> &Function {
+    pub(super) fn function(&self) -> &Arc<Function> {
         &self.function
     }
 

@@ -4,8 +4,8 @@ use super::*;
 use crate::data;
 use crate::data::function::Native;
 use crate::data::{
-    Array, At, Block, Body, Chunks, Cost, DType, Delayed, Function, Graph, Host, Input, Key, Layer, Memory, Param,
-    ParamKind, Signature, Task,
+    Array, At, Block, Body, Callable, Chunks, Cost, DType, Delayed, Function, Graph, Host, Input, Key, Layer, Memory,
+    Param, ParamKind, Signature, Task,
 };
 use crate::err;
 use crate::kernel::elementwise::{self, Binary, Operand, Unary};
@@ -51,7 +51,36 @@ const FUNCTIONS: &[(&str, Body1)] = &[
         Operand::Number(_) => Err(err!(Type, "not a block")),
     }),
     ("lazy", |_| Ok(lazy(vec![("x", Task::data(5i64))], "x"))),
+    ("view", counted),
+    ("effect", counted),
 ];
+
+thread_local! {
+    static CALLS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Its argument, which it counts.
+fn counted(mut args: data::Args) -> Result<Value> {
+    CALLS.set(CALLS.get() + 1);
+    Ok(args.rest.remove(0))
+}
+
+/// A function that does nothing but answer.
+struct Pure(Body1);
+
+impl Callable for Pure {
+    fn call(&self, args: data::Args) -> Result<Value> {
+        (self.0)(args)
+    }
+
+    fn state(&self, _: &dyn Host) -> Option<u64> {
+        Some(0)
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
 
 fn operand(value: &Value) -> Result<Operand> {
     Operand::from_value(value).ok_or_else(|| err!(Type, "{value:?} is not a number"))
@@ -73,7 +102,8 @@ impl Small {
         let rest = Param { name: "xs".into(), kind: ParamKind::Rest, default: Value::Nil };
         let signature = Arc::new(Signature { params: vec![rest], ..Signature::default() });
         let function = |(name, body): &(&str, Body1)| {
-            let callable = Box::new(Native(*body));
+            let callable: Box<dyn Callable> =
+                if *name == "view" { Box::new(Pure(*body)) } else { Box::new(Native(*body)) };
             let (signature, name) = (signature.clone(), (*name).into());
             Arc::new(Function { name, signature, doc: None, cost: Cost::Unknown, memory: Memory::Unknown, callable })
         };
@@ -690,6 +720,24 @@ proptest! {
             (fused, plain) => prop_assert_eq!(fused.map_err(|e| e.code()).err(), plain.map_err(|e| e.code()).err()),
         }
     }
+}
+
+/// A view that was inlined into each of its uses.
+#[test]
+fn what_is_nested_twice_in_elementwise_calls_runs_once_where_it_only_answers() {
+    let calls = |a: Task, b: Task| {
+        CALLS.set(0);
+        let nest = call("sqrt", vec![call("multiply", vec![a, b])]);
+        Small::new(Synchronous, 1).compute(&[elementwise(DType::F64, nest)], Span::NONE).unwrap();
+        CALLS.get()
+    };
+    let of = |name: &str, n: usize| call(name, vec![Task::input(n)]);
+    // Three blocks.
+    assert_eq!(calls(of("view", 0), of("view", 0)), 3);
+    assert_eq!(calls(of("view", 0), of("view", 1)), 6);
+    assert_eq!(calls(of("effect", 0), of("effect", 0)), 6);
+    let two = || call("view", vec![of("effect", 0)]);
+    assert_eq!(calls(two(), two()), 12);
 }
 
 /// The graph of a lazy value as if written by hand, which no pass rewrites and whose calls run one by one.

@@ -4,10 +4,12 @@
 //! Parts of a nest that are smaller than the whole, as `(sqrt v)` in `(/ x (sqrt v))` where `v` is a row, run first and on
 //! their own: stretched, their work would be done again for every row.
 
+mod same;
 mod top;
 
 use super::task::{Code, Frame, mark_last};
-use crate::data::{Block, DType, Dims, Value};
+use crate::data::task::deep;
+use crate::data::{Block, DType, Dims, Host, Value};
 use crate::kernel::Reduction;
 use crate::kernel::elementwise::{Binary, Unary};
 use crate::kernel::fused::{Expr, Program, Region};
@@ -35,42 +37,116 @@ pub struct Nest {
 const MOST_LEAVES: usize = 6;
 
 /// The code with elementwise nests of at least so many calls fused.
-pub fn fuse(code: Code, calls: usize) -> Code {
-    let mut cuts = FxHashSet::default();
-    leaves(&code, &mut cuts);
-    let mut code = fuse_parts(code, calls, &cuts);
+pub fn fuse(code: Code, calls: usize, host: &dyn Host) -> Code {
+    let mut fuser = Fuser { calls, host, cuts: FxHashSet::default() };
+    fuser.cut(&code);
+    let mut code = fuser.fuse(code);
     // A nest runs its leaves first, each once: what is used last has changed.
     mark_last(&mut code);
     code
 }
 
-fn fuse_parts(mut code: Code, calls: usize, cuts: &FxHashSet<*const Code>) -> Code {
-    if operation(&code).is_some() && nested(&code) >= calls {
-        let mut leaves = Vec::new();
-        if let Some(expr) = expression(&mut code, &mut leaves, calls, cuts) {
-            mark_last(&mut code);
-            let nest = Nest { expr, top: None, leaves: leaves.into(), plain: code, first: OnceLock::new() };
-            return Code::Fused(Box::new(nest));
-        }
-    }
-    if let Some((top, at)) = Top::of(&code)
-        && let Some(reduced) = code.args_mut().and_then(|args| args.get_mut(at))
-        && nested(reduced) > 0
-    {
-        let mut leaves = Vec::new();
-        if let Some(expr) = expression(reduced, &mut leaves, calls, cuts) {
-            mark_last(&mut code);
-            let nest =
-                Nest { expr, top: Some(Arc::new(top)), leaves: leaves.into(), plain: code, first: OnceLock::new() };
-            return Code::Fused(Box::new(nest));
-        }
-    }
-    for part in code.parts_mut() {
-        let whole = std::mem::replace(part, Code::Const(Value::Nil));
-        *part = crate::data::task::deep(|| fuse_parts(whole, calls, cuts));
-    }
-    code
+/// What stays the same while a task's code is fused.
+struct Fuser<'a> {
+    calls: usize,
+    host: &'a dyn Host,
+    /// Parts of nests that would have too many leaves: these are leaves themselves.
+    cuts: FxHashSet<*const Code>,
 }
+
+impl Fuser<'_> {
+    fn fuse(&self, mut code: Code) -> Code {
+        if operation(&code).is_some() && nested(&code) >= self.calls {
+            let mut leaves = Vec::new();
+            if let Some(expr) = self.expression(&mut code, &mut leaves) {
+                mark_last(&mut code);
+                let nest = Nest { expr, top: None, leaves: leaves.into(), plain: code, first: OnceLock::new() };
+                return Code::Fused(Box::new(nest));
+            }
+        }
+        if let Some((top, at)) = Top::of(&code)
+            && let Some(reduced) = code.args_mut().and_then(|args| args.get_mut(at))
+            && nested(reduced) > 0
+        {
+            let mut leaves = Vec::new();
+            if let Some(expr) = self.expression(reduced, &mut leaves) {
+                mark_last(&mut code);
+                let nest =
+                    Nest { expr, top: Some(Arc::new(top)), leaves: leaves.into(), plain: code, first: OnceLock::new() };
+                return Code::Fused(Box::new(nest));
+            }
+        }
+        for part in code.parts_mut() {
+            let whole = std::mem::replace(part, Code::Const(Value::Nil));
+            *part = deep(|| self.fuse(whole));
+        }
+        code
+    }
+
+    /// The leaves of an elementwise nest, each once; parts that would make them too many are cut off and become leaves.
+    fn cut<'c>(&mut self, code: &'c Code) -> Leaves<'c> {
+        deep(|| {
+            let Some((_, args)) = code.op_call().filter(|_| operation(code).is_some()) else {
+                code.parts().for_each(|part| drop(self.cut(part)));
+                return if is_number(code) { Leaves::new() } else { Leaves::from_slice(&[code]) };
+            };
+            let mut parts: SmallVec<[(Leaves, &Code); 3]> = args.iter().map(|arg| (self.cut(arg), arg)).collect();
+            loop {
+                let mut all = Leaves::new();
+                for leaf in parts.iter().flat_map(|(leaves, _)| leaves) {
+                    if !all.iter().any(|known| same::is_same(known, leaf, self.host)) {
+                        all.push(*leaf);
+                    }
+                }
+                match parts.iter_mut().max_by_key(|(leaves, _)| leaves.len()) {
+                    Some((most, part)) if all.len() > MOST_LEAVES && most.len() > 1 => {
+                        self.cuts.insert(std::ptr::from_ref(*part));
+                        *most = Leaves::from_slice(&[*part]);
+                    }
+                    _ => return all,
+                }
+            }
+        })
+    }
+
+    /// The call as an expression. Its leaves are taken out, and inputs put in their places.
+    fn expression(&self, code: &mut Code, leaves: &mut Vec<Code>) -> Option<Expr> {
+        let operation = operation(code)?;
+        let count = if matches!(operation, Operation::Cast(_)) { 1 } else { usize::MAX };
+        let mut args: SmallVec<[Expr; 3]> = SmallVec::new();
+        for arg in code.args_mut()?.iter_mut().take(count) {
+            let address = std::ptr::from_ref(&*arg);
+            args.push(match arg {
+                Code::Const(number) if number.number_kind().is_some() => Expr::Number(number.clone()),
+                arg if !self.cuts.contains(&address) && self::operation(arg).is_some() => {
+                    deep(|| self.expression(arg, leaves))?
+                }
+                arg => Expr::Input(self.leaf(arg, leaves)),
+            });
+        }
+        let mut args = args.into_iter();
+        Some(match operation {
+            Operation::Unary(op) => Expr::unary(op, args.next()?),
+            Operation::Binary(op) => Expr::binary(op, args.next()?, args.next()?),
+            Operation::Where => Expr::where_(args.next()?, args.next()?, args.next()?),
+            Operation::Cast(dtype) => Expr::cast(dtype, args.next()?),
+        })
+    }
+
+    /// The number of the input that an argument becomes.
+    fn leaf(&self, arg: &mut Code, leaves: &mut Vec<Code>) -> usize {
+        let known = leaves.iter().position(|leaf| same::is_same(leaf, arg, self.host));
+        let at = known.unwrap_or(leaves.len());
+        let whole = std::mem::replace(arg, Code::Input { n: at as u32, last: false });
+        if known.is_none() {
+            leaves.push(self.fuse(whole));
+        }
+        at
+    }
+}
+
+/// Few parts of a code.
+type Leaves<'c> = SmallVec<[&'c Code; MOST_LEAVES]>;
 
 /// What a call does, where it is elementwise.
 enum Operation {
@@ -104,69 +180,8 @@ fn nested(code: &Code) -> usize {
     1 + args.iter().map(nested).sum::<usize>()
 }
 
-/// The number of leaves of an elementwise nest; parts that would make them too many are cut off and become leaves.
-fn leaves(code: &Code, cuts: &mut FxHashSet<*const Code>) -> usize {
-    crate::data::task::deep(|| {
-        let Some((_, args)) = code.op_call().filter(|_| operation(code).is_some()) else {
-            code.parts().for_each(|part| {
-                leaves(part, cuts);
-            });
-            return usize::from(!is_number(code));
-        };
-        let mut counts: SmallVec<[(usize, *const Code); 4]> =
-            args.iter().map(|arg| (leaves(arg, cuts), std::ptr::from_ref(arg))).collect();
-        while counts.iter().map(|c| c.0).sum::<usize>() > MOST_LEAVES
-            && let Some(most) = counts.iter_mut().max_by_key(|c| c.0)
-            && most.0 > 1
-        {
-            cuts.insert(most.1);
-            most.0 = 1;
-        }
-        counts.iter().map(|c| c.0).sum()
-    })
-}
-
 fn is_number(code: &Code) -> bool {
     matches!(code, Code::Const(value) if value.number_kind().is_some())
-}
-
-/// The call as an expression. Its leaves are taken out, and inputs put in their places.
-fn expression(code: &mut Code, leaves: &mut Vec<Code>, calls: usize, cuts: &FxHashSet<*const Code>) -> Option<Expr> {
-    let operation = operation(code)?;
-    let count = if matches!(operation, Operation::Cast(_)) { 1 } else { usize::MAX };
-    let mut args: SmallVec<[Expr; 3]> = SmallVec::new();
-    for arg in code.args_mut()?.iter_mut().take(count) {
-        let address = std::ptr::from_ref(&*arg);
-        args.push(match arg {
-            Code::Const(number) if number.number_kind().is_some() => Expr::Number(number.clone()),
-            arg if !cuts.contains(&address) && self::operation(arg).is_some() => {
-                crate::data::task::deep(|| expression(arg, leaves, calls, cuts))?
-            }
-            arg => Expr::Input(leaf(arg, leaves, calls, cuts)),
-        });
-    }
-    let mut args = args.into_iter();
-    Some(match operation {
-        Operation::Unary(op) => Expr::unary(op, args.next()?),
-        Operation::Binary(op) => Expr::binary(op, args.next()?, args.next()?),
-        Operation::Where => Expr::where_(args.next()?, args.next()?, args.next()?),
-        Operation::Cast(dtype) => Expr::cast(dtype, args.next()?),
-    })
-}
-
-fn leaf(arg: &mut Code, leaves: &mut Vec<Code>, calls: usize, cuts: &FxHashSet<*const Code>) -> usize {
-    if let Code::Input { n, .. } = arg {
-        // The same input twice is one leaf.
-        let known = leaves.iter().position(|l| matches!(l, Code::Input { n: other, .. } if other == n));
-        if let Some(at) = known {
-            *arg = Code::Input { n: at as u32, last: false };
-            return at;
-        }
-    }
-    let at = leaves.len();
-    let whole = std::mem::replace(arg, Code::Input { n: at as u32, last: false });
-    leaves.push(fuse_parts(whole, calls, cuts));
-    at
 }
 
 /// Programs for blocks of certain dtypes, of which certain ones are smaller than the result.

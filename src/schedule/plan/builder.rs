@@ -240,7 +240,7 @@ impl<'a> Builder<'a> {
         if known.code == NONE {
             let code = task::compile(task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
             // One program for all blocks: it pays even for a single call.
-            let code = fused::fuse(code, 1);
+            let code = fused::fuse(code, 1, self.host);
             known.code = self.codes.len() as u32;
             // A fused nest goes by the shapes that it saw first, which are a layer's own.
             is_plain = code.is_plain_call();
@@ -363,7 +363,7 @@ impl<'a> Builder<'a> {
                 } else if self.layers[from as usize].unlike < UNLIKE_TASKS {
                     self.layers[from as usize].unlike += 1;
                     let code = task::compile(&task, &mut LayerNames { host: self.host, heads: &mut self.heads })?;
-                    self.own_code(id, fused::fuse(code, 2));
+                    self.own_code(id, fused::fuse(code, 2, self.host));
                     let code = self.tasks[id as usize].code;
                     let compiled = &mut self.layers[from as usize].compiled;
                     compiled.truncate(KNOWN_TASKS - 1);

@@ -158,7 +158,7 @@ impl Plan {
         };
         let (_, task) = make(&unravel(place.at as usize, &layer.grid));
         let code = task::compile(&task, &mut LayerNames { host, heads: &mut FxHashMap::default() })?;
-        Ok(fused::fuse(code, 2))
+        Ok(fused::fuse(code, 2, host))
     }
 
     pub(super) fn span(&self, id: u32) -> Span {
