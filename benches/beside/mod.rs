@@ -1,6 +1,7 @@
 //! The harness of the benches that set dsk beside its peers, in one run: a table of rows (`rows.toml`) says what each engine is told. For
-//! every row the engines take turns in processes of their own, dsk first and last, and the best time counts; ratios are to be looked at,
-//! not seconds. The most memory that each had resident stands beside, inputs included.
+//! every row the engines take turns in processes of their own, several rounds of them, and the best time of each counts: what else the
+//! machine does comes and goes, and hits one engine in one round only. Ratios are to be looked at, not seconds. The most memory that
+//! each had resident stands beside, inputs included.
 //!
 //! Python with the peers is `DSK_PYTHON` or `python3`; a peer that is not there has no column.
 
@@ -16,8 +17,12 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 pub const WORKERS: usize = 2;
-/// Seconds that an engine may take for a row before it is told to stop trying again.
-const LIMIT: f64 = 10.0;
+/// Rounds of a row, and seconds after which no other begins.
+const ROUNDS: usize = 3;
+const ENOUGH: f64 = 60.0;
+/// Runs of an engine in a round, after one that warms up; and seconds that it may take before it is told to stop trying again.
+const RUNS: usize = 3;
+const LIMIT: f64 = 4.0;
 
 /// What a bench has besides its rows.
 pub struct Bench {
@@ -58,6 +63,9 @@ struct Row {
     limit: Option<String>,
     #[serde(default)]
     hand: Option<String>,
+    /// As much work by dsk in memory, for what is on disk.
+    #[serde(default)]
+    in_memory: Option<String>,
     /// What each peer runs.
     #[serde(default)]
     peer: BTreeMap<String, String>,
@@ -114,31 +122,50 @@ impl Bench {
         for row in rows {
             let makes = row.makes.as_deref().map(place);
             let tell = |server: &mut Server, code: &str| {
-                let told = server.ask(json!({ "run": place(code), "seconds": LIMIT, "makes": makes }));
+                let told = server.ask(json!({ "run": place(code), "seconds": LIMIT, "runs": RUNS, "makes": makes }));
                 // Nor is its space needed any longer.
                 makes.iter().for_each(|file| drop(std::fs::remove_file(file)));
                 told
             };
-            let mut found = match tell(&mut ours, &row.dsk) {
-                Ok(found) => found,
-                Err(error) => {
+            let mut sides = vec![("dsk", Side::Dsk(&row.dsk))];
+            sides.extend(row.limit.as_deref().map(|what| ("limit", Side::Limit(what))));
+            sides.extend(row.hand.as_deref().map(|what| ("by hand", Side::Hand(what))));
+            sides.extend(row.in_memory.as_deref().map(|code| ("in memory", Side::Dsk(code))));
+            if peers.is_some() {
+                sides.extend(row.peer.iter().map(|(name, code)| (name.as_str(), Side::Peer(code))));
+            }
+            let mut best: Vec<Option<Result<Told, String>>> = vec![None; sides.len()];
+            let begun = Instant::now();
+            for round in 0..ROUNDS {
+                if round > 0 && begun.elapsed().as_secs_f64() > ENOUGH {
+                    break;
+                }
+                for ((_, side), best) in sides.iter().zip(&mut best) {
+                    if matches!(best, Some(Err(_))) {
+                        continue;
+                    }
+                    let told = match (side, &mut peers) {
+                        (Side::Dsk(code), _) => tell(&mut ours, code),
+                        (Side::Limit(what), _) => (self.limit)(&place(what)),
+                        (Side::Hand(what), _) => tell(&mut by_hand, what),
+                        (Side::Peer(code), Some(peers)) => tell(peers, code),
+                        (Side::Peer(_), None) => Err("it is not there".into()),
+                    };
+                    *best = Some(match (best.take(), told) {
+                        (Some(Ok(before)), Ok(told)) => Ok(before.better(told)),
+                        (_, told) => told,
+                    });
+                }
+            }
+            let mut told = sides.iter().map(|(name, _)| *name).zip(best.into_iter().flatten());
+            let found = match told.next() {
+                Some((_, Ok(found))) => found,
+                Some((_, Err(error))) => {
                     println!("  {:<28}{error}", row.name);
                     continue;
                 }
+                None => continue,
             };
-            let mut beside = Vec::new();
-            if let Some(limit) = &row.limit {
-                beside.push(("limit".to_string(), (self.limit)(&place(limit))));
-            }
-            if let Some(hand) = &row.hand {
-                beside.push(("by hand".to_string(), tell(&mut by_hand, hand)));
-            }
-            if let Some(peers) = &mut peers {
-                beside.extend(row.peer.iter().map(|(name, code)| (name.clone(), tell(peers, code))));
-            }
-            if let Ok(again) = tell(&mut ours, &row.dsk) {
-                found = Told { seconds: found.seconds.min(again.seconds), peak: found.peak.min(again.peak) };
-            }
             let line = |row_name: &str, name: &str, told: &Told, rest: &str| {
                 let rate =
                     if row.amount > 0.0 { format!("{:.3}", row.amount / told.seconds / 1e9) } else { String::new() };
@@ -146,15 +173,15 @@ impl Bench {
                 println!("  {row_name:<28}{name:<16}{:>9.4}{rate:>10}{peak:>9}{rest}", told.seconds);
             };
             line(&row.name, "dsk", &found, "");
-            for (name, told) in beside {
+            for (name, told) in told {
                 match told {
                     Ok(told) => {
                         let ratio = told.seconds / found.seconds;
-                        let goal = row.goal.get(&name).map_or(String::new(), |&goal| {
+                        let goal = row.goal.get(name).map_or(String::new(), |&goal| {
                             let word = if ratio >= goal { "reached" } else { "SHORT of" };
                             format!("  {word} {goal}")
                         });
-                        line("", &name, &told, &format!("{ratio:>8.2}{goal}"));
+                        line("", name, &told, &format!("{ratio:>8.2}{goal}"));
                     }
                     Err(error) => println!("  {:<28}{name:<16}{error}", ""),
                 }
@@ -163,11 +190,25 @@ impl Bench {
     }
 }
 
+/// Who runs what.
+enum Side<'a> {
+    Dsk(&'a str),
+    Limit(&'a str),
+    Hand(&'a str),
+    Peer(&'a str),
+}
+
 #[derive(Clone, Copy)]
 pub struct Told {
     pub seconds: f64,
     /// Bytes; 0 where it is not known.
     pub peak: f64,
+}
+
+impl Told {
+    fn better(self, other: Told) -> Told {
+        Told { seconds: self.seconds.min(other.seconds), peak: self.peak.min(other.peak) }
+    }
 }
 
 /// A process that answers lines of JSON.
@@ -219,11 +260,12 @@ fn serve(run: impl Fn(&str) -> Result<(), String>) {
 
 fn best(run: impl Fn(&str) -> Result<(), String>, order: &Json) -> Result<Json, String> {
     let (code, limit) = (order["run"].as_str().unwrap_or_default(), order["seconds"].as_f64().unwrap_or(LIMIT));
+    let runs = order["runs"].as_u64().map_or(RUNS, |runs| runs as usize);
     // Where this is refused, the peak is that of the whole life.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let begun = Instant::now();
     let mut times = Vec::new();
-    while times.is_empty() || (times.len() < 6 && begun.elapsed().as_secs_f64() < limit) {
+    while times.is_empty() || (times.len() <= runs && begun.elapsed().as_secs_f64() < limit) {
         order["makes"].as_str().iter().for_each(|file| drop(std::fs::remove_file(file)));
         let start = Instant::now();
         run(code)?;

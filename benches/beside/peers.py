@@ -1,6 +1,7 @@
 """The peers' side of the benches `arrays` and `bags`: runs what it is told, and tells how long it took and what memory it took.
 
-A line of standard input is a JSON object: {"setup": code} or {"run": code, "seconds": limit, "makes": file to remove first}. Each is answered by a line:
+A line of standard input is a JSON object: {"setup": code} or {"run": code, "seconds": limit, "runs": most, "makes": file to remove first}.
+Each is answered by a line:
 {"seconds": best, "peak": bytes} or {"error": text}.
 """
 
@@ -25,13 +26,13 @@ def peak():
         return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmHWM"))
 
 
-def run(code, limit, makes):
-    """The best of as many runs as there is time for, five at most, after one that warms up."""
+def run(code, limit, runs, makes):
+    """The best of as many runs as there is time for, so many at most, after one that warms up."""
     once = compile(code, "row", "exec")
     times = []
     begun = time.perf_counter()
     reset_peak()
-    while not times or (len(times) < 6 and time.perf_counter() - begun < limit):
+    while not times or (len(times) <= runs and time.perf_counter() - begun < limit):
         gc.collect()
         if makes and os.path.exists(makes):
             os.remove(makes)
@@ -45,7 +46,7 @@ def answer(order):
     if "setup" in order:
         exec(compile(order["setup"], "setup", "exec"), scope)
         return {"seconds": 0.0, "peak": 0}
-    return run(order["run"], order["seconds"], order.get("makes"))
+    return run(order["run"], order["seconds"], order["runs"], order.get("makes"))
 
 
 def main():

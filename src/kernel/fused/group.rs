@@ -156,24 +156,28 @@ struct Coder<'a> {
     free: Vec<usize>,
 }
 
-/// Steps that take the processor long, whatever else it does meanwhile.
-fn is_slow(act: Act) -> bool {
-    matches!(act, Act::Unary(Unary::Sqrt | Unary::Reciprocal, _) | Act::Binary(Binary::Divide, _))
+/// Steps that take the processor long, whatever else it does meanwhile. Square roots of float64 by AVX-512 are multiplied, for the most part.
+fn is_slow(act: Act, vectors: Vectors) -> bool {
+    match act {
+        Act::Unary(Unary::Sqrt, dtype) => vectors == Vectors::Avx2 || dtype != DType::F64,
+        Act::Unary(Unary::Reciprocal, _) | Act::Binary(Binary::Divide, _) => true,
+        _ => false,
+    }
 }
 
 /// The order in which steps are done: first what is slow, and what it needs; then what does not wait for that; then the rest. So the
 /// processor has something to do while it divides.
-fn in_order(drafts: &[Draft], (start, end): (usize, usize)) -> Vec<usize> {
+fn in_order(drafts: &[Draft], (start, end): (usize, usize), vectors: Vectors) -> Vec<usize> {
     let inner = |at: usize| drafts[at].args.iter().filter_map(Source::register).filter(move |&value| value >= start);
     let (mut first, mut waits) = (vec![false; end - start], vec![false; end - start]);
     for at in (start..end).rev() {
-        if first[at - start] || is_slow(drafts[at].act) {
+        if first[at - start] || is_slow(drafts[at].act, vectors) {
             first[at - start] = true;
             inner(at).for_each(|value| first[value - start] = true);
         }
     }
     for at in start..end {
-        waits[at - start] = inner(at).any(|value| waits[value - start] || is_slow(drafts[value].act));
+        waits[at - start] = inner(at).any(|value| waits[value - start] || is_slow(drafts[value].act, vectors));
     }
     // What the whole makes comes last.
     if let Some(last) = waits.last_mut() {
@@ -197,7 +201,7 @@ pub fn code(
     float: Float,
     last_uses: &[usize],
 ) -> Strips {
-    let order = &in_order(drafts, (start, end));
+    let order = &in_order(drafts, (start, end), vectors);
     let strips = Strips {
         vectors,
         float,

@@ -6,7 +6,7 @@
 
 use super::fold::{Accumulate, Carry, Tile, fold_tile};
 use crate::data::slice::Range;
-use crate::data::{Block, DType};
+use crate::data::{Block, DType, prefetch};
 use crate::kernel::elementwise::{Binary, Unary};
 use crate::kernel::fused::{Expr, Program};
 use crate::kernel::layout::concatenate;
@@ -95,18 +95,35 @@ fn shifted<T: Number>(x: &[T], shift: T) -> (T, f64) {
     (across(sums, |a, b| a + b), across(squares, |a, b| a + b))
 }
 
-/// As [`shifted`], of each column of rows of as many elements as there are shifts.
+/// As [`shifted`], of each column of rows of as many elements as there are shifts. With `ahead`, what lies behind the rows is read next.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn shifted_columns<T: Number>(rows: &[T], shifts: &[T], sums: &mut [T], squares: &mut [f64]) {
-    /// Columns whose sums stay in registers.
-    const WIDE: usize = 16;
+fn shifted_columns<T: Number>(rows: &[T], shifts: &[T], sums: &mut [T], squares: &mut [f64], ahead: bool) {
+    match shifts.len() {
+        16.. => stretches::<T, 16>(rows, shifts, sums, squares, ahead),
+        8.. => stretches::<T, 8>(rows, shifts, sums, squares, ahead),
+        4.. => stretches::<T, 4>(rows, shifts, sums, squares, ahead),
+        2.. => stretches::<T, 2>(rows, shifts, sums, squares, ahead),
+        _ => stretches::<T, 1>(rows, shifts, sums, squares, ahead),
+    }
+}
+
+/// As [`shifted_columns`], by stretches of so many columns, whose sums stay in registers. There are as many at least; the last stretch
+/// begins within the one before.
+#[inline(always)]
+fn stretches<T: Number, const WIDE: usize>(rows: &[T], shifts: &[T], sums: &mut [T], squares: &mut [f64], ahead: bool) {
     let columns = shifts.len();
-    let whole = columns - columns % WIDE;
-    for at in (0..whole).step_by(WIDE) {
+    let mut soon = rows.as_ptr_range().end;
+    for at in (0..columns).step_by(WIDE) {
+        let at = at.min(columns - WIDE);
         let mut sum = [T::default(); WIDE];
         let mut square = [0.0; WIDE];
         let shift: &[T; WIDE] = shifts[at..].first_chunk().expect("a whole stretch of columns");
         for row in rows.chunks_exact(columns) {
+            // Stretch by stretch, the processor does not see by itself what comes.
+            if ahead {
+                (0..size_of::<[T; WIDE]>()).step_by(64).for_each(|line| prefetch::far(soon.wrapping_byte_add(line)));
+                soon = soon.wrapping_add(WIDE);
+            }
             let x: &[T; WIDE] = row[at..].first_chunk().expect("a whole stretch of columns");
             for i in 0..WIDE {
                 let apart = x[i] - shift[i];
@@ -116,13 +133,6 @@ fn shifted_columns<T: Number>(rows: &[T], shifts: &[T], sums: &mut [T], squares:
         }
         sums[at..at + WIDE].copy_from_slice(&sum);
         squares[at..at + WIDE].copy_from_slice(&square);
-    }
-    for at in whole..columns {
-        for row in rows.chunks_exact(columns) {
-            let apart = row[at] - shifts[at];
-            sums[at] = sums[at] + apart;
-            squares[at] += apart.square();
-        }
     }
 }
 
@@ -179,7 +189,9 @@ impl<T: Number> Accumulate for Moments<T> {
         // SAFETY: as above.
         let all: &[T] = unsafe { tile.all() };
         match (tile.rows_reduced, tile.columns_reduced) {
-            (true, false) => shifted_columns(all, &self.shifts, &mut part.sum, &mut part.m2),
+            (true, false) => {
+                shifted_columns(all, &self.shifts, &mut part.sum, &mut part.m2, tile.ahead > 0);
+            }
             (rows_reduced, columns_reduced) => {
                 let each = match (rows_reduced, columns_reduced) {
                     (true, _) => all.len(),

@@ -103,7 +103,7 @@ unsafe fn strips<L: Lanes>(code: &Code, operands: &mut [Operand], moving: usize,
                 Op::Absolute => of!(I, a => L::sign_bit().mask_out(a)),
                 // Every third by the unit that divides, while the others are multiplied: on Zen 4 both ways take as long each, on Intel's
                 // cores dividing takes twice as long.
-                Op::Sqrt => of!(I, a => if I % 3 == 0 { a.sqrt() } else { a.sqrt_by_steps() }),
+                Op::Sqrt => of!(I, a => if I.is_multiple_of(3) { a.sqrt() } else { a.sqrt_by_steps() }),
                 Op::Square => of!(I, a => a.mul(a)),
                 Op::Cube => of!(I, a => a.mul(a.mul(a))),
                 Op::Reciprocal => of!(I, a => L::one().div(a)),
