@@ -153,6 +153,7 @@ impl Bench {
                     };
                     *best = Some(match (best.take(), told) {
                         (Some(Ok(before)), Ok(told)) => Ok(before.better(told)),
+                        (Some(Ok(before)), Err(_)) => Ok(before),
                         (_, told) => told,
                     });
                 }

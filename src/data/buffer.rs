@@ -22,6 +22,9 @@ const MAPPED: usize = 256 * 1024;
 const LEFT_BEHIND: usize = 1 << 20;
 /// Buffers below this are so small that nobody counts what they leave behind.
 const SMALL: usize = 4096;
+/// Bytes by which what is in use and what is kept may exceed what ever was in use, and the part of that which this is at most.
+const MORE: usize = 1 << 20;
+const MORE_PART: usize = 16;
 /// Buffers from here on come in huge pages, where the kernel has them.
 const HUGE: usize = 4 * 1024 * 1024;
 const CACHE_LINE: usize = 64;
@@ -227,7 +230,7 @@ struct Inner {
     /// Bytes in use by blocks.
     live: AtomicUsize,
     peak: AtomicUsize,
-    /// No more than this is kept idle; nor more than was ever in use.
+    /// No more than this is kept idle; nor more, or not much more, than was ever in use.
     keep: AtomicUsize,
     /// Bytes of the allocator's that buffers have, and the most they had since it gave memory back to the system.
     small: AtomicUsize,
@@ -238,8 +241,11 @@ impl Inner {
     /// Takes over the memory of a dying buffer, if there is room for it.
     fn keep(&self, buffer: &Buffer) -> bool {
         let idle = self.idle.load(Relaxed) + buffer.capacity;
-        // What is kept and what is in use together stay below what was in use at once: recycling never costs memory.
-        let room = self.keep.load(Relaxed).min(self.peak.load(Relaxed).saturating_sub(self.live.load(Relaxed)));
+        // What is kept and what is in use together stay below what was in use at once, but for a little: recycling never costs memory, and
+        // no large block goes for a small result that is new.
+        let peak = self.peak.load(Relaxed);
+        let room =
+            self.keep.load(Relaxed).min((peak + MORE.min(peak / MORE_PART)).saturating_sub(self.live.load(Relaxed)));
         if buffer.capacity < POOLED || idle > room {
             return false;
         }

@@ -736,6 +736,12 @@ fn what_is_nested_twice_in_elementwise_calls_runs_once_where_it_only_answers() {
     assert_eq!(calls(of("view", 0), of("view", 0)), 3);
     assert_eq!(calls(of("view", 0), of("view", 1)), 6);
     assert_eq!(calls(of("effect", 0), of("effect", 0)), 6);
+    let part = |start: usize| {
+        let slice = Value::Slice(Arc::new(data::Slice::new(start, 9)));
+        call("view", vec![Task::input(0), Task::data(slice), Task::data(0.5)])
+    };
+    assert_eq!(calls(part(0), part(0)), 3);
+    assert_eq!(calls(part(0), part(1)), 6);
     let two = || call("view", vec![of("effect", 0)]);
     assert_eq!(calls(two(), two()), 12);
 }

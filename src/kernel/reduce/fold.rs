@@ -97,7 +97,8 @@ pub fn stay_in_rows() {
 /// Much further ahead, it is asked for twice: a sum then took a tenth longer (Zen 4).
 pub const AHEAD: usize = 1024;
 
-/// Asks for what comes so many bytes after a chunk. Asked to the first cache, lines are waited for in the few places that the loop's own loads need.
+/// Asks for what comes so many bytes after a chunk. Asked to the first cache, lines are waited for in the few places that the loop's own
+/// loads need.
 #[inline(always)]
 fn ask_ahead<T>(chunk: &[T; LANES], ahead: usize) {
     for line in (0..size_of::<[T; LANES]>()).step_by(64) {

@@ -119,8 +119,8 @@ fn stretches<T: Number, const WIDE: usize>(rows: &[T], shifts: &[T], sums: &mut 
         let mut square = [0.0; WIDE];
         let shift: &[T; WIDE] = shifts[at..].first_chunk().expect("a whole stretch of columns");
         for row in rows.chunks_exact(columns) {
-            // Stretch by stretch, the processor does not see by itself what comes.
-            if ahead {
+            // Stretch by stretch, the processor does not see by itself what comes; row by row it does.
+            if ahead && columns > WIDE {
                 (0..size_of::<[T; WIDE]>()).step_by(64).for_each(|line| prefetch::far(soon.wrapping_byte_add(line)));
                 soon = soon.wrapping_add(WIDE);
             }
@@ -190,7 +190,8 @@ impl<T: Number> Accumulate for Moments<T> {
         let all: &[T] = unsafe { tile.all() };
         match (tile.rows_reduced, tile.columns_reduced) {
             (true, false) => {
-                shifted_columns(all, &self.shifts, &mut part.sum, &mut part.m2, tile.ahead > 0);
+                let ahead = tile.ahead > 0;
+                shifted_columns(all, &self.shifts, &mut part.sum, &mut part.m2, ahead);
             }
             (rows_reduced, columns_reduced) => {
                 let each = match (rows_reduced, columns_reduced) {

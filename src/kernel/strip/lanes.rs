@@ -137,9 +137,9 @@ unsafe impl Lanes for __m512d {
     }
 }
 
-/// Square roots, rounded as the processor rounds them, whose own instruction takes as long or twice as long: twice Newton's step for the root and half its
-/// inverse, from the processor's guess of that; then P. Markstein's last step ("Computation of elementary functions on the IBM RISC
-/// System/6000 processor", 1990), by what the square of the root still lacks, which is exact.
+/// Square roots, rounded as the processor rounds them, whose own instruction takes as long or twice as long: twice Newton's step for the
+/// root and half its inverse, from the processor's guess of that; then P. Markstein's last step ("Computation of elementary functions on
+/// the IBM RISC System/6000 processor", 1990), by what the square of the root still lacks, which is exact.
 ///
 /// Before that is rounded once it is off by less than 2⁻¹⁰² of itself. Only of a few numbers the root is that near to where rounding turns;
 /// the tests find all of these.

@@ -86,11 +86,12 @@ impl Fuser<'_> {
     /// The leaves of an elementwise nest, each once; parts that would make them too many are cut off and become leaves.
     fn cut<'c>(&mut self, code: &'c Code) -> Leaves<'c> {
         deep(|| {
-            let Some((_, args)) = code.op_call().filter(|_| operation(code).is_some()) else {
+            let (Some(operation), Some((_, args))) = (operation(code), code.op_call()) else {
                 code.parts().for_each(|part| drop(self.cut(part)));
                 return if is_number(code) { Leaves::new() } else { Leaves::from_slice(&[code]) };
             };
-            let mut parts: SmallVec<[(Leaves, &Code); 3]> = args.iter().map(|arg| (self.cut(arg), arg)).collect();
+            let args = args.iter().take(operation.arity());
+            let mut parts: SmallVec<[(Leaves, &Code); 3]> = args.map(|arg| (self.cut(arg), arg)).collect();
             loop {
                 let mut all = Leaves::new();
                 for leaf in parts.iter().flat_map(|(leaves, _)| leaves) {
@@ -112,9 +113,8 @@ impl Fuser<'_> {
     /// The call as an expression. Its leaves are taken out, and inputs put in their places.
     fn expression(&self, code: &mut Code, leaves: &mut Vec<Code>) -> Option<Expr> {
         let operation = operation(code)?;
-        let count = if matches!(operation, Operation::Cast(_)) { 1 } else { usize::MAX };
         let mut args: SmallVec<[Expr; 3]> = SmallVec::new();
-        for arg in code.args_mut()?.iter_mut().take(count) {
+        for arg in code.args_mut()?.iter_mut().take(operation.arity()) {
             let address = std::ptr::from_ref(&*arg);
             args.push(match arg {
                 Code::Const(number) if number.number_kind().is_some() => Expr::Number(number.clone()),
@@ -133,7 +133,8 @@ impl Fuser<'_> {
         })
     }
 
-    /// The number of the input that an argument becomes.
+    /// The number of the input that an argument becomes. A leaf with an elementwise call in it is the same as no other, neither before that is
+    /// fused nor after.
     fn leaf(&self, arg: &mut Code, leaves: &mut Vec<Code>) -> usize {
         let known = leaves.iter().position(|leaf| same::is_same(leaf, arg, self.host));
         let at = known.unwrap_or(leaves.len());
@@ -154,6 +155,17 @@ enum Operation {
     Binary(Binary),
     Where,
     Cast(DType),
+}
+
+impl Operation {
+    /// Arguments that are computed with, which come first.
+    fn arity(&self) -> usize {
+        match self {
+            Operation::Unary(_) | Operation::Cast(_) => 1,
+            Operation::Binary(_) => 2,
+            Operation::Where => 3,
+        }
+    }
 }
 
 fn operation(code: &Code) -> Option<Operation> {
