@@ -23,6 +23,10 @@ const ENOUGH: f64 = 60.0;
 /// Runs of an engine in a round, after one that warms up; and seconds that it may take before it is told to stop trying again.
 const RUNS: usize = 3;
 const LIMIT: f64 = 4.0;
+/// The servers of a stage, in their order; the peers' may not be there.
+const DSK: usize = 0;
+const BY_HAND: usize = 1;
+const PEERS: usize = 2;
 
 /// What a bench has besides its rows.
 pub struct Bench {
@@ -116,8 +120,10 @@ impl Bench {
         }
         let this = std::env::current_exe().expect("this program has a path");
         let mut ours = Server::start(Command::new(&this).arg("--dsk")).expect("this program starts again");
-        let mut by_hand = Server::start(Command::new(&this).arg("--hand")).expect("this program starts again");
+        let by_hand = Server::start(Command::new(&this).arg("--hand")).expect("this program starts again");
         ours.ask(json!({ "setup": place(&stage.dsk) })).expect("what dsk is told is right");
+        let mut servers = vec![ours, by_hand];
+        servers.extend(peers);
         println!("  {:<28}{:<16}{:>9}{:>10}{:>9}{:>8}", "", "", "s", "rate", "peak MB", "ratio");
         for row in rows {
             let makes = row.makes.as_deref().map(place);
@@ -127,45 +133,38 @@ impl Bench {
                 makes.iter().for_each(|file| drop(std::fs::remove_file(file)));
                 told
             };
-            let mut sides = vec![("dsk", Side::Dsk(&row.dsk))];
-            sides.extend(row.limit.as_deref().map(|what| ("limit", Side::Limit(what))));
-            sides.extend(row.hand.as_deref().map(|what| ("by hand", Side::Hand(what))));
-            sides.extend(row.in_memory.as_deref().map(|code| ("in memory", Side::Dsk(code))));
-            if peers.is_some() {
-                sides.extend(row.peer.iter().map(|(name, code)| (name.as_str(), Side::Peer(code))));
+            // Which server is told what; the limit none is.
+            let mut sides = vec![("dsk", Some(DSK), row.dsk.as_str())];
+            sides.extend(row.limit.as_deref().map(|what| ("limit", None, what)));
+            sides.extend(row.hand.as_deref().map(|what| ("by hand", Some(BY_HAND), what)));
+            sides.extend(row.in_memory.as_deref().map(|code| ("in memory", Some(DSK), code)));
+            if servers.len() > PEERS {
+                sides.extend(row.peer.iter().map(|(name, code)| (name.as_str(), Some(PEERS), code.as_str())));
             }
-            let mut best: Vec<Option<Result<Told, String>>> = vec![None; sides.len()];
+            let mut run = |&(_, server, what): &(&str, Option<usize>, &str)| match server {
+                Some(at) => tell(&mut servers[at], what),
+                None => (self.limit)(&place(what)),
+            };
             let begun = Instant::now();
-            for round in 0..ROUNDS {
-                if round > 0 && begun.elapsed().as_secs_f64() > ENOUGH {
+            let mut best: Vec<Result<Told, String>> = sides.iter().map(&mut run).collect();
+            for _ in 1..ROUNDS {
+                if begun.elapsed().as_secs_f64() > ENOUGH {
                     break;
                 }
-                for ((_, side), best) in sides.iter().zip(&mut best) {
-                    if matches!(best, Some(Err(_))) {
-                        continue;
+                for (side, best) in sides.iter().zip(&mut best) {
+                    if let Ok(before) = best
+                        && let Ok(told) = run(side)
+                    {
+                        *before = before.better(told);
                     }
-                    let told = match (side, &mut peers) {
-                        (Side::Dsk(code), _) => tell(&mut ours, code),
-                        (Side::Limit(what), _) => (self.limit)(&place(what)),
-                        (Side::Hand(what), _) => tell(&mut by_hand, what),
-                        (Side::Peer(code), Some(peers)) => tell(peers, code),
-                        (Side::Peer(_), None) => Err("it is not there".into()),
-                    };
-                    *best = Some(match (best.take(), told) {
-                        (Some(Ok(before)), Ok(told)) => Ok(before.better(told)),
-                        (Some(Ok(before)), Err(_)) => Ok(before),
-                        (_, told) => told,
-                    });
                 }
             }
-            let mut told = sides.iter().map(|(name, _)| *name).zip(best.into_iter().flatten());
-            let found = match told.next() {
-                Some((_, Ok(found))) => found,
-                Some((_, Err(error))) => {
+            let found = match &best[0] {
+                Ok(found) => *found,
+                Err(error) => {
                     println!("  {:<28}{error}", row.name);
                     continue;
                 }
-                None => continue,
             };
             let line = |row_name: &str, name: &str, told: &Told, rest: &str| {
                 let rate =
@@ -174,11 +173,11 @@ impl Bench {
                 println!("  {row_name:<28}{name:<16}{:>9.4}{rate:>10}{peak:>9}{rest}", told.seconds);
             };
             line(&row.name, "dsk", &found, "");
-            for (name, told) in told {
+            for ((name, ..), told) in sides.iter().zip(best).skip(1) {
                 match told {
                     Ok(told) => {
                         let ratio = told.seconds / found.seconds;
-                        let goal = row.goal.get(name).map_or(String::new(), |&goal| {
+                        let goal = row.goal.get(*name).map_or(String::new(), |&goal| {
                             let word = if ratio >= goal { "reached" } else { "SHORT of" };
                             format!("  {word} {goal}")
                         });
@@ -189,14 +188,6 @@ impl Bench {
             }
         }
     }
-}
-
-/// Who runs what.
-enum Side<'a> {
-    Dsk(&'a str),
-    Limit(&'a str),
-    Hand(&'a str),
-    Peer(&'a str),
 }
 
 #[derive(Clone, Copy)]
@@ -260,13 +251,12 @@ fn serve(run: impl Fn(&str) -> Result<(), String>) {
 }
 
 fn best(run: impl Fn(&str) -> Result<(), String>, order: &Json) -> Result<Json, String> {
-    let (code, limit) = (order["run"].as_str().unwrap_or_default(), order["seconds"].as_f64().unwrap_or(LIMIT));
-    let runs = order["runs"].as_u64().map_or(RUNS, |runs| runs as usize);
+    let code = order["run"].as_str().unwrap_or_default();
     // Where this is refused, the peak is that of the whole life.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let begun = Instant::now();
     let mut times = Vec::new();
-    while times.is_empty() || (times.len() <= runs && begun.elapsed().as_secs_f64() < limit) {
+    while times.is_empty() || (times.len() <= RUNS && begun.elapsed().as_secs_f64() < LIMIT) {
         order["makes"].as_str().iter().for_each(|file| drop(std::fs::remove_file(file)));
         let start = Instant::now();
         run(code)?;

@@ -22,7 +22,7 @@ const MAPPED: usize = 256 * 1024;
 const LEFT_BEHIND: usize = 1 << 20;
 /// Buffers below this are so small that nobody counts what they leave behind.
 const SMALL: usize = 4096;
-/// Bytes by which what is in use and what is kept may exceed what ever was in use, and the part of that which this is at most.
+/// What is in use and what is kept may exceed what was in use at once by so many bytes, and by one in so many of these.
 const MORE: usize = 1 << 20;
 const MORE_PART: usize = 16;
 /// Buffers from here on come in huge pages, where the kernel has them.
@@ -244,8 +244,8 @@ impl Inner {
         // What is kept and what is in use together stay below what was in use at once, but for a little: recycling never costs memory, and
         // no large block goes for a small result that is new.
         let peak = self.peak.load(Relaxed);
-        let room =
-            self.keep.load(Relaxed).min((peak + MORE.min(peak / MORE_PART)).saturating_sub(self.live.load(Relaxed)));
+        let most = peak + MORE.min(peak / MORE_PART);
+        let room = self.keep.load(Relaxed).min(most.saturating_sub(self.live.load(Relaxed)));
         if buffer.capacity < POOLED || idle > room {
             return false;
         }
@@ -483,6 +483,23 @@ mod tests {
         drop(Buffer::new(32 << 10));
         let _more = Buffer::new(8 << 20);
         assert_eq!(pool.0.left_behind(), 32 << 10);
+    }
+
+    #[test]
+    fn a_large_buffer_is_kept_though_small_ones_came_since_the_most_was_in_use() {
+        const LARGE: usize = 4 << 20;
+        let kept = |small: usize| {
+            let pool = Pool::new(64 << 20);
+            let _on = pool.enter();
+            let two = (Buffer::new(LARGE), Buffer::new(LARGE));
+            drop(two.0);
+            let _small: Vec<Buffer> = (0..small).map(|_| Buffer::new(32 << 10)).collect();
+            drop(two.1);
+            pool.0.idle.load(Relaxed)
+        };
+        assert_eq!(kept(2), 2 * LARGE);
+        // More than one in sixteen bytes: recycling is not to cost memory.
+        assert_eq!(kept(17), LARGE);
     }
 
     #[test]

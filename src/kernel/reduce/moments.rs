@@ -189,10 +189,7 @@ impl<T: Number> Accumulate for Moments<T> {
         // SAFETY: as above.
         let all: &[T] = unsafe { tile.all() };
         match (tile.rows_reduced, tile.columns_reduced) {
-            (true, false) => {
-                let ahead = tile.ahead > 0;
-                shifted_columns(all, &self.shifts, &mut part.sum, &mut part.m2, ahead);
-            }
+            (true, false) => shifted_columns(all, &self.shifts, &mut part.sum, &mut part.m2, tile.ahead > 0),
             (rows_reduced, columns_reduced) => {
                 let each = match (rows_reduced, columns_reduced) {
                     (true, _) => all.len(),
